@@ -1,0 +1,54 @@
+"""The `tdmi` command: one sub-command per stage, each in its own module of `tdmi.commands`.
+
+Command modules import only the standard library at the top and the rest inside `run`, so that
+`tdmi --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from tdmi import __version__
+from tdmi.errors import UserError
+
+COMMANDS = ("data", "train", "predict", "evaluate", "report")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tdmi", description="Benchmark for human pose estimation in video."
+    )
+    parser.add_argument("--version", action="version", version=f"tdmi {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name in COMMANDS:
+        module = importlib.import_module(f"tdmi.commands.{name}")
+        summary = (module.__doc__ or "").strip().splitlines()[0]
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 for bad input (one line on stderr), 130 for Ctrl-C."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except UserError as error:
+        print(f"tdmi {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"tdmi {parsed.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
