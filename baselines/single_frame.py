@@ -1,0 +1,43 @@
+"""Single frame: HRNet with a 1x1 head on the key frame alone (Sun et al., CVPR 2019)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from tdmi.models.hrnet import HRNet
+from tdmi.models.method import BackboneNorm, PoseMethod
+from tdmi.models.output import PoseOutput
+
+
+class SingleFrame(PoseMethod):
+    """The model that all temporal methods start from; its window is the key frame alone.
+
+    `backbone_norm` is "updated" by default, because this is the method that trains the backbone.
+    The published loss has `loss_factor=0.5`; here all methods share 1, which with Adam and its
+    scale-free step is the same training.
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        backbone_norm: BackboneNorm = "updated",
+        freeze_backbone: bool = False,
+        loss_factor: float = 1.0,
+        loss_foreground: float = 0.0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            joints,
+            window=(0,),
+            backbone_norm=backbone_norm,
+            freeze_backbone=freeze_backbone,
+            loss_factor=loss_factor,
+            loss_foreground=loss_foreground,
+        )
+
+    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+        """`frames` [B, 1, 3, H, W]; `offsets` [B, 1] plays no part."""
+        (features,) = self.features(frames)
+        return PoseOutput(self.head(features[:, self.key]))

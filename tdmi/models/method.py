@@ -1,0 +1,161 @@
+"""The base class of every method: shared backbone, start from a single-frame model, freezing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tdmi.errors import UserError
+from tdmi.losses.heatmap import heatmap_loss
+from tdmi.models.hrnet import HRNet
+from tdmi.models.output import PoseOutput, Target
+
+Start = Literal["single_frame", "paper"]
+BackboneNorm = Literal["frozen", "updated"]
+
+
+class PoseMethod(nn.Module):
+    """A method that turns a window of crops into the heatmaps of its key frame.
+
+    A sub-class implements `forward(frames [B, T, 3, H, W], offsets [B, T]) -> PoseOutput`: frames
+    are ImageNet-normalised RGB in the order of `window`, offsets the real distances in frames from
+    the key frame (a missing neighbour is the key frame itself, offset 0).
+
+    `window`: the wanted frame offsets, one of them 0. `start`: "single_frame" makes a method equal
+    to the single-frame model whose state `load_single_frame` takes over; "paper" is the published
+    random initialisation. `backbone_norm`: "frozen" keeps the backbone's batch norms in evaluation
+    mode with fixed parameters, so that neither their statistics nor their weights move; "updated"
+    trains them (the released DCPose, PoseWarper and FAMI-Pose update the statistics of backbones
+    they call frozen). `freeze_backbone`: no byte of the backbone changes, and its features are
+    computed without gradients. `loss_factor`, `loss_foreground`: see `tdmi.losses.heatmap`.
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        window: Sequence[int],
+        start: Start = "single_frame",
+        backbone_norm: BackboneNorm = "frozen",
+        freeze_backbone: bool = False,
+        loss_factor: float = 1.0,
+        loss_foreground: float = 0.0,
+    ) -> None:
+        super().__init__()
+        _check_choice(self, "start", start, ("single_frame", "paper"))
+        _check_choice(self, "backbone_norm", backbone_norm, ("frozen", "updated"))
+        if 0 not in window or list(window) != sorted(set(window)):
+            raise UserError(
+                f"{type(self).__name__}: window is {tuple(window)}; give increasing frame offsets "
+                "with 0, the key frame, among them"
+            )
+        self.window = tuple(int(offset) for offset in window)
+        self.joints = joints
+        self.start = start
+        self.backbone_norm = backbone_norm
+        self.freeze_backbone = freeze_backbone
+        self.loss_factor = loss_factor
+        self.loss_foreground = loss_foreground
+        self.backbone = backbone
+        self.head = nn.Conv2d(backbone.channels, joints, 1)
+        nn.init.normal_(self.head.weight, std=0.001)
+        nn.init.zeros_(self.head.bias)
+        if freeze_backbone:
+            backbone.requires_grad_(False)
+        elif backbone_norm == "frozen":
+            for norm in self._backbone_norms():
+                norm.requires_grad_(False)
+        self.train()
+
+    @property
+    def key(self) -> int:
+        """Index of the key frame within the window."""
+        return self.window.index(0)
+
+    def train(self, mode: bool = True) -> PoseMethod:
+        """Like `nn.Module.train`, but a frozen backbone's norms stay in evaluation mode."""
+        super().train(mode)
+        if self.freeze_backbone or self.backbone_norm == "frozen":
+            for norm in self._backbone_norms():
+                norm.eval()
+        return self
+
+    def features(self, frames: Tensor, depths: Sequence[int] | None = None) -> list[Tensor]:
+        """Run the backbone on all frames at once.
+
+        `frames` [B, T, 3, H, W] -> one tensor [B, T, C, h, w] per depth (see `HRNet.forward`).
+        """
+        batch, length = frames.shape[:2]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
+            maps = self.backbone(frames.flatten(0, 1), depths)
+        return [x.unflatten(0, (batch, length)) for x in maps]
+
+    def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
+        """Named scalars, weights applied, to be added up. Here: the heatmap error alone."""
+        return {"heatmap": self.heatmap_loss(output.heatmaps, target)}
+
+    def heatmap_loss(self, heatmaps: Tensor, target: Target) -> Tensor:
+        """Error of `heatmaps` [B, J, h, w] with this method's loss options; a scalar."""
+        return heatmap_loss(
+            heatmaps,
+            target.heatmaps,
+            target.weight,
+            factor=self.loss_factor,
+            foreground=self.loss_foreground,
+        )
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Trainable parameters: "backbone" (with the head) and "new" (all the rest)."""
+        groups: dict[str, list[nn.Parameter]] = {"backbone": [], "new": []}
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                group = "backbone" if name.startswith(("backbone.", "head.")) else "new"
+                groups[group].append(parameter)
+        return groups
+
+    def load_single_frame(self, state: Mapping[str, Tensor]) -> None:
+        """Take over backbone and head from a trained single-frame model's state dictionary.
+
+        Every key must fit by name and shape, or a UserError lists what does not and nothing is
+        loaded. Only `num_batches_tracked` may be absent (old PyTorch files lack it).
+        """
+        own = {
+            name: value
+            for name, value in self.state_dict().items()
+            if name.startswith(("backbone.", "head."))
+        }
+        missing = [
+            name for name in own if name not in state and not name.endswith("num_batches_tracked")
+        ]
+        unexpected = [name for name in state if name not in own]
+        shapes = [
+            f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+            for name, value in own.items()
+            if name in state and state[name].shape != value.shape
+        ]
+        if missing or unexpected or shapes:
+            raise UserError(
+                f"{type(self).__name__}: the single-frame state does not fit this backbone: "
+                f"{_listed('missing', missing)}; {_listed('unexpected', unexpected)}; "
+                f"{_listed('other shapes', shapes)}; train both with the same backbone and joints"
+            )
+        self.load_state_dict(state, strict=False)
+
+    def _backbone_norms(self) -> list[nn.Module]:
+        return [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def _check_choice(owner: object, name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UserError(
+            f"{type(owner).__name__}: {name} is {value!r}; expected one of {', '.join(choices)}"
+        )
+
+
+def _listed(title: str, names: list[str], limit: int = 5) -> str:
+    shown = ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+    return f"{len(names)} {title}" + (f" ({shown})" if names else "")

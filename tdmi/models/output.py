@@ -1,0 +1,38 @@
+"""What a pose model returns and what it is compared with: two plain containers of tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class PoseOutput:
+    """Result of one forward pass.
+
+    `heatmaps` [B, J, H/4, W/4]: one map per joint for the key frame, peak about 1, no activation.
+    `terms`: further tensors, by name, that the method's own `loss` needs; empty for most methods.
+    """
+
+    heatmaps: Tensor
+    terms: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Target:
+    """What the key frame should give.
+
+    `heatmaps` [B, J, h, w] in 0..1; `weight` [B, J], 0 for a joint that is not labelled, else 1
+    (other values scale the joint's error).
+    """
+
+    heatmaps: Tensor
+    weight: Tensor
+
+    def to(self, device: torch.device | str) -> Target:
+        """The same target on another device."""
+        return Target(
+            self.heatmaps.to(device, non_blocking=True), self.weight.to(device, non_blocking=True)
+        )
