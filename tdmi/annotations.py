@@ -6,7 +6,8 @@ number. All coordinates are pixels of the full frame; the centre of the top left
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from tdmi.skeletons import Skeleton
 
 # poseval's own value for a joint without a score: it ranks below every real one.
 UNSCORED = -9999.0
-NO_TRACK = -1
+# Files may hold negative track ids (poseval accepts them), so no small number means "none".
+NO_TRACK = int(np.iinfo(np.int64).min)
 
 
 @dataclass
@@ -36,7 +38,8 @@ class Annotations:
     frame_labelled: np.ndarray
     """[F] bool, the file's ``is_labeled``."""
     frame_annotated: np.ndarray
-    """[F] bool, the file lists at least one person here, even one without joints."""
+    """[F] bool, the file lists at least one person here, even if it has no joints, and even if
+    the reader left it out of the persons below because its joint list is missing."""
     ignore_regions: list[list[np.ndarray]]
     """[F] lists of polygons [P, 2] inside which joints are not judged."""
 
@@ -58,6 +61,16 @@ class Annotations:
     """[N, 4] float64 x1, y1, x2, y2; NaN where the file has none."""
     score: np.ndarray
     """[N] float64 score of the whole person or box; NaN where the file has none."""
+    area: np.ndarray | None = None
+    """[N] float64 px^2 as the file states it; NaN where it has none (all, if left out here)."""
+    crowd: np.ndarray | None = None
+    """[N] bool, the file's ``iscrowd``; False where it has none (all, if left out here)."""
+
+    def __post_init__(self) -> None:
+        if self.area is None:
+            self.area = np.full(self.persons, np.nan)
+        if self.crowd is None:
+            self.crowd = np.zeros(self.persons, dtype=bool)
 
     @property
     def persons(self) -> int:
@@ -70,3 +83,67 @@ class Annotations:
     def frames_of(self, video: int) -> np.ndarray:
         """Rows of the frames of one video, in time order."""
         return np.flatnonzero(self.frame_video == video)
+
+
+_PERSON_COLUMNS = (
+    "person_frame", "track_id", "keypoints", "present", "visible", "joint_score", "box",
+    "head_box", "score", "area", "crowd",
+)  # fmt: skip
+_JOINT_COLUMNS = {"keypoints": 0.0, "present": False, "visible": False, "joint_score": UNSCORED}
+
+
+def concatenate(parts: Sequence[Annotations]) -> Annotations:
+    """Join annotations of different videos, in the order given.
+
+    Raises ValueError if there is no part, if a video name comes twice, or if skeletons differ
+    (`on_skeleton` brings them together).
+    """
+    if not parts:
+        raise ValueError("nothing to concatenate")
+    if any(part.skeleton != parts[0].skeleton for part in parts):
+        raise ValueError("annotations with different skeletons cannot be concatenated")
+    names = [name for part in parts for name in part.video_names]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"videos in more than one part: {', '.join(twice)}")
+
+    shift = {
+        "frame_video": np.cumsum([0] + [len(part.video_names) for part in parts]),
+        "person_frame": np.cumsum([0] + [part.frames for part in parts]),
+    }
+    columns: dict[str, object] = {}
+    for field in fields(Annotations):
+        values = [getattr(part, field.name) for part in parts]
+        if field.name == "skeleton":
+            columns[field.name] = values[0]
+        elif isinstance(values[0], list):
+            columns[field.name] = [item for value in values for item in value]
+        elif field.name in shift:
+            moved = [value + by for value, by in zip(values, shift[field.name], strict=False)]
+            columns[field.name] = np.concatenate(moved)
+        else:
+            columns[field.name] = np.concatenate(values)
+    return Annotations(**columns)
+
+
+def on_skeleton(annotations: Annotations, skeleton: Skeleton) -> Annotations:
+    """The same persons on another joint set, joints paired by name.
+
+    Joints that only the old set has are dropped; joints that only the new one has are absent.
+    """
+    if annotations.skeleton == skeleton:
+        return annotations
+    slots = skeleton.slots_in(annotations.skeleton)
+    columns = {}
+    for name, missing in _JOINT_COLUMNS.items():
+        column = getattr(annotations, name)[:, slots]
+        column[:, slots < 0] = missing
+        columns[name] = column
+    return replace(annotations, skeleton=skeleton, **columns)
+
+
+def select_persons(annotations: Annotations, keep: np.ndarray) -> Annotations:
+    """Only the persons of mask or rows `keep`; videos and frames stay as they are."""
+    return replace(
+        annotations, **{name: getattr(annotations, name)[keep] for name in _PERSON_COLUMNS}
+    )
