@@ -1,0 +1,71 @@
+"""From a person's box to the crop that the network sees, and back.
+
+Pixel centres lie on whole numbers everywhere, so the middle of a crop of width W is (W - 1) / 2.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+ENLARGEMENT = 1.25
+
+
+def crop_regions(
+    boxes: np.ndarray, aspect: float, enlargement: float = ENLARGEMENT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centre [N, 2] and size [N, 2] (width, height) in frame pixels of the crop of each box.
+
+    The shorter side is extended to the aspect ratio (width / height), then both sides are enlarged;
+    1.25 is the factor of HRNet's, DCPose's and TDMI's code.
+
+    Args:
+        boxes: [N, 4] x, y, width, height in frame pixels.
+    """
+    centre = boxes[:, :2] + boxes[:, 2:] / 2
+    width, height = boxes[:, 2], boxes[:, 3]
+    size = np.stack([np.maximum(width, height * aspect), np.maximum(height, width / aspect)], 1)
+    return centre, size * enlargement
+
+
+def crop_matrix(
+    centre: np.ndarray,
+    width: float,
+    size: tuple[int, int],
+    rotation: float = 0.0,
+    flip: bool = False,
+) -> np.ndarray:
+    """Affine matrix [2, 3] from frame pixels to crop pixels.
+
+    Args:
+        centre: (x, y) of the region in frame pixels.
+        width: width of the region in frame pixels; the scale is the same in both directions.
+        size: (height, width) of the crop in pixels.
+        rotation: degrees; positive turns the frame's content anticlockwise in the crop (the
+            official code's sense).
+        flip: mirror the crop left to right (after rotation).
+    """
+    scale = size[1] / width
+    cos, sin = scale * np.cos(np.radians(rotation)), scale * np.sin(np.radians(rotation))
+    linear = np.array([[cos, sin], [-sin, cos]])
+    if flip:
+        linear[0] = -linear[0]
+    middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    return np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
+
+
+def invert(matrices: np.ndarray) -> np.ndarray:
+    """Inverse affine matrices, [..., 2, 3] to [..., 2, 3]."""
+    linear = np.linalg.inv(matrices[..., :2])
+    shift = -(linear @ matrices[..., 2:])
+    return np.concatenate([linear, shift], axis=-1)
+
+
+def transform(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Apply affine matrices [..., 2, 3] to points [..., J, 2]."""
+    return points @ np.swapaxes(matrices[..., :2], -1, -2) + matrices[..., None, :, 2]
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Crop [h, w, 3] of a frame by bilinear sampling; outside the frame it is black."""
+    return cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)

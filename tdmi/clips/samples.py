@@ -1,0 +1,148 @@
+"""Person windows cut from annotated videos, and the endless sequence of training samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tdmi.annotations import Annotations
+from tdmi.clips.augmentation import Augmentation, draw_geometry
+from tdmi.clips.crops import crop_matrix, crop_regions, transform, warp
+from tdmi.clips.frames import FrameStore
+from tdmi.clips.windows import window_offsets
+from tdmi.heatmaps import crop_to_heatmap, encode
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """Size and target of a crop, shared by every method of a suite."""
+
+    size: tuple[int, int] = (384, 288)
+    """(height, width) in pixels, multiples of 4."""
+    sigma: float = 3.0
+    """Of the target Gaussian, in heatmap pixels."""
+    target_centre: str = "subpixel"
+    """``subpixel`` or ``rounded``, see `tdmi.heatmaps.encode`."""
+
+    @property
+    def heatmap_size(self) -> tuple[int, int]:
+        return self.size[0] // 4, self.size[1] // 4
+
+    @property
+    def aspect(self) -> float:
+        return self.size[1] / self.size[0]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One person window."""
+
+    frames: np.ndarray
+    """[T, h, w, 3] uint8 RGB crops."""
+    offsets: np.ndarray
+    """[T] int64, real distances from the key frame."""
+    heatmaps: np.ndarray
+    """[J, h/4, w/4] float32 target."""
+    weight: np.ndarray
+    """[J] float32, 0 for joints that are not annotated."""
+
+
+@dataclass
+class Windows:
+    """Cuts person windows out of one split; knows where each frame's neighbours are."""
+
+    annotations: Annotations
+    store: FrameStore
+    window: Sequence[int]
+    crop: CropOptions
+    _starts: np.ndarray = field(init=False)
+    _lengths: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        videos = len(self.annotations.video_names)
+        self._starts = np.searchsorted(self.annotations.frame_video, np.arange(videos))
+        self._lengths = np.bincount(self.annotations.frame_video, minlength=videos)
+
+    def cut(self, frame: int, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops [T, h, w, 3] of the window of frame row `frame`, and their offsets [T].
+
+        All frames get the same matrix: the crop of the key frame's person.
+        """
+        video = self.annotations.frame_video[frame]
+        start, length = int(self._starts[video]), int(self._lengths[video])
+        offsets = window_offsets(frame - start, length, self.window)
+        crops: dict[int, np.ndarray] = {}
+        for k in set(offsets):
+            file = self.annotations.frame_file[frame + k]
+            crops[k] = warp(self.store.read(file), matrix, self.crop.size)
+        return np.stack([crops[k] for k in offsets]), np.array(offsets)
+
+
+class TrainingSamples:
+    """Endless sequence of augmented samples; item p depends on (seed, p) alone.
+
+    Each pass over the persons (an epoch) has its own order. Randomness is drawn from
+    (seed, epoch, sample index), so that worker count, resumption and load change nothing.
+    """
+
+    def __init__(self, windows: Windows, augmentation: Augmentation, seed: int) -> None:
+        self.windows = windows
+        self.augmentation = augmentation
+        self.seed = seed
+        annotations = windows.annotations
+        usable = annotations.present.any(axis=1) & (annotations.box[:, 2:] > 0).all(axis=1)
+        self.persons = np.flatnonzero(usable)
+        self._centres, self._sizes = crop_regions(annotations.box, windows.crop.aspect)
+        self._order: tuple[int, np.ndarray] = (-1, self.persons)
+
+    def __len__(self) -> int:
+        """Samples in one epoch."""
+        return len(self.persons)
+
+    def person_at(self, position: int) -> tuple[int, int]:
+        """(epoch, person row) of a position in the endless sequence."""
+        epoch, index = divmod(position, len(self.persons))
+        if self._order[0] != epoch:
+            generator = np.random.Generator(
+                np.random.PCG64(np.random.SeedSequence([self.seed, epoch]))
+            )
+            self._order = epoch, generator.permutation(self.persons)
+        return epoch, int(self._order[1][index])
+
+    def __getitem__(self, position: int) -> Sample:
+        epoch, person = self.person_at(position)
+        generator = np.random.Generator(
+            np.random.PCG64(np.random.SeedSequence([self.seed, epoch, person]))
+        )
+        annotations, crop = self.windows.annotations, self.windows.crop
+        points, present = annotations.keypoints[person], annotations.present[person]
+        geometry = draw_geometry(
+            self.augmentation,
+            generator,
+            self._centres[person],
+            float(self._sizes[person, 0]),
+            points,
+            present,
+            annotations.skeleton,
+            crop.aspect,
+        )
+        matrix = crop_matrix(
+            geometry.centre, geometry.width, crop.size, geometry.rotation, geometry.flip
+        )
+        frames, offsets = self.windows.cut(int(annotations.person_frame[person]), matrix)
+        points = transform(points, matrix)
+        if geometry.flip:
+            order = annotations.skeleton.flip_order
+            points, present = points[order], present[order]
+        height, width = crop.size
+        inside = ((points >= -0.5) & (points <= (width - 0.5, height - 0.5))).all(axis=1)
+        heatmaps, weight = encode(
+            crop_to_heatmap(points)[None],
+            (present & inside)[None],
+            crop.heatmap_size,
+            crop.sigma,
+            crop.target_centre,
+        )
+        return Sample(frames, offsets, heatmaps[0], weight[0])
