@@ -1,0 +1,66 @@
+"""Split a motion feature into a useful and a noisy part by gates (TDMI's RDM)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tdmi.options import choose
+
+GATES = ("channel", "complementary", "spatial", "none")
+
+
+class Disentangled(NamedTuple):
+    """Parts `[B, C, h, w]` and the masks in 0..1 that made them, `[B, C, 1, 1]` or full size."""
+
+    useful: Tensor
+    noisy: Tensor
+    useful_mask: Tensor
+    noisy_mask: Tensor
+
+
+class Disentanglement(nn.Module):
+    """M -> M_u = mask_u * M and M_n = mask_n * M (TDMI, representation disentanglement module).
+
+    Args:
+        channels: of the motion feature.
+        gate:
+            "channel": two independent masks per channel, mask = sigmoid(MLP(mean of M over
+            space)), as published. Nothing but the loss keeps them apart: their parts are two
+            rescalings of the same M and need not sum to it.
+            "complementary": mask_n = 1 - mask_u, so M_n = M - M_u (choice of this project).
+            "spatial": as "channel", but each MLP sees every position by itself and gives a mask
+            of M's size; the authors' notes plan such a variant.
+            "none": no split, M_u = M and M_n = 0; for ablations without a gate.
+        hidden: width of each MLP, C -> hidden -> C with a ReLU between (review-time code: 128).
+    """
+
+    def __init__(self, channels: int, gate: str = "channel", hidden: int = 128):
+        super().__init__()
+        self.gate = choose("disentanglement.gate", gate, GATES)
+        if gate != "none":
+            self.useful_gate = _perceptron(channels, hidden)
+        if gate in ("channel", "spatial"):
+            self.noisy_gate = _perceptron(channels, hidden)
+
+    def forward(self, motion: Tensor) -> Disentangled:
+        """`[B, C, h, w]` -> `Disentangled`."""
+        if self.gate == "none":
+            ones = motion.new_ones(*motion.shape[:2], 1, 1)
+            return Disentangled(motion, torch.zeros_like(motion), ones, torch.zeros_like(ones))
+        seen = motion if self.gate == "spatial" else motion.mean(dim=(2, 3), keepdim=True)
+        useful_mask = torch.sigmoid(self.useful_gate(seen))
+        if self.gate == "complementary":
+            noisy_mask = 1 - useful_mask
+        else:
+            noisy_mask = torch.sigmoid(self.noisy_gate(seen))
+        return Disentangled(useful_mask * motion, noisy_mask * motion, useful_mask, noisy_mask)
+
+
+def _perceptron(channels: int, hidden: int) -> nn.Sequential:
+    """The MLP as 1x1 convolutions: the same numbers on a pooled vector, and usable per pixel."""
+    return nn.Sequential(
+        nn.Conv2d(channels, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, channels, 1)
+    )

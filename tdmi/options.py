@@ -1,0 +1,31 @@
+"""Check named options before they build something, so that a wrong one is a one-line error."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from tdmi.errors import UserError
+
+T = TypeVar("T")
+
+
+def choose(name: str, value: str, allowed: Collection[str]) -> str:
+    """Return `value` if it is one of `allowed`; otherwise raise UserError naming the option."""
+    if value not in allowed:
+        raise UserError(f"option {name}: found {value!r}, expected one of {', '.join(allowed)}")
+    return value
+
+
+def build(
+    name: str, constructor: Callable[..., T], options: Mapping[str, Any] | None, *fixed: Any
+) -> T:
+    """Call `constructor(*fixed, **options)`; an unknown option is a UserError that names `name`."""
+    options = dict(options or {})
+    names = list(inspect.signature(constructor).parameters)[len(fixed) :]
+    for option in options:
+        if option not in names:
+            expected = ", ".join(names) or "no options"
+            raise UserError(f"option {name}: found unknown {option!r}, expected {expected}")
+    return constructor(*fixed, **options)

@@ -1,0 +1,318 @@
+"""Mathematics of the mutual-information terms: values, signs and gradients."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from golden import FOLDER
+from torch import nn
+
+from tdmi.errors import UserError
+from tdmi.losses.mutual_information import FEATURE_TERMS, LABEL_TERMS, MutualInformation
+from tdmi.losses.mutual_information_spatial import (
+    DivergenceEstimator,
+    legacy_surrogate,
+    spatial_kl,
+)
+
+CHANNELS, JOINTS, HEIGHT, WIDTH = 6, 4, 8, 6
+NAMES = ("motion", "useful", "noisy", "visual", "fused")
+
+
+def _maps(seed: int, channels: int = CHANNELS, batch: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, channels, HEIGHT, WIDTH, generator=generator)
+
+
+def _features() -> dict[str, torch.Tensor]:
+    return {name: _maps(i).requires_grad_() for i, name in enumerate(NAMES)}
+
+
+def _head() -> nn.Conv2d:
+    torch.manual_seed(0)
+    return nn.Conv2d(CHANNELS, JOINTS, 1)
+
+
+def _terms(objective, features, heatmaps=None, target=None, weight=None, head=None):
+    heatmaps = _maps(10, JOINTS).requires_grad_() if heatmaps is None else heatmaps
+    target = _maps(11, JOINTS) if target is None else target
+    weight = torch.ones(3, JOINTS) if weight is None else weight
+    return objective(features, heatmaps, target, weight, head or _head())
+
+
+# --- the legacy surrogate ---------------------------------------------------------------------
+
+
+def test_legacy_by_hand():
+    """Two positions at temperature 1: s = (3/4, 1/4), t = (1/5, 4/5), mean over 2 elements."""
+    first = torch.tensor([math.log(3), 0.0]).reshape(1, 1, 1, 2)
+    second = torch.tensor([0.0, math.log(4)]).reshape(1, 1, 1, 2)
+    by_hand = (0.2 * (math.log(0.2) - 0.75) + 0.8 * (math.log(0.8) - 0.25)) / 2
+    assert legacy_surrogate(first, second, temperature=1.0).item() == pytest.approx(by_hand)
+
+
+def _reference_case():
+    case = json.loads((FOLDER / "mutual_information" / "fami_pose.json").read_text())
+
+    def tensor(name):
+        b, c, h, w = case["input"][name]["shape"]
+        generator = np.random.Generator(np.random.PCG64(case["input"][name]["seed"]))
+        coarse = generator.standard_normal((b, c, h // 32, w // 32))
+        fine = generator.standard_normal((b, c, h, w))
+        x = 1.5 * coarse.repeat(32, 2).repeat(32, 3) + 0.5 * fine
+        return torch.from_numpy(case["input"]["factor"] * x.astype(np.float32).astype(np.float64))
+
+    head = nn.Conv2d(48, 17, 1).double()
+    for part in ("weight", "bias"):
+        key, shape = case["head"][part]["key"], case["head"][part]["shape"]
+        generator = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode())))
+        z = generator.standard_normal(math.prod(shape))
+        factor = case["head"]["gain"] * math.sqrt(2 / 48) if part == "weight" else 0.1
+        value = (factor * z).astype(np.float32).reshape(shape)
+        getattr(head, part).data = torch.from_numpy(value).double()
+    return case, {name: tensor(name) for name in ("feat", "feat2", "label")}, head
+
+
+def test_legacy_equals_the_released_estimators_of_the_same_group():
+    """FAMI-Pose's release computes the same form, for features and through the head for labels."""
+    case, inputs, head = _reference_case()
+    label, feature = case["label_and_feat_f64"]
+    assert legacy_surrogate(inputs["feat"], inputs["feat2"]).item() == pytest.approx(
+        feature, rel=1e-12
+    )
+    objective = MutualInformation(
+        "legacy", weights=dict.fromkeys(FEATURE_TERMS, 0) | {"visual_label": 0}
+    )
+    terms = objective(
+        {"useful": inputs["feat"]}, inputs["label"], inputs["label"], torch.ones(2, 17), head
+    )
+    assert terms["mi_useful_label"].item() == pytest.approx(label, rel=1e-12)
+
+
+def test_legacy_is_no_divergence():
+    """The documented flaw: negative, and the same for equal maps as for unrelated ones."""
+    a, b = 0.05 * _maps(0), 0.05 * _maps(1)
+    equal, unrelated = legacy_surrogate(a, a), legacy_surrogate(b, a)
+    assert equal < 0 and unrelated < 0
+    assert abs(equal - unrelated) < 0.02 * abs(equal)
+    assert spatial_kl(b, a, 0.05).mean() > 100 * spatial_kl(a, a, 0.05).abs().mean()
+
+
+def test_legacy_minimised_flattens_its_second_argument():
+    second = (0.05 * _maps(1)).requires_grad_()
+
+    def entropy(maps):
+        p = torch.softmax(maps.flatten(2) / 0.05, -1)
+        return -(p * p.log()).sum(-1).mean()
+
+    legacy_surrogate(_maps(0), second).backward()
+    assert entropy(second - 0.1 * second.grad) > entropy(second)
+
+
+def test_legacy_sum_is_the_review_time_formula():
+    features, heatmaps, head = _features(), _maps(10, JOINTS), _head()
+    u, n, m, a, f = (features[k] for k in ("useful", "noisy", "motion", "visual", "fused"))
+
+    def K(first, second):
+        return legacy_surrogate(first, second)
+
+    expected = 2 * K(u, n) - K(m, u) + (K(u, a) - K(u, f) - K(a, f))
+    expected = expected + (K(head(u), heatmaps) - K(u, f) + K(head(a), heatmaps) - K(a, f))
+    total = sum(_terms(MutualInformation("legacy"), features, heatmaps, head=head).values())
+    torch.testing.assert_close(total, expected)
+
+
+# --- the divergence ---------------------------------------------------------------------------
+
+
+def test_divergence_by_hand():
+    first = torch.tensor([math.log(3), 0.0]).reshape(1, 1, 1, 2)
+    second = torch.tensor([0.0, math.log(4)]).reshape(1, 1, 1, 2)
+    by_hand = 0.75 * math.log(0.75 / 0.2) + 0.25 * math.log(0.25 / 0.8)
+    assert spatial_kl(first, second).item() == pytest.approx(by_hand)
+
+
+def test_divergence_is_zero_exactly_for_equal_maps():
+    a, b = _maps(0).double(), _maps(1).double()
+    assert spatial_kl(a, a).abs().max() == 0
+    torch.testing.assert_close(spatial_kl(a, a + 3), torch.zeros(3, CHANNELS).double())
+    assert spatial_kl(a, b).min() > 0
+    assert spatial_kl(a, a + 1e-3 * b).min() > 0
+
+
+@pytest.mark.parametrize("strength", [0.1, 30.0])
+def test_cap_bounds_the_reward_for_being_apart(strength):
+    """Below the cap the penalty falls with the divergence; above, neither value nor gradient."""
+    estimator = DivergenceEstimator(cap=0.5)
+    first, second = _maps(0), (strength * _maps(1)).requires_grad_()
+    divergence = spatial_kl(first, second)
+    penalty = estimator.feature_penalty("primary", first, second, shrink=True)
+    torch.testing.assert_close(penalty, (0.5 - divergence).clamp(min=0).mean())
+    penalty.backward()
+    if strength > 1:
+        assert divergence.min() > 0.5
+        assert penalty == 0 and second.grad.abs().max() == 0
+    else:
+        assert divergence.max() < 5
+        assert 0 < penalty < 0.5 and second.grad.abs().max() > 0
+
+
+def test_unlabelled_joints_stay_out_of_label_terms():
+    objective = MutualInformation("vsd", label_from="ground_truth", cap=50.0)
+    weight = torch.ones(3, JOINTS)
+    weight[:, 2] = 0
+    target, other = _maps(11, JOINTS), _maps(11, JOINTS)
+    other[:, 2] = 7 * _maps(12, JOINTS)[:, 2]
+    a = _terms(objective, _features(), target=target, weight=weight)["mi_useful_label"]
+    b = _terms(objective, _features(), target=other, weight=weight)["mi_useful_label"]
+    everything = _terms(objective, _features(), target=other)["mi_useful_label"]
+    assert a == b and a != everything
+
+
+# --- signs ------------------------------------------------------------------------------------
+
+
+def _descend(objective, features, free, steps=150, rate=0.3, **labels):
+    """Plain gradient descent on `free`; returns the features after it."""
+    features = {k: v.detach().clone().requires_grad_(k in free) for k, v in features.items()}
+    for _ in range(steps):
+        loss = sum(_terms(objective, features, **labels).values())
+        grads = torch.autograd.grad(loss, [features[k] for k in free])
+        with torch.no_grad():
+            for name, grad in zip(free, grads, strict=True):
+                features[name] -= rate * grad / grad.norm().clamp(min=1e-12)
+    return features
+
+
+def _only(estimator, term, **options):
+    weights = dict.fromkeys([*FEATURE_TERMS, *LABEL_TERMS], 0.0) | {term: 1.0}
+    return MutualInformation(estimator, weights=weights, **options)
+
+
+def test_primary_term_drives_the_parts_apart_until_the_cap():
+    base = _maps(0)
+    features = {"useful": base, "noisy": base + 0.1 * _maps(1)}
+    before = spatial_kl(features["useful"], features["noisy"])
+    after = _descend(_only("vsd", "primary", cap=0.5), features, ["useful", "noisy"])
+    divergence = spatial_kl(after["useful"], after["noisy"])
+    assert before.max() < 0.1
+    assert divergence.mean() > 0.45
+    assert divergence.max() < 0.8
+
+
+@pytest.mark.parametrize("term", ["motion", "useful_fused", "visual_fused"])
+def test_terms_to_grow_pull_the_second_feature_towards_the_first(term):
+    first, second, shrink = FEATURE_TERMS[term]
+    assert not shrink
+    features = _features()
+    after = _descend(_only("vsd", term), features, [second])
+    assert (
+        spatial_kl(after[first], after[second]).mean()
+        < 0.2 * spatial_kl(features[first], features[second]).mean()
+    )
+
+
+def test_label_term_takes_the_pose_out_of_the_feature():
+    head = _head()
+    features = {"useful": _maps(0)}
+    label = head(features["useful"] + 0.2 * _maps(1)).detach()
+    before = spatial_kl(label, head(features["useful"])).mean()
+    objective = _only("vsd", "useful_label", label_from="ground_truth", label_temperature=1.0)
+    after = _descend(objective, features, ["useful"], target=label, head=head)
+    assert spatial_kl(label, head(after["useful"])).mean() > 5 * before
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+REACHED = {
+    ("vsd", "primary"): {"useful", "noisy"},
+    ("vsd", "motion"): {"useful"},
+    ("vsd", "useful_fused"): {"fused"},
+    ("vsd", "visual_fused"): {"fused"},
+    ("vsd", "useful_visual"): {"visual"},
+    ("vsd", "useful_label"): {"useful"},
+    ("vsd", "visual_label"): {"visual"},
+    ("legacy", "primary"): {"useful", "noisy"},
+    ("legacy", "motion"): {"useful"},
+    ("legacy", "useful_fused"): {"fused"},
+    ("legacy", "visual_fused"): {"fused"},
+    ("legacy", "useful_visual"): {"visual"},
+    ("legacy", "useful_label"): {"heatmaps"},
+    ("legacy", "visual_label"): {"heatmaps"},
+}
+
+
+@pytest.mark.parametrize(("estimator", "term"), REACHED)
+def test_which_tensors_receive_gradients(estimator, term):
+    options = {"cap": 100.0} if estimator == "vsd" else {}
+    tensors = _features() | {"heatmaps": _maps(10, JOINTS).requires_grad_()}
+    head = _head()
+    terms = _terms(_only(estimator, term, **options), tensors, tensors["heatmaps"], head=head)
+    assert list(terms) == [f"mi_{term}"]
+    terms[f"mi_{term}"].backward()
+    reached = {k for k, v in tensors.items() if v.grad is not None and v.grad.abs().max() > 0}
+    assert reached == REACHED[estimator, term]
+    assert head.weight.grad is None
+
+
+def test_without_stop_gradient_both_sides_learn():
+    for estimator in ("vsd", "legacy"):
+        for term in [*FEATURE_TERMS, *LABEL_TERMS]:
+            tensors = _features() | {"heatmaps": _maps(10, JOINTS).requires_grad_()}
+            objective = _only(estimator, term, stop_gradient="none")
+            if estimator == "vsd":
+                objective.estimator.cap = 100.0
+            sum(_terms(objective, tensors, tensors["heatmaps"]).values()).backward()
+            assert sum(v.grad is not None for v in tensors.values()) == 2, (estimator, term)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("estimator", ["vsd", "legacy"])
+def test_finite_in_half_precision(estimator, dtype):
+    """Values near the largest float16 overflow when divided by 0.05, unless widened first."""
+    features = {k: (3e4 * _maps(i)).clamp(-6e4, 6e4).to(dtype) for i, k in enumerate(NAMES)}
+    features = {k: v.requires_grad_() for k, v in features.items()}
+    heatmaps = _maps(10, JOINTS).to(dtype).requires_grad_()
+    objective = MutualInformation(estimator, stop_gradient="none")
+    total = sum(_terms(objective, features, heatmaps, head=_head().to(dtype)).values())
+    total.backward()
+    assert total.dtype == torch.float32 and torch.isfinite(total)
+    assert all(torch.isfinite(v.grad).all() for v in features.values() if v.grad is not None)
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+def test_weights_and_scale_multiply():
+    features = _features()
+    plain = _terms(MutualInformation("vsd", scale=1.0), features)
+    scaled = _terms(MutualInformation("vsd", scale=0.5, weights={"motion": 3.0}), features)
+    torch.testing.assert_close(scaled["mi_motion"], 1.5 * plain["mi_motion"])
+    torch.testing.assert_close(scaled["mi_primary"], 0.5 * plain["mi_primary"])
+
+
+def test_none_has_no_terms():
+    assert _terms(MutualInformation("none"), _features()) == {}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"estimator": "kl"},
+        {"weights": {"secondary": 1.0}},
+        {"estimator": "legacy", "cap": 1.0},
+        {"estimator": "none", "temperature": 1.0},
+        {"temperature": 0.0},
+        {"label_from": "annotation"},
+        {"estimator": "legacy", "label_from": "ground_truth"},
+    ],
+)
+def test_bad_options_are_user_errors(options):
+    with pytest.raises(UserError, match="mutual_information") as error:
+        MutualInformation(**options)
+    assert "\n" not in str(error.value)
