@@ -1,0 +1,111 @@
+"""HRNet against the official implementation's numbers, and at sizes that it was not made for."""
+
+import pytest
+import torch
+from golden_models import (
+    Recorder,
+    assert_equals_golden,
+    assert_step_equals_golden,
+    formula_input,
+    read,
+    reference_state,
+    training_target,
+)
+
+from baselines.single_frame import SingleFrame
+from tdmi.checkpoints import from_hrnet
+from tdmi.models.hrnet import HRNet
+from tdmi.models.output import Target
+
+WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
+CASES = [
+    pytest.param("hrnet_w32", 1, torch.float64),
+    pytest.param("hrnet_w32", 0, torch.float32),
+    pytest.param("hrnet_w32", 1, torch.float32),
+    pytest.param("hrnet_w32", 0, torch.float64, marks=pytest.mark.slow),
+    pytest.param("hrnet_w48", 1, torch.float64),
+    pytest.param("hrnet_w48", 0, torch.float64, marks=pytest.mark.slow),
+    pytest.param("hrnet_w48", 0, torch.float32, marks=pytest.mark.slow),
+    pytest.param("hrnet_w48", 1, torch.float32, marks=pytest.mark.slow),
+]
+
+
+def golden_model(name: str, dtype: torch.dtype) -> SingleFrame:
+    model = SingleFrame(HRNet(WIDTHS[name])).to(dtype)
+    model.load_single_frame(from_hrnet(reference_state(name)))
+    return model
+
+
+@pytest.mark.parametrize(("name", "run", "dtype"), CASES)
+def test_equals_official_outputs(name, run, dtype):
+    model = golden_model(name, dtype).eval()
+    golden = read(name)["runs"][run]
+    parts = {key.split("#")[0] for key in golden["intermediates"]}
+    recorder = Recorder({part: model.backbone.get_submodule(part) for part in parts})
+    x = formula_input(golden["input"]["shapes"]["x"], golden["input"]["seed"]).to(dtype)
+    with torch.no_grad():
+        heatmaps = model(x[:, None], torch.zeros(len(x), 1)).heatmaps
+    assert_equals_golden(heatmaps, golden["outputs"]["heatmaps"])
+    for key, wanted in golden["intermediates"].items():
+        part, call = key.split("#")
+        assert_equals_golden(recorder.calls[part][int(call)], wanted)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, pytest.param(torch.float32, marks=pytest.mark.slow)]
+)
+def test_equals_official_training_step(dtype):
+    model = golden_model("hrnet_w32", dtype)
+    model.loss_factor = 0.5
+    step = read("hrnet_w32", "train_step.json")
+    recipe = step["input"]
+    x = formula_input((recipe["batch"], 3, recipe["h"], recipe["w"]), recipe["seed"]).to(dtype)
+    heatmaps, weight = training_target(step)
+    output = model(x[:, None], torch.zeros(len(x), 1))
+    losses = model.loss(output, Target(heatmaps.to(dtype), weight.to(dtype)))
+    losses["heatmap"].backward()
+    official = {
+        name: name.replace("final_layer", "head") if "final_layer" in name else f"backbone.{name}"
+        for name in [*step["float64"]["grads"], *step["float64"]["running_after"]]
+    }
+    official |= {
+        name.replace("running_mean", "running_var"): ours.replace("running_mean", "running_var")
+        for name, ours in official.items()
+    }
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    assert_step_equals_golden(
+        step,
+        losses["heatmap"],
+        {k: parameters[v].grad for k, v in official.items() if v in parameters},
+        {k: buffers[v] for k, v in official.items() if v in buffers},
+    )
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 72), (64, 48), (50, 38)])
+@pytest.mark.parametrize("stages", [2, 3, 4])
+def test_small_trunks_at_any_size(height, width, stages):
+    trunk = HRNet(8, stages, modules=(1, 1, 2), blocks=1, stem_width=16, stem_blocks=1).eval()
+    maps = trunk(torch.randn(1, 3, height, width), trunk.depths)
+    assert trunk.depths == tuple(range(1, stages + 1))
+    assert [tuple(m.shape) for m in maps] == [(1, 8, -(-height // 4), -(-width // 4))] * stages
+
+
+def test_depths_are_those_of_one_pass():
+    trunk = HRNet(8, 4, modules=(1, 1, 1), blocks=1, stem_width=8, stem_blocks=1).eval()
+    x = torch.randn(1, 3, 64, 48)
+    every = trunk(x, (1, 2, 3, 4))
+    assert torch.equal(trunk(x)[0], every[3])
+    for depth in trunk.depths:
+        assert torch.equal(trunk(x, (depth,))[0], every[depth - 1])
+    assert [torch.equal(a, b) for a, b in zip(trunk(x, (3, 1)), (every[2], every[0]), strict=True)]
+    with pytest.raises(ValueError, match="depths"):
+        trunk(x, (5,))
+
+
+def test_unused_outputs_are_not_built():
+    trunk = HRNet(8, 3, modules=(1, 2), blocks=1)
+    assert len(trunk.stage3[0].fuse_layers) == 3
+    assert len(trunk.stage3[1].fuse_layers) == 1
+    x = trunk(torch.randn(2, 3, 64, 48))[0].sum()
+    x.backward()
+    assert all(p.grad is not None for p in trunk.parameters())
