@@ -68,3 +68,18 @@ def number(value: Any, where: str) -> float:
 
 def video_name(path: Path | str) -> str:
     return Path(path).name.removesuffix(".json")
+
+
+def video_files(folder: Path | str) -> list[str]:
+    """Names of the videos of a folder (its ``*.json`` without the ending), sorted.
+
+    Raises UserError if the folder is missing or has no such file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder, expected one with a PoseTrack file per video")
+    # Hidden files are left out: they may be files that are just being written.
+    names = sorted(video_name(p) for p in folder.glob("*.json") if not p.name.startswith("."))
+    if not names:
+        raise UserError(f"{folder}: no *.json there, expected one PoseTrack file per video")
+    return names

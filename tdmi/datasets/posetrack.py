@@ -7,8 +7,6 @@ from pathlib import Path
 
 from tdmi.annotations import Annotations, concatenate, on_skeleton
 from tdmi.datasets import posetrack17, posetrack18
-from tdmi.datasets.parsing import video_name
-from tdmi.errors import UserError
 from tdmi.files import read_json
 from tdmi.skeletons import Skeleton
 
@@ -19,20 +17,6 @@ def read_video_file(path: Path | str) -> Annotations:
     if isinstance(content, dict) and "annolist" in content:
         return posetrack17.parse(content, path)
     return posetrack18.parse(content, path)
-
-
-def video_files(folder: Path | str) -> list[str]:
-    """Names of the videos of a folder (its ``*.json`` without the ending), sorted.
-
-    Raises UserError if the folder is missing or has no such file.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder, expected one with a PoseTrack file per video")
-    names = sorted(video_name(path) for path in folder.glob("*.json"))
-    if not names:
-        raise UserError(f"{folder}: no *.json there, expected one PoseTrack file per video")
-    return names
 
 
 def read_folder(folder: Path | str, names: Sequence[str], skeleton: Skeleton) -> Annotations:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tdmi.annotations import NO_TRACK, UNSCORED, Annotations, concatenate
-from tdmi.datasets.parsing import REGENERATE, member, number, numbers, video_name
+from tdmi.datasets.parsing import REGENERATE, member, number, numbers, video_files, video_name
 from tdmi.errors import UserError
 from tdmi.files import read_json, write_json
 from tdmi.skeletons import POSETRACK17, POSETRACK18
@@ -40,9 +40,7 @@ def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annot
     """Read the videos `names` of a folder, or all its ``*.json`` in name order."""
     folder = Path(folder)
     if names is None:
-        names = sorted(video_name(path) for path in folder.glob("*.json"))
-        if not names:
-            raise UserError(f"{folder}: no *.json there, expected one PoseTrack18 file per video")
+        names = video_files(folder)
     return concatenate([read_file(folder / f"{name}.json") for name in names])
 
 

@@ -1,0 +1,134 @@
+"""Average precision of joints as poseval computes it: curves pooled over all videos.
+
+Equal scores are ordered by a stable ascending sort that is then reversed (later entries first).
+poseval's own order of equal scores depends on list length, NumPy version and processor; where
+scores differ both agree to the last digit, and `tie_bounds` gives the range otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdmi.annotations import Annotations
+from tdmi.evaluation.matching import match_video
+from tdmi.evaluation.pairing import JudgedVideo, judged_videos
+
+
+@dataclass
+class Statistics:
+    """Everything that average precision needs to know of some videos; M judged joints."""
+
+    joint: np.ndarray
+    """[M] int64, joint of each predicted joint, in the order of frames and predictions."""
+    score: np.ndarray
+    """[M] float64."""
+    hit: np.ndarray
+    """[M] bool, true positive."""
+    annotated: np.ndarray
+    """[J] int64, number of annotated joints."""
+    frames: int
+    truth_persons: int
+    predicted_persons: int
+
+
+@dataclass
+class Scores:
+    """Percentages [J + 1]: each joint, then the Total (mean over joints without NaN)."""
+
+    ap: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+
+
+def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
+    """Statistics of every video of the ground truth, by name."""
+    return {video.name: video_statistics(video) for video in judged_videos(truth, predictions)}
+
+
+def video_statistics(video: JudgedVideo) -> Statistics:
+    """Label every predicted joint of one video as true or false positive.
+
+    A joint of an assigned prediction is true if it hits; a joint that its ground-truth person does
+    not have, and every joint of an unassigned prediction, is false.
+    """
+    matches = match_video(video)
+    people = video.predictions
+    assigned = matches.assigned_pair >= 0
+    hit = np.zeros(people.present.shape, dtype=bool)
+    hit[assigned] = matches.hit[matches.assigned_pair[assigned]]
+    person, joint = np.nonzero(people.present)
+    return Statistics(
+        joint=joint,
+        score=people.score[person, joint],
+        hit=hit[person, joint],
+        annotated=video.truth.present.sum(axis=0),
+        frames=len(video.frame_index),
+        truth_persons=len(video.truth),
+        predicted_persons=len(people),
+    )
+
+
+def combine(statistics: Iterable[Statistics]) -> Statistics:
+    """Pool several videos, in the order given (which matters among equal scores only)."""
+    parts = list(statistics)
+    return Statistics(
+        joint=np.concatenate([part.joint for part in parts]),
+        score=np.concatenate([part.score for part in parts]),
+        hit=np.concatenate([part.hit for part in parts]),
+        annotated=np.sum([part.annotated for part in parts], axis=0),
+        frames=sum(part.frames for part in parts),
+        truth_persons=sum(part.truth_persons for part in parts),
+        predicted_persons=sum(part.predicted_persons for part in parts),
+    )
+
+
+def average_precision(statistics: Statistics) -> Scores:
+    """AP, precision and recall per joint and in total, in percent.
+
+    Precision and recall are those with all predictions kept. A joint that is never predicted has 0
+    for all three; one that is predicted but never annotated has AP and recall NaN, precision 0.
+    """
+    order = np.argsort(statistics.score, kind="stable")[::-1]
+    return _scores(statistics, order)
+
+
+def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
+    """Lowest and highest possible scores over all orders of equal scores."""
+    _, rank = np.unique(statistics.score, return_inverse=True)
+    misses_first = np.lexsort((statistics.hit, -rank))
+    hits_first = np.lexsort((~statistics.hit, -rank))
+    return _scores(statistics, misses_first), _scores(statistics, hits_first)
+
+
+def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
+    """Area under the precision envelope at every recall step (VOC 2010, all points).
+
+    `recall` and `precision` [M] along the list of predictions; recall that is never reached costs
+    its whole share.
+    """
+    recall = np.concatenate([[0.0], recall, [1.0]])
+    envelope = np.maximum.accumulate(np.concatenate([[0.0], precision, [0.0]])[::-1])[::-1]
+    step = np.flatnonzero(recall[1:] != recall[:-1]) + 1
+    return float(np.sum((recall[step] - recall[step - 1]) * envelope[step]))
+
+
+def _scores(statistics: Statistics, order: np.ndarray) -> Scores:
+    """Scores with the predicted joints in the given order, best first."""
+    joints = len(statistics.annotated)
+    table = np.zeros((3, joints + 1))
+    joint, hit = statistics.joint[order], statistics.hit[order]
+    for j in range(joints):
+        found = np.cumsum(hit[joint == j])
+        if not len(found):
+            continue
+        with np.errstate(invalid="ignore"):
+            recall = found / np.float64(statistics.annotated[j])
+        precision = found / np.arange(1, len(found) + 1)
+        table[:, j] = 100 * voc_area(recall, precision), 100 * precision[-1], 100 * recall[-1]
+    for row in table:
+        known = row[:joints][~np.isnan(row[:joints])]
+        row[joints] = known.mean() if len(known) else np.nan
+    return Scores(ap=table[0], precision=table[1], recall=table[2])

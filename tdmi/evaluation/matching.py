@@ -1,0 +1,117 @@
+"""Which predicted person is which person of the ground truth, and which joints are hits.
+
+Rules of poseval: distances in units of the head size, a joint within half of it is a hit, and a
+two-step assignment by the share of hit joints in which detection scores play no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdmi.errors import UserError
+from tdmi.evaluation.pairing import JudgedVideo, People
+
+HIT_DISTANCE = 0.5
+"""A joint is hit within this distance, in head sizes, both ends included."""
+
+_HEAD_SCALE = 0.6
+"""Head size in diagonals of the head box."""
+
+
+@dataclass
+class Matches:
+    """All Q pairs of a prediction and a ground-truth person in one frame, and the assignment."""
+
+    prediction: np.ndarray
+    """[Q] int64, rows of the predictions, ascending."""
+    truth: np.ndarray
+    """[Q] int64, rows of the ground truth, ascending for each prediction."""
+    distance: np.ndarray
+    """[Q, J] float64 in head sizes; infinite where one side lacks the joint."""
+    hit: np.ndarray
+    """[Q, J] bool."""
+    assigned_pair: np.ndarray
+    """[N predictions] int64, the row of the pair that holds; -1 for an unassigned prediction."""
+
+
+def head_sizes(head_box: np.ndarray) -> np.ndarray:
+    """Head size in px [N] of head boxes [N, 4] x1, y1, x2, y2: 0.6 of the diagonal."""
+    width, height = (head_box[:, 2:] - head_box[:, :2]).T
+    return _HEAD_SCALE * np.sqrt(width * width + height * height)
+
+
+def match_video(video: JudgedVideo) -> Matches:
+    """Distances and assignment for one video.
+
+    Raises UserError if a head box is missing in a frame that has predictions.
+    """
+    prediction, truth = frame_pairs(video.predictions.frame, video.truth.frame)
+    _need_head_boxes(video, truth)
+    distance = joint_distances(video.predictions, prediction, video.truth, truth)
+    hit = distance <= HIT_DISTANCE
+    annotated = video.truth.present.sum(axis=1)
+    pck = hit.sum(axis=1) / np.maximum(annotated, 1)[truth]
+    pairs = assign(pck, prediction, truth)
+    assigned = np.full(len(video.predictions), -1)
+    assigned[prediction[pairs]] = pairs
+    return Matches(prediction, truth, distance, hit, assigned)
+
+
+def frame_pairs(prediction_frame: np.ndarray, truth_frame: np.ndarray) -> tuple:
+    """All pairs (prediction rows [Q], truth rows [Q]) in the same frame; both inputs ascending."""
+    first = np.searchsorted(truth_frame, prediction_frame, side="left")
+    count = np.searchsorted(truth_frame, prediction_frame, side="right") - first
+    prediction = np.repeat(np.arange(len(prediction_frame)), count)
+    begin = np.cumsum(count) - count
+    truth = np.arange(count.sum()) - np.repeat(begin - first, count)
+    return prediction, truth
+
+
+def joint_distances(
+    predictions: People, prediction: np.ndarray, truth_people: People, truth: np.ndarray
+) -> np.ndarray:
+    """Distances [Q, J] in head sizes of the given pairs; infinite where a side lacks the joint.
+
+    A head box without extent gives infinity, or NaN for a joint that is exactly right: no hit.
+    """
+    step = predictions.keypoints[prediction] - truth_people.keypoints[truth]
+    length = np.sqrt(step[..., 0] * step[..., 0] + step[..., 1] * step[..., 1])
+    size = head_sizes(truth_people.head_box)[truth]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = length / size[:, None]
+    both = predictions.present[prediction] & truth_people.present[truth]
+    return np.where(both, distance, np.inf)
+
+
+def assign(pck: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Rows of the pairs that hold.
+
+    1. A prediction keeps only the ground-truth person of largest PCK (the first of equals), and
+       has no second choice. 2. A ground-truth person takes, of the predictions that kept it with
+    PCK > 0, the one of largest PCK (the first of equals).
+    """
+    best_truth = _first_largest(pck, prediction, truth)
+    kept = best_truth[pck[best_truth] > 0]
+    return kept[_first_largest(pck[kept], truth[kept], prediction[kept])]
+
+
+def _first_largest(value: np.ndarray, group: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Of each group the row of the largest value; of equal ones that of the lowest rank."""
+    order = np.lexsort((rank, -value, group))
+    leads = np.ones(len(order), dtype=bool)
+    leads[1:] = group[order][1:] != group[order][:-1]
+    return order[leads]
+
+
+def _need_head_boxes(video: JudgedVideo, truth: np.ndarray) -> None:
+    missing = np.isnan(video.truth.head_box[truth]).any(axis=1)
+    if missing.any():
+        person = truth[missing][0]
+        frame = video.frame_index[video.truth.frame[person]]
+        raise UserError(
+            f"{video.name}: frame {frame}: a person of the ground truth (track id "
+            f"{video.truth.track_id[person]}) has no head box, expected 'bbox_head' (2018) or x1, "
+            "y1, x2, y2 (2017), by which distances are measured; use ground truth that has it"
+        )

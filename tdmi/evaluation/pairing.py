@@ -1,0 +1,170 @@
+"""What of ground truth and predictions is judged: frames paired by position, regions cut out.
+
+Follows the loading rules of poseval: frames without any listed person are dropped together with
+their predictions, joints inside the ground truth's ignore regions are removed on both sides, and
+in frames with regions persons without joints go too. Track ids are not needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdmi.annotations import Annotations
+from tdmi.errors import UserError
+from tdmi.evaluation.ignore_regions import inside_any
+
+
+@dataclass
+class People:
+    """N persons of one video, sorted by frame, within a frame in file order."""
+
+    frame: np.ndarray
+    """[N] int64, row in `JudgedVideo.frame_index`."""
+    track_id: np.ndarray
+    """[N] int64."""
+    keypoints: np.ndarray
+    """[N, J, 2] float64."""
+    present: np.ndarray
+    """[N, J] bool."""
+    score: np.ndarray
+    """[N, J] float64."""
+    head_box: np.ndarray
+    """[N, 4] float64 x1, y1, x2, y2."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def keep(self, mask: np.ndarray) -> People:
+        return People(**{name: column[mask] for name, column in vars(self).items()})
+
+
+@dataclass
+class JudgedVideo:
+    """One video, its K judged frames, and the persons in them."""
+
+    name: str
+    frame_index: np.ndarray
+    """[K] int64, positions of the judged frames in the video."""
+    truth: People
+    predictions: People
+
+
+def judged_videos(truth: Annotations, predictions: Annotations) -> Iterator[JudgedVideo]:
+    """Pair the videos by name, the ground truth's order deciding; other predictions are ignored.
+
+    Raises UserError for a missing prediction video, another number of frames, two skeletons, or
+    an ignore region of one or two corners.
+    """
+    if truth.skeleton != predictions.skeleton:
+        raise UserError(
+            f"predictions have joints '{predictions.skeleton.name}', ground truth has "
+            f"'{truth.skeleton.name}'; bring both on one skeleton first"
+        )
+    rows = {name: row for row, name in enumerate(predictions.video_names)}
+    for video, name in enumerate(truth.video_names):
+        if name not in rows:
+            raise UserError(
+                f"{name}: no predictions for this video of the ground truth; write {name}.json, "
+                "with all its frames even if nobody was found"
+            )
+        frames = truth.frames_of(video)
+        predicted_frames = predictions.frames_of(rows[name])
+        if len(frames) != len(predicted_frames):
+            raise UserError(
+                f"{name}: {len(predicted_frames)} frames in the predictions, {len(frames)} in the "
+                "ground truth; predictions must list every frame of the video, in its order"
+            )
+        yield _judge(truth, frames, predictions, predicted_frames, name)
+
+
+def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
+    """One line per video whose paired frames have different image names (a likely mistake).
+
+    Numbers are compared as numbers, so ``000003.jpg`` agrees with ``00000003.jpg``. The official
+    evaluator never looks at names, so this is for a warning only.
+    """
+    lines = []
+    rows = {name: row for row, name in enumerate(predictions.video_names)}
+    for video, name in enumerate(truth.video_names):
+        if name not in rows:
+            continue
+        ours = [_stem(truth.frame_file[f]) for f in truth.frames_of(video)]
+        theirs = [_stem(predictions.frame_file[f]) for f in predictions.frames_of(rows[name])]
+        odd = [k for k, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b]
+        if odd:
+            lines.append(
+                f"{name}: frame {odd[0]} is '{ours[odd[0]]}' in the ground truth and "
+                f"'{theirs[odd[0]]}' in the predictions ({len(odd)} such frames); frames are "
+                "paired by position, as the official evaluator does"
+            )
+    return lines
+
+
+def _stem(path: str) -> str:
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    return stem.lstrip("0") or "0" if stem.isdigit() else stem
+
+
+def _judge(
+    truth: Annotations,
+    frames: np.ndarray,
+    predictions: Annotations,
+    predicted_frames: np.ndarray,
+    name: str,
+) -> JudgedVideo:
+    judged = np.flatnonzero(truth.frame_annotated[frames])
+    video = JudgedVideo(
+        name=name,
+        frame_index=judged,
+        truth=_people(truth, frames[judged]),
+        predictions=_people(predictions, predicted_frames[judged]),
+    )
+    for row, position in enumerate(judged):
+        polygons = truth.ignore_regions[frames[position]]
+        if polygons:
+            _check(polygons, f"{name}: frame {position}")
+            _cut_out(video.truth, row, polygons)
+            _cut_out(video.predictions, row, polygons)
+    with_regions = np.array([bool(truth.ignore_regions[f]) for f in frames[judged]], dtype=bool)
+    video.truth = _without_jointless(video.truth, with_regions)
+    video.predictions = _without_jointless(video.predictions, with_regions)
+    return video
+
+
+def _people(annotations: Annotations, frames: np.ndarray) -> People:
+    """Persons of the given frame rows (ascending); columns are copies that may be changed."""
+    row_of = np.full(annotations.frames, -1)
+    row_of[frames] = np.arange(len(frames))
+    frame = row_of[annotations.person_frame]
+    persons = np.flatnonzero(frame >= 0)
+    return People(
+        frame=frame[persons],
+        track_id=annotations.track_id[persons],
+        keypoints=annotations.keypoints[persons],
+        present=annotations.present[persons],
+        score=annotations.joint_score[persons],
+        head_box=annotations.head_box[persons],
+    )
+
+
+def _check(polygons: list[np.ndarray], where: str) -> None:
+    for k, polygon in enumerate(polygons):
+        if 0 < len(polygon) < 3:
+            raise UserError(
+                f"{where}: ignore region {k} of the ground truth has {len(polygon)} corners, "
+                "expected at least 3; remove it or repair the annotation file"
+            )
+
+
+def _cut_out(people: People, row: int, polygons: list[np.ndarray]) -> None:
+    first, last = np.searchsorted(people.frame, [row, row + 1])
+    points = people.keypoints[first:last].reshape(-1, 2)
+    inside = inside_any(points, polygons).reshape(people.present[first:last].shape)
+    people.present[first:last] &= ~inside
+
+
+def _without_jointless(people: People, frame_has_regions: np.ndarray) -> People:
+    return people.keep(people.present.any(axis=1) | ~frame_has_regions[people.frame])
