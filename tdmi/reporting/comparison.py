@@ -1,0 +1,73 @@
+"""Seeds into statements: means, spreads, paired differences, and what holds beyond the seeds.
+
+Differences are paired by seed, because run k of every method starts from the same single-frame
+weights and sees the same samples in the same order; seeds that one side lacks are left out. A
+difference is said to hold if the two-sided 95 % Student interval of the paired differences excludes
+zero (choice of this project: the usual interval for few repetitions). It covers the randomness of
+training alone, not the choice of the videos.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+def per_seed(
+    groups: pd.DataFrame, protocol: str, joint: str = "total", measure: str = "ap"
+) -> pd.DataFrame:
+    """The value of every run: rows method, columns seed, in per cent; NaN where not run."""
+    chosen = groups[
+        (groups.protocol == protocol) & (groups.joint == joint) & (groups.measure == measure)
+    ]
+    return chosen.pivot(index="method", columns="seed", values="value").astype(float)
+
+
+def summary(values: pd.DataFrame) -> pd.DataFrame:
+    """Mean, sample standard deviation (ddof 1, NaN for one seed) and number of seeds per method."""
+    return pd.DataFrame(
+        {
+            "mean": values.mean(axis=1),
+            "std": values.std(axis=1, ddof=1),
+            "n": values.notna().sum(axis=1),
+        }
+    )
+
+
+def paired(values: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Each run minus the run of `against` with the same seed; NaN where one of them is missing."""
+    if against not in values.index:
+        return values * float("nan")
+    return values - values.loc[against]
+
+
+def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Per method: mean, std, n, low, high, holds of the paired differences to `against`.
+
+    `holds` is True, False, or None where fewer than two pairs leave nothing to say; it is None for
+    `against` itself, too.
+    """
+    pairs = paired(values, against)
+    result = summary(pairs)
+    half = pd.Series(
+        [_half_width(std, int(n)) for std, n in zip(result["std"], result["n"], strict=True)],
+        index=result.index,
+        dtype=float,
+    )
+    result["low"], result["high"] = result["mean"] - half, result["mean"] + half
+    result["holds"] = [
+        None if method == against or np.isnan(low) else bool(low > 0 or high < 0)
+        for method, low, high in zip(result.index, result["low"], result["high"], strict=True)
+    ]
+    return result
+
+
+def _half_width(std: float, n: int) -> float:
+    if n < 2:
+        return float("nan")
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * std / math.sqrt(n)

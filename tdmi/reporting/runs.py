@@ -1,0 +1,160 @@
+"""Read the run folders of a suite into data frames: what is missing is left out, broken files stop.
+
+A run is `<runs>/<suite>/<method>/seed<k>/`. A report may be made while runs are still missing, so a
+file that is not there gives no rows; a file that cannot be understood is an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tdmi.errors import UserError
+from tdmi.files import read_json
+from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
+
+GROUPS = (*JOINT_GROUPS, "total")
+MEASURES = ("ap", "precision", "recall", "mota")
+_KEY = ["method", "seed"]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All that was found of a suite's runs, one long data frame per kind of fact.
+
+    groups:     method, seed, protocol, measure (ap, precision, recall, mota), joint (seven groups
+                and total), value in per cent
+    joints:     the same for the 15 single joints
+    videos:     method, seed, protocol, video, ap_total in per cent
+    counts:     method, seed, protocol, frames, ground_truth_persons, predicted_persons
+    cost:       method, parameters, trainable_parameters, gflops (per key frame), frames, input
+    timing:     method, seed, and the columns of timing.json
+    history:    method, seed, and the columns of history.csv
+    provenance: {(method, seed): the content of provenance.json}
+    """
+
+    folder: Path
+    groups: pd.DataFrame
+    joints: pd.DataFrame
+    videos: pd.DataFrame
+    counts: pd.DataFrame
+    cost: pd.DataFrame
+    timing: pd.DataFrame
+    history: pd.DataFrame
+    provenance: dict[tuple[str, int], dict[str, Any]]
+
+
+def read_runs(
+    folder: Path | str, methods: Iterable[str], seeds: Iterable[int], protocols: Iterable[str]
+) -> Runs:
+    """Read the runs under `folder` (= <runs>/<suite>). UserError names a file that is broken."""
+    folder, seeds, protocols = Path(folder), tuple(seeds), tuple(protocols)
+    rows: dict[str, list] = {name: [] for name in ("groups", "joints", "videos", "counts")}
+    cost: dict[str, dict] = {}
+    timing, histories, provenance = [], [], {}
+    for method in methods:
+        for seed in seeds:
+            run = folder / method / f"seed{seed}"
+            for protocol in protocols:
+                key = {"method": method, "seed": seed, "protocol": protocol}
+                _read_metrics(run / protocol / "metrics.json", key, rows)
+            if (run / "cost.json").exists():
+                _add_cost(cost, method, run / "cost.json")
+            if (run / "timing.json").exists():
+                value = _object(run / "timing.json")
+                timing.append({"method": method, "seed": seed} | value)
+            if (run / "history.csv").exists():
+                histories.append(_history(run / "history.csv", method, seed))
+            if (run / "provenance.json").exists():
+                provenance[method, seed] = _object(run / "provenance.json")
+    protocol_key = [*_KEY, "protocol"]
+    return Runs(
+        folder=folder,
+        groups=_frame(rows["groups"], [*protocol_key, "measure", "joint", "value"]),
+        joints=_frame(rows["joints"], [*protocol_key, "measure", "joint", "value"]),
+        videos=_frame(rows["videos"], [*protocol_key, "video", "ap_total"]),
+        counts=_frame(rows["counts"], [*protocol_key, *_COUNTS]),
+        cost=_frame(list(cost.values()), ["method", *_COST]),
+        timing=_frame(timing, _KEY),
+        history=pd.concat(histories, ignore_index=True) if histories else _frame([], _KEY),
+        provenance=provenance,
+    )
+
+
+_COUNTS = ("frames", "ground_truth_persons", "predicted_persons")
+_COST = ("parameters", "trainable_parameters", "gflops", "frames", "input")
+
+
+def _frame(rows: list[dict], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: found {type(value).__name__}, expected a JSON object")
+    return value
+
+
+def _number(value: Any, path: Path, place: str) -> float:
+    """A number, or NaN for null (a joint that the ground truth never shows)."""
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{path}: {place}: found {value!r}, expected a number or null")
+    return float(value)
+
+
+def _read_metrics(path: Path, key: dict, rows: dict[str, list]) -> None:
+    if not path.exists():
+        return
+    content = _object(path)
+    for measure in MEASURES:
+        if measure not in content:
+            if measure == "ap":
+                raise UserError(f"{path}: no 'ap'; run `tdmi evaluate` for this run again")
+            continue
+        values = content[measure]
+        for kind, names in (("groups", GROUPS), ("joints", POSETRACK17.joints)):
+            source = values if kind == "groups" else values.get("per_joint", {})
+            for joint in names:
+                if joint not in source:
+                    if kind == "joints":
+                        continue
+                    raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
+                value = _number(source[joint], path, f"{measure}.{joint}")
+                rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
+    for video, values in sorted(content.get("per_video", {}).items()):
+        value = _number(values.get("ap_total"), path, f"per_video.{video}.ap_total")
+        rows["videos"].append(key | {"video": video, "ap_total": value})
+    rows["counts"].append(key | {name: content.get(name) for name in _COUNTS})
+
+
+def _add_cost(cost: dict[str, dict], method: str, path: Path) -> None:
+    """Keep one row per method; seeds must agree, for a model's size has nothing random."""
+    content = _object(path)
+    row = {"method": method}
+    for name in _COST:
+        if name == "input":
+            row[name] = "×".join(str(side) for side in content.get(name) or ())
+        else:
+            row[name] = _number(content.get(name), path, name)
+    if str(cost.setdefault(method, row)) != str(row):
+        raise UserError(f"{path}: differs from another seed of {method}; train these runs again")
+
+
+def _history(path: Path, method: str, seed: int) -> pd.DataFrame:
+    try:
+        history = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a valid table ({' '.join(str(error).split())})") from None
+    missing = [name for name in ("step", "loss") if name not in history]
+    if missing:
+        raise UserError(f"{path}: no column {missing}, found {list(history.columns)}")
+    history.insert(0, "seed", seed)
+    history.insert(0, "method", method)
+    return history

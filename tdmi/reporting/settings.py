@@ -1,0 +1,178 @@
+"""What a report is told: the resolved suite mapping, checked and turned into plain objects.
+
+The mapping, as YAML::
+
+    suite: embedded                     # runs are read from <runs>/<suite>/<method>/seed<k>/
+    title: Embedded suite               # heading of the page
+    summary: one or two sentences       # optional, below the heading
+    dataset: {name: Mocap, root: data/mocap, split: test}
+    methods:                            # order of rows, of panels and of colours
+      - {name: single_frame, label: Single frame, family: single frame}
+      - {name: tdmi, label: TDMI, family: temporal differences, controls: "optional remark"}
+    seeds: [1, 2, 3]
+    box_protocols: [ground_truth_boxes, detected_boxes]
+    reference: single_frame             # a method's name
+    equal_compute: single_frame_equal_compute   # a method's name, or null
+    subject: tdmi                       # optional: the method the headline is about
+    gallery_methods: [single_frame, tdmi]       # optional: default all methods
+    real_video: {suite: embedded_video, root: data/pose2sim, split: test,
+                 methods: [single_frame, tdmi]} # or null
+    settings: {epochs: 10, flip: false} # shown in the table of choices, nested mappings allowed
+
+A method's `controls` says in a few words which question its row answers. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tdmi.errors import UserError
+from tdmi.files import read_yaml
+
+PROTOCOL_LABELS = {
+    "ground_truth_boxes": "ground-truth boxes",
+    "detected_boxes": "detected boxes",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str
+    label: str
+    family: str
+    controls: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    root: Path
+    split: str
+
+
+@dataclass(frozen=True)
+class RealVideo:
+    """A second suite on real video; its labels are pseudo-labels, never called ground truth."""
+
+    suite: str
+    dataset: Dataset
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The resolved suite, as far as a report needs it."""
+
+    suite: str
+    title: str
+    summary: str
+    dataset: Dataset
+    methods: tuple[Method, ...]
+    seeds: tuple[int, ...]
+    box_protocols: tuple[str, ...]
+    reference: str
+    equal_compute: str | None
+    subject: str | None
+    gallery_methods: tuple[str, ...]
+    real_video: RealVideo | None
+    settings: Mapping[str, Any]
+
+    def method(self, name: str) -> Method:
+        return next(method for method in self.methods if method.name == name)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families in order of first appearance."""
+        return tuple(dict.fromkeys(method.family for method in self.methods))
+
+
+def protocol_label(protocol: str) -> str:
+    return PROTOCOL_LABELS.get(protocol, protocol.replace("_", " "))
+
+
+_REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
+_OPTIONAL = (
+    "summary", "equal_compute", "subject", "gallery_methods", "real_video", "settings",
+)  # fmt: skip
+
+
+def load(path: Path | str) -> Settings:
+    """Read and check a suite mapping. UserError names the file and the key."""
+    path = Path(path)
+    value = _mapping(read_yaml(path), path, "the file", _REQUIRED, _OPTIONAL)
+    methods = tuple(
+        Method(**_mapping(item, path, f"methods[{i}]", ("name", "label", "family"), ("controls",)))
+        for i, item in enumerate(_list(value["methods"], path, "methods"))
+    )
+    names = [method.name for method in methods]
+    if len(set(names)) != len(names):
+        raise UserError(f"{path}: methods: a name stands twice in {names}; give each method once")
+    for key in ("reference", "equal_compute", "subject"):
+        if value.get(key) is not None and value[key] not in names:
+            raise UserError(f"{path}: {key}: {value[key]!r} is none of the methods {names}")
+    gallery = value.get("gallery_methods")
+    gallery = names if gallery is None else _list(gallery, path, "gallery_methods")
+    _known(gallery, names, path, "gallery_methods")
+    seeds = _list(value["seeds"], path, "seeds")
+    if not all(isinstance(seed, int) for seed in seeds):
+        raise UserError(f"{path}: seeds: found {seeds}, expected whole numbers")
+    return Settings(
+        suite=str(value["suite"]),
+        title=str(value["title"]),
+        summary=str(value.get("summary") or ""),
+        dataset=_dataset(value["dataset"], path, "dataset"),
+        methods=methods,
+        seeds=tuple(seeds),
+        box_protocols=tuple(_list(value["box_protocols"], path, "box_protocols")),
+        reference=value["reference"],
+        equal_compute=value.get("equal_compute"),
+        subject=value.get("subject"),
+        gallery_methods=tuple(gallery),
+        real_video=_real_video(value.get("real_video"), names, path),
+        settings=value.get("settings") or {},
+    )
+
+
+def _real_video(value: Any, names: list[str], path: Path) -> RealVideo | None:
+    if value is None:
+        return None
+    value = _mapping(value, path, "real_video", ("suite", "root", "split", "methods"), ("name",))
+    methods = _list(value["methods"], path, "real_video.methods")
+    _known(methods, names, path, "real_video.methods")
+    dataset = Dataset(
+        value.get("name", str(value["suite"])), Path(value["root"]), str(value["split"])
+    )
+    return RealVideo(str(value["suite"]), dataset, tuple(methods))
+
+
+def _dataset(value: Any, path: Path, place: str) -> Dataset:
+    value = _mapping(value, path, place, ("name", "root", "split"), ())
+    return Dataset(str(value["name"]), Path(value["root"]), str(value["split"]))
+
+
+def _mapping(value: Any, path: Path, place: str, required: tuple, optional: tuple) -> dict:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: {place}: found {type(value).__name__}, expected a mapping")
+    missing = [key for key in required if key not in value]
+    unknown = [key for key in value if key not in required + optional]
+    if missing or unknown:
+        raise UserError(
+            f"{path}: {place}: missing keys {missing}, unknown keys {unknown}; "
+            f"known are {list(required + optional)}"
+        )
+    return value
+
+
+def _list(value: Any, path: Path, place: str) -> list:
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{path}: {place}: found {value!r}, expected a list with entries")
+    return value
+
+
+def _known(chosen: list[str], names: list[str], path: Path, place: str) -> None:
+    strangers = [name for name in chosen if name not in names]
+    if strangers:
+        raise UserError(f"{path}: {place}: {strangers} are none of the methods {names}")
