@@ -25,7 +25,9 @@ def inside_any(points: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray
     inside = np.zeros(len(points), dtype=bool)
     for polygon in polygons:
         if len(polygon):
-            inside |= strictly_inside(points, polygon)
+            near = ((points > polygon.min(axis=0)) & (points < polygon.max(axis=0))).all(axis=1)
+            near &= ~inside
+            inside[near] = strictly_inside(points[near], polygon)
     return inside
 
 

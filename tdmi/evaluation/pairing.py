@@ -161,9 +161,9 @@ def _check(polygons: list[np.ndarray], where: str) -> None:
 
 def _cut_out(people: People, row: int, polygons: list[np.ndarray]) -> None:
     first, last = np.searchsorted(people.frame, [row, row + 1])
-    points = people.keypoints[first:last].reshape(-1, 2)
-    inside = inside_any(points, polygons).reshape(people.present[first:last].shape)
-    people.present[first:last] &= ~inside
+    person, joint = np.nonzero(people.present[first:last])
+    inside = inside_any(people.keypoints[first + person, joint], polygons)
+    people.present[first + person[inside], joint[inside]] = False
 
 
 def _without_jointless(people: People, frame_has_regions: np.ndarray) -> People:
