@@ -86,7 +86,7 @@ def test_legacy_equals_the_released_estimators_of_the_same_group():
         feature, rel=1e-12
     )
     objective = MutualInformation(
-        "legacy", weights=dict.fromkeys(FEATURE_TERMS, 0) | {"visual_label": 0}
+        48, estimator="legacy", weights=dict.fromkeys(FEATURE_TERMS, 0) | {"visual_label": 0}
     )
     terms = objective(
         {"useful": inputs["feat"]}, inputs["label"], inputs["label"], torch.ones(2, 17), head
@@ -123,7 +123,11 @@ def test_legacy_sum_is_the_review_time_formula():
 
     expected = 2 * K(u, n) - K(m, u) + (K(u, a) - K(u, f) - K(a, f))
     expected = expected + (K(head(u), heatmaps) - K(u, f) + K(head(a), heatmaps) - K(a, f))
-    total = sum(_terms(MutualInformation("legacy"), features, heatmaps, head=head).values())
+    total = sum(
+        _terms(
+            MutualInformation(CHANNELS, JOINTS, "legacy"), features, heatmaps, head=head
+        ).values()
+    )
     torch.testing.assert_close(total, expected)
 
 
@@ -163,7 +167,7 @@ def test_cap_bounds_the_reward_for_being_apart(strength):
 
 
 def test_unlabelled_joints_stay_out_of_label_terms():
-    objective = MutualInformation("vsd", label_from="ground_truth", cap=50.0)
+    objective = MutualInformation(CHANNELS, JOINTS, "vsd", label_from="ground_truth", cap=50.0)
     weight = torch.ones(3, JOINTS)
     weight[:, 2] = 0
     target, other = _maps(11, JOINTS), _maps(11, JOINTS)
@@ -191,7 +195,7 @@ def _descend(objective, features, free, steps=150, rate=0.3, **labels):
 
 def _only(estimator, term, **options):
     weights = dict.fromkeys([*FEATURE_TERMS, *LABEL_TERMS], 0.0) | {term: 1.0}
-    return MutualInformation(estimator, weights=weights, **options)
+    return MutualInformation(CHANNELS, JOINTS, estimator, weights=weights, **options)
 
 
 def test_primary_term_drives_the_parts_apart_until_the_cap():
@@ -278,7 +282,7 @@ def test_finite_in_half_precision(estimator, dtype):
     features = {k: (3e4 * _maps(i)).clamp(-6e4, 6e4).to(dtype) for i, k in enumerate(NAMES)}
     features = {k: v.requires_grad_() for k, v in features.items()}
     heatmaps = _maps(10, JOINTS).to(dtype).requires_grad_()
-    objective = MutualInformation(estimator, stop_gradient="none")
+    objective = MutualInformation(CHANNELS, JOINTS, estimator, stop_gradient="none")
     total = sum(_terms(objective, features, heatmaps, head=_head().to(dtype)).values())
     total.backward()
     assert total.dtype == torch.float32 and torch.isfinite(total)
@@ -290,14 +294,16 @@ def test_finite_in_half_precision(estimator, dtype):
 
 def test_weights_and_scale_multiply():
     features = _features()
-    plain = _terms(MutualInformation("vsd", scale=1.0), features)
-    scaled = _terms(MutualInformation("vsd", scale=0.5, weights={"motion": 3.0}), features)
+    plain = _terms(MutualInformation(CHANNELS, JOINTS, "vsd", scale=1.0), features)
+    scaled = _terms(
+        MutualInformation(CHANNELS, JOINTS, "vsd", scale=0.5, weights={"motion": 3.0}), features
+    )
     torch.testing.assert_close(scaled["mi_motion"], 1.5 * plain["mi_motion"])
     torch.testing.assert_close(scaled["mi_primary"], 0.5 * plain["mi_primary"])
 
 
 def test_none_has_no_terms():
-    assert _terms(MutualInformation("none"), _features()) == {}
+    assert _terms(MutualInformation(CHANNELS, JOINTS, "none"), _features()) == {}
 
 
 @pytest.mark.parametrize(
@@ -314,5 +320,5 @@ def test_none_has_no_terms():
 )
 def test_bad_options_are_user_errors(options):
     with pytest.raises(UserError, match="mutual_information") as error:
-        MutualInformation(**options)
+        MutualInformation(CHANNELS, JOINTS, **options)
     assert "\n" not in str(error.value)

@@ -22,9 +22,14 @@ from torch import Tensor, nn
 
 from tdmi.errors import UserError
 from tdmi.losses.mutual_information_spatial import DivergenceEstimator, LegacyEstimator
+from tdmi.losses.mutual_information_variational import VariationalEstimator
 from tdmi.options import build, choose
 
-ESTIMATORS = {"legacy": LegacyEstimator, "vsd": DivergenceEstimator}
+ESTIMATORS = {
+    "legacy": LegacyEstimator,
+    "vsd": DivergenceEstimator,
+    "vclub": VariationalEstimator,
+}
 
 FEATURE_TERMS = {
     "primary": ("useful", "noisy", True),
@@ -43,18 +48,21 @@ class MutualInformation(nn.Module):
     """Weighted sum of information penalties, one named scalar per term.
 
     Args:
-        estimator: "none" (no terms), "legacy" (the review-time code's surrogate, flaw included) or
-            "vsd" (a proper divergence). See `mutual_information_spatial`.
+        channels: of the features; joints: of the heatmaps.
+        estimator: "none" (no terms), "legacy" (the review-time code's surrogate, flaw included),
+            "vsd" (a proper divergence), both in `mutual_information_spatial`, or "vclub" (learned
+            bounds: vCLUB to shrink, InfoNCE to grow; `mutual_information_variational`).
         weights: overrides of the estimator's `default_weights`, by term name; 0 leaves a term out.
         scale: multiplies all terms; None = the estimator's `default_scale`, which brings its unit
-            near the heatmap error (legacy is a mean over positions and needs none; vsd counts
-            nats, and one nat is weighed as a mean squared error of 0.001).
+            near the heatmap error (legacy is a mean over positions and needs none; vsd and vclub
+            count nats, and one nat is weighed as a mean squared error of 0.001).
         label_from: what stands for y: "prediction" (the predicted heatmaps, as in the review-time
             code) or "ground_truth" (the target heatmaps).
         stop_gradient: "reference" or "none". The reference of a pair carries no gradient, except
             in `primary`, whose two sides both learn (review-time code). The reference is the
             first argument; in a label term it is the projected feature for legacy (so that the
-            term reaches only the heatmaps) and the label for vsd (so that it reaches the feature).
+            term reaches only the heatmaps) and the label for vsd and vclub (so that it reaches the
+            feature).
         options: arguments of the estimator, e.g. `temperature`, `cap`.
 
     Raises:
@@ -63,6 +71,8 @@ class MutualInformation(nn.Module):
 
     def __init__(
         self,
+        channels: int,
+        joints: int = 17,
         estimator: str = "vsd",
         weights: Mapping[str, float] | None = None,
         scale: float | None = None,
@@ -82,9 +92,11 @@ class MutualInformation(nn.Module):
         if estimator == "none":
             build("mutual_information", lambda: None, options)
             return
-        self.estimator = build("mutual_information", ESTIMATORS[estimator], options)
-        scale = self.estimator.default_scale if scale is None else scale
-        self.weights = _weights(self.estimator.default_weights, weights, scale)
+        kind = ESTIMATORS[estimator]
+        scale = kind.default_scale if scale is None else scale
+        self.weights = _weights(kind.default_weights, weights, scale)
+        sizes = _vector_sizes(self.weights, channels, joints) if kind.learns else ()
+        self.estimator = build("mutual_information", kind, options, *sizes)
         self._refuse_terms_without_gradient()
 
     def forward(
@@ -160,3 +172,16 @@ def _weights(
         choose("mutual_information.weights", term, list(defaults))
     merged = {**defaults, **(overrides or {})}
     return {term: scale * weight for term, weight in merged.items() if weight != 0}
+
+
+def _vector_sizes(
+    weights: Mapping[str, float], channels: int, joints: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Vector length of every term that takes part: those to shrink, those to grow."""
+    shrink = {term: channels for term, (*_, down) in FEATURE_TERMS.items() if down}
+    shrink |= dict.fromkeys(LABEL_TERMS, 2 * joints)
+    grow = {term: channels for term, (*_, down) in FEATURE_TERMS.items() if not down}
+    return (
+        {term: size for term, size in shrink.items() if term in weights},
+        {term: size for term, size in grow.items() if term in weights},
+    )

@@ -87,11 +87,12 @@ class LegacyEstimator(nn.Module):
 
     default_scale = 1.0
     label_is_reference = False
+    learns = False
     default_weights = REVIEW_WEIGHTS
 
     def __init__(self, temperature: float = 0.05):
         super().__init__()
-        self.temperature = _positive("temperature", temperature)
+        self.temperature = positive("temperature", temperature)
 
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
         value = legacy_surrogate(first, second, self.temperature)
@@ -123,13 +124,14 @@ class DivergenceEstimator(nn.Module):
 
     default_scale = 1e-3
     label_is_reference = True
+    learns = False
     default_weights = PAPER_WEIGHTS
 
     def __init__(self, temperature: float = 1.0, label_temperature: float = 0.05, cap: float = 1.0):
         super().__init__()
-        self.temperature = _positive("temperature", temperature)
-        self.label_temperature = _positive("label_temperature", label_temperature)
-        self.cap = _positive("cap", cap)
+        self.temperature = positive("temperature", temperature)
+        self.label_temperature = positive("label_temperature", label_temperature)
+        self.cap = positive("cap", cap)
 
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
         divergence = spatial_kl(first, second, self.temperature)
@@ -145,7 +147,8 @@ class DivergenceEstimator(nn.Module):
         return (self.cap - divergence).clamp(min=0)
 
 
-def _positive(name: str, value: float) -> float:
+def positive(name: str, value: float) -> float:
+    """Return `value` as a float, or raise UserError if it is not above zero."""
     if not value > 0:
         raise UserError(f"option mutual_information.{name}: found {value}, expected more than 0")
     return float(value)

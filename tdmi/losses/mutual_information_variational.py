@@ -1,0 +1,132 @@
+"""Bounds on mutual information that are learned on pooled vectors: vCLUB above, InfoNCE below.
+
+What should shrink pays an upper bound (variational CLUB, Cheng et al., ICML 2020), what should
+grow pays the gap of a lower bound (InfoNCE, van den Oord et al., 2018), so both signs are sound.
+Features become vectors by their mean over space, heatmaps by the expected position of each joint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tdmi.losses.mutual_information_spatial import (
+    PAPER_WEIGHTS,
+    position_log_probabilities,
+    positive,
+)
+
+
+def expected_positions(maps: Tensor, temperature: float = 0.05) -> Tensor:
+    """Mean position under each map's softmax: `[B, J, h, w]` -> `[B, 2J]`, x and y in -1..1."""
+    height, width = maps.shape[-2:]
+    p = position_log_probabilities(maps, temperature).exp().unflatten(-1, (height, width))
+    x = torch.linspace(-1, 1, width, device=p.device, dtype=p.dtype)
+    y = torch.linspace(-1, 1, height, device=p.device, dtype=p.dtype)
+    return torch.cat([(p.sum(2) * x).sum(-1), (p.sum(3) * y).sum(-1)], dim=1)
+
+
+class GaussianConditional(nn.Module):
+    """q(b | a): a diagonal Gaussian whose mean and log-variance an MLP reads from a.
+
+    The log-variance is kept in -4..4, so that no likelihood explodes.
+    """
+
+    def __init__(self, size: int, hidden: int):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(size, hidden), nn.ReLU())
+        self.mean = nn.Linear(hidden, size)
+        self.log_variance = nn.Linear(hidden, size)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """log q(b_j | a_i) less its constant: `[B, D]` x 2 -> `[B (i), B (j)]`, in nats."""
+        x = self.body(a)
+        mean = self.mean(x)[:, None]
+        log_variance = 4 * torch.tanh(self.log_variance(x))[:, None]
+        return -0.5 * ((b[None] - mean).square() / log_variance.exp() + log_variance).sum(-1)
+
+
+class Critic(nn.Module):
+    """Similarity of two vectors: cosine of their projections over a temperature, `[B, B]`."""
+
+    def __init__(self, size: int, hidden: int, temperature: float):
+        super().__init__()
+        self.first = nn.Linear(size, hidden)
+        self.second = nn.Linear(size, hidden)
+        self.temperature = temperature
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        first = F.normalize(self.first(a), dim=1)
+        return first @ F.normalize(self.second(b), dim=1).T / self.temperature
+
+
+def club_bound(log_likelihood: Tensor) -> Tensor:
+    """vCLUB from log q(b_j | a_i) `[B, B]`: mean of the diagonal less mean of all; in nats."""
+    return log_likelihood.diagonal().mean() - log_likelihood.mean()
+
+
+def nce_gap(similarity: Tensor) -> Tensor:
+    """log B less the InfoNCE bound, from critic values `[B, B]`: >= 0, near 0 where b_i is told
+    from the other b_j of the batch by a_i."""
+    return -torch.log_softmax(similarity, dim=1).diagonal().mean()
+
+
+class VariationalEstimator(nn.Module):
+    """vCLUB for what should shrink, InfoNCE for what should grow; one small network per term.
+
+    The networks live only in the loss. A conditional is fitted by maximum likelihood on detached
+    vectors in the same step in which, held fixed, it prices the features; so the value of a
+    shrinking term is max(0, vCLUB), while its gradient also fits the conditional.
+
+    A batch of one has nothing to contrast: all terms are zero then.
+
+    Args:
+        shrink, grow: vector length of each term that takes part.
+        hidden: width of the networks.
+        temperature: of the critic's cosine (choice of this project: usual contrastive value).
+        label_temperature: of the softmax behind expected joint positions.
+    """
+
+    default_scale = 1e-3
+    default_weights = PAPER_WEIGHTS
+    label_is_reference = True
+    learns = True
+
+    def __init__(
+        self,
+        shrink: Mapping[str, int],
+        grow: Mapping[str, int],
+        hidden: int = 64,
+        temperature: float = 0.1,
+        label_temperature: float = 0.05,
+    ):
+        super().__init__()
+        temperature = positive("temperature", temperature)
+        self.label_temperature = positive("label_temperature", label_temperature)
+        self.conditionals = nn.ModuleDict(
+            {term: GaussianConditional(size, hidden) for term, size in shrink.items()}
+        )
+        self.critics = nn.ModuleDict(
+            {term: Critic(size, hidden, temperature) for term, size in grow.items()}
+        )
+
+    def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
+        a, b = first.float().mean(dim=(2, 3)), second.float().mean(dim=(2, 3))
+        return self._club(name, a, b) if shrink else nce_gap(self.critics[name](a, b))
+
+    def label_penalty(self, name: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+        """Expected positions of the labelled joints; an unlabelled one stays at the centre."""
+        labelled = (weight > 0).float().repeat(1, 2)
+        a = expected_positions(projected, self.label_temperature) * labelled
+        b = expected_positions(label, self.label_temperature) * labelled
+        return self._club(name, a, b)
+
+    def _club(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+        conditional = self.conditionals[name]
+        fixed = {key: value.detach() for key, value in conditional.named_parameters()}
+        price = club_bound(torch.func.functional_call(conditional, fixed, (a, b)))
+        fit = -conditional(a.detach(), b.detach()).diagonal().mean()
+        return price.clamp(min=0) + (fit - fit.detach())

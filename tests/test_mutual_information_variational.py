@@ -1,0 +1,132 @@
+"""The learned bounds against closed forms on Gaussians, and who learns from what."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tdmi.losses.mutual_information import MutualInformation
+from tdmi.losses.mutual_information_variational import (
+    GaussianConditional,
+    VariationalEstimator,
+    club_bound,
+    expected_positions,
+    nce_gap,
+)
+
+SIZE = 3
+
+
+def _correlated(rho: float, batch: int = 2000) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    a = torch.randn(batch, SIZE, generator=generator)
+    noise = torch.randn(batch, SIZE, generator=generator)
+    return a, rho * a + math.sqrt(1 - rho**2) * noise
+
+
+def _true_log_conditional(a, b, rho):
+    square = (b[None] - rho * a[:, None]).square().sum(-1)
+    return -0.5 * (square / (1 - rho**2) + SIZE * math.log(1 - rho**2))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_bounds_enclose_the_information_of_gaussians(rho):
+    """I = -D/2 log(1 - rho^2); CLUB with the true conditional is D rho^2 / (1 - rho^2)."""
+    a, b = _correlated(rho)
+    information = -SIZE / 2 * math.log(1 - rho**2)
+    log_conditional = _true_log_conditional(a, b, rho)
+    upper = club_bound(log_conditional).item()
+    log_ratio = log_conditional + 0.5 * b.square().sum(-1)
+    lower = math.log(len(a)) - nce_gap(log_ratio).item()
+    assert upper == pytest.approx(SIZE * rho**2 / (1 - rho**2), abs=0.1, rel=0.1)
+    assert lower <= information + 0.1
+    assert information <= upper + 0.1
+    assert lower == pytest.approx(information, abs=0.1)
+
+
+def test_conditional_learns_a_gaussian():
+    torch.manual_seed(0)
+    a, b = _correlated(0.8, 600)
+    (a, fresh_a), (b, fresh_b) = a.split(300), b.split(300)
+    conditional = GaussianConditional(SIZE, 8)
+    optimiser = torch.optim.Adam(conditional.parameters(), lr=1e-2)
+    for _ in range(120):
+        loss = -conditional(a, b).diagonal().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    found = club_bound(conditional(fresh_a, fresh_b)).item()
+    assert found == pytest.approx(SIZE * 0.64 / 0.36, rel=0.3)
+
+
+def test_expected_positions_of_single_pixels():
+    maps = torch.zeros(1, 3, 5, 9)
+    maps[0, 0, 0, 0] = maps[0, 1, 4, 8] = maps[0, 2, 2, 4] = 1.0
+    x, y = expected_positions(maps, temperature=0.01).unflatten(1, (2, 3))[0]
+    torch.testing.assert_close(x, torch.tensor([-1.0, 1.0, 0.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(y, torch.tensor([-1.0, 1.0, 0.0]), atol=1e-4, rtol=0)
+
+
+def test_the_bound_trains_features_and_the_fit_trains_the_conditional():
+    """One backward: the conditional gets the gradient of its likelihood alone."""
+    torch.manual_seed(0)
+    estimator = VariationalEstimator({"primary": SIZE}, {})
+    a, b = (x.requires_grad_() for x in _correlated(0.9, 50))
+    conditional = estimator.conditionals["primary"]
+    value = estimator.feature_penalty("primary", a[..., None, None], b[..., None, None], True)
+    assert value.item() == pytest.approx(max(0, club_bound(conditional(a, b)).item()), abs=1e-6)
+    value.backward()
+    got = [p.grad.clone() for p in conditional.parameters()]
+    conditional.zero_grad()
+    (-conditional(a.detach(), b.detach()).diagonal().mean()).backward()
+    for p, grad in zip(conditional.parameters(), got, strict=True):
+        torch.testing.assert_close(p.grad, grad)
+
+
+def test_primary_term_alone_makes_two_dependent_features_independent():
+    torch.manual_seed(0)
+    weights = dict.fromkeys(("motion", "useful_label", "useful_fused", "visual_fused"), 0)
+    objective = MutualInformation(SIZE, 2, "vclub", weights=weights, scale=1.0, hidden=16)
+    a, b = _correlated(0.9, 200)
+    mix = torch.eye(SIZE).requires_grad_()
+    networks = torch.optim.Adam(objective.parameters(), lr=1e-2)
+    features = torch.optim.Adam([mix], lr=1e-2)
+
+    def correlation():
+        residual = torch.corrcoef(torch.cat([a, b - a @ mix.detach() + a], 1).T)
+        return residual[:SIZE, SIZE:].diagonal().abs().mean()
+
+    before = correlation()
+    for step in range(400):
+        noisy = b - a @ mix + a
+        maps = {"useful": a[..., None, None], "noisy": noisy[..., None, None]}
+        loss = sum(objective(maps, None, None, None, None).values())
+        networks.zero_grad()
+        features.zero_grad()
+        loss.backward()
+        networks.step()
+        if step >= 150:
+            features.step()
+    assert before > 0.85
+    assert correlation() < 0.4
+
+
+def test_all_terms_work_together_and_one_sample_has_nothing_to_contrast():
+    torch.manual_seed(0)
+    weights = {"visual_label": 1.0, "useful_visual": 1.0}
+    objective = MutualInformation(SIZE, 2, "vclub", weights=weights)
+    head = torch.nn.Conv2d(SIZE, 2, 1)
+    for batch in (4, 1):
+        names = ("motion", "useful", "noisy", "visual", "fused")
+        maps = {k: torch.randn(batch, SIZE, 6, 4).requires_grad_() for k in names}
+        heatmaps = torch.randn(batch, 2, 6, 4)
+        terms = objective(maps, heatmaps, heatmaps, torch.ones(batch, 2), head)
+        assert len(terms) == 7
+        assert all(torch.isfinite(v) and v >= -1e-6 for v in terms.values())
+        sum(terms.values()).backward()
+        assert all(torch.isfinite(v.grad).all() for v in maps.values() if v.grad is not None)
+        assert all(p.grad is not None for p in objective.parameters())
+        if batch == 1:
+            assert sum(terms.values()).item() == pytest.approx(0, abs=1e-6)
