@@ -1,0 +1,24 @@
+"""The graph of experiments: data, training, evaluation, report. `snakemake --cores all` runs a suite.
+
+Choose another suite with `--config suite=NAME` (a file in workflow/config).
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+# The runs are asked for beside the results: results are committed, so a fresh clone has them, and
+# asking for them alone would train nothing.
+rule all:
+    default_target: True
+    input:
+        evaluated_runs(),
+        report_files(),

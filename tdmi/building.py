@@ -1,0 +1,70 @@
+"""From a run's settings to the objects they name: the model, one split's windows."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tdmi.annotations import Annotations
+from tdmi.clips.frames import FrameStore
+from tdmi.clips.samples import CropOptions, Windows
+from tdmi.datasets.posetrack18 import read_folder
+from tdmi.errors import UserError
+from tdmi.models.hrnet import HRNet
+from tdmi.models.method import PoseMethod
+from tdmi.options import build
+
+
+def build_method(settings: dict[str, Any]) -> PoseMethod:
+    """The untrained model of a run. The class is found by its dotted name alone."""
+    method = settings["method"]
+    module_name, _, class_name = method["class"].rpartition(".")
+    try:
+        constructor = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"method {method['name']}: class {method['class']!r} cannot be imported ({error}); "
+            "give the dotted name of a PoseMethod"
+        ) from None
+    backbone = build("backbone", HRNet, settings["backbone"])
+    return build(f"of method {method['name']}", constructor, method["options"], backbone, 17)
+
+
+def crop_options(settings: dict[str, Any]) -> CropOptions:
+    crop = settings["crop"]
+    return CropOptions(**{**crop, "size": tuple(crop["size"])})
+
+
+def read_split(settings: dict[str, Any], split: str) -> Annotations:
+    """Annotations of ``train``, ``validation`` or ``test``, by the names the settings give them."""
+    dataset = settings["dataset"]
+    folder = Path(dataset["root"]) / "annotations" / dataset[split]
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder; make the data set with `tdmi data {dataset['name']}`"
+        )
+    return read_folder(folder)
+
+
+def split_windows(
+    settings: dict[str, Any], annotations: Annotations, window: tuple[int, ...]
+) -> Windows:
+    store = FrameStore(settings["dataset"]["root"])
+    return Windows(annotations, store, window, crop_options(settings))
+
+
+def load_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
+    """State dictionary of a finished run's ``checkpoint.pt``."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return content["model"]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint; train that run first") from None
+    except Exception as error:
+        raise UserError(
+            f"{path}: not a checkpoint of this project ({type(error).__name__}); "
+            "delete it and train that run again"
+        ) from None

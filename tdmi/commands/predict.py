@@ -1,0 +1,24 @@
+"""Predict the test split with a trained run, for each box protocol."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="a trained run")
+    parser.add_argument(
+        "--split", choices=("train", "validation", "test"), default="test", help="default: test"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: the run's own folder")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
+
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+
+    torch.set_num_threads(args.threads)
+    from tdmi.runs import predict_run
+
+    predict_run(args.run, args.split, args.out or args.run)

@@ -1,0 +1,31 @@
+"""Train one method of a suite; an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", required=True, metavar="NAME", help="workflow/config/NAME.yaml")
+    parser.add_argument(
+        "--method", required=True, metavar="NAME", help="one of the suite's methods"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="K")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
+    parser.add_argument("--fresh", action="store_true", help="start again, do not resume")
+
+
+def run(args: argparse.Namespace) -> None:
+    from tdmi.suites import load_suite, resolve, run_name
+
+    suite = load_suite(args.suite)
+    settings = resolve(suite, args.method, args.seed)
+
+    import torch
+
+    torch.set_num_threads(args.threads)
+    from tdmi.runs import perform
+
+    perform(settings, args.runs, run_name(suite, args.method, args.seed), args.fresh)

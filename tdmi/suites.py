@@ -1,0 +1,126 @@
+"""Suites and methods in YAML: read, check by schema, resolve into one run's settings.
+
+A suite (``workflow/config/<suite>.yaml``) names the data, the input, the backbone, the recipes and
+the methods; a method (``workflow/config/methods/<method>.yaml``) names its class and what it is. A
+run's settings are one plain mapping without references: it is written to the run folder as
+``config.yaml`` and is all that training and prediction read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from tdmi.errors import UserError
+from tdmi.files import read_yaml
+
+WORKFLOW = Path("workflow")
+
+
+def load_suite(name: str, workflow: Path = WORKFLOW) -> dict[str, Any]:
+    """Read and check a suite by name; its methods are merged with their own files.
+
+    Raises UserError for an unknown suite, method, recipe or key, with the file and the place.
+    """
+    path = _named_file(workflow / "config", name, "suite")
+    suite = read_yaml(path)
+    check(suite, workflow / "schemas" / "suite.schema.yaml", path)
+    if suite["suite"] != name:
+        raise UserError(f"{path}: suite is {suite['suite']!r}, expected {name!r}, the file's name")
+    for method, use in suite["methods"].items():
+        method_path = _named_file(workflow / "config" / "methods", method, "method", path)
+        description = read_yaml(method_path)
+        check(description, workflow / "schemas" / "method.schema.yaml", method_path)
+        if use["recipe"] not in suite["recipes"]:
+            raise UserError(
+                f"{path}: methods/{method}/recipe: found {use['recipe']!r}, expected one of "
+                f"{', '.join(suite['recipes'])}"
+            )
+        start = use.get("start_from")
+        if start is not None and start.split("/")[0] not in (suite["suite"], suite.get("base")):
+            raise UserError(
+                f"{path}: methods/{method}/start_from: found {start!r}, expected "
+                f"<suite>/<method>/seed<k> of this suite or its base"
+            )
+        options = {**description.get("options", {}), **use.get("options", {})}
+        suite["methods"][method] = {**description, **use, "options": options}
+    return suite
+
+
+def load_suites(name: str, workflow: Path = WORKFLOW) -> dict[str, dict[str, Any]]:
+    """A suite and its companions, by name, the suite itself first."""
+    main = load_suite(name, workflow)
+    companions = [load_suite(companion, workflow) for companion in main.get("companions", [])]
+    return {suite["suite"]: suite for suite in (main, *companions)}
+
+
+def check(value: Any, schema_path: Path, path: Path) -> None:
+    """Validate against a JSON schema; the first fault becomes a one-line UserError."""
+    validator = jsonschema.Draft202012Validator(read_yaml(schema_path))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    if error is None:
+        return
+    place = "/".join(map(str, error.absolute_path)) or "top level"
+    allowed = ""
+    if error.validator == "additionalProperties" and "properties" in error.schema:
+        allowed = f"; expected keys: {', '.join(error.schema['properties'])}"
+    raise UserError(f"{path}: {place}: {error.message}{allowed}")
+
+
+def _named_file(folder: Path, name: str, kind: str, source: Path | None = None) -> Path:
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
+        place = f"{source}: " if source else ""
+        raise UserError(f"{place}no {kind} {name!r} in {folder}; expected one of {known}")
+    return path
+
+
+def seeds_of(suite: dict[str, Any], method: str) -> list[int]:
+    """Seeds of a method: its own if it names some, else the suite's."""
+    return suite["methods"][method].get("seeds", suite["seeds"])
+
+
+def run_name(suite: dict[str, Any], method: str, seed: int) -> str:
+    """``<suite>/<method>/seed<k>``, the run's folder below ``runs``."""
+    return f"{suite['suite']}/{method}/seed{seed}"
+
+
+def run_names(suite: dict[str, Any]) -> list[str]:
+    """Every run of a suite, in the suite's order."""
+    return [run_name(suite, m, seed) for m in suite["methods"] for seed in seeds_of(suite, m)]
+
+
+def start_of(suite: dict[str, Any], method: str, seed: int) -> str | None:
+    """Run whose checkpoint this one starts from; ``{seed}`` in it stands for this run's seed."""
+    start = suite["methods"][method].get("start_from")
+    return start.format(seed=seed) if start else None
+
+
+def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
+    """The complete settings of one run."""
+    if method not in suite["methods"]:
+        known = ", ".join(suite["methods"])
+        raise UserError(f"suite {suite['suite']}: no method {method!r}; expected one of {known}")
+    use = suite["methods"][method]
+    return {
+        "suite": suite["suite"],
+        "seed": seed,
+        "method": {
+            "name": method,
+            "label": use["label"],
+            "family": use["family"],
+            "class": use["class"],
+            "options": use["options"],
+        },
+        "start_from": start_of(suite, method, seed),
+        "start_whole": use.get("start_whole", False),
+        "dataset": {k: v for k, v in suite["dataset"].items() if k != "options"},
+        "crop": suite["crop"],
+        "augmentation": suite["augmentation"],
+        "backbone": suite["backbone"],
+        "recipe": suite["recipes"][use["recipe"]],
+        "inference": suite["inference"],
+    }

@@ -1,0 +1,47 @@
+"""Reads and checks the suites before anything runs; input functions shared by the rules."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from tdmi.errors import UserError
+from tdmi.suites import load_suites, resolve, run_names, seeds_of, start_of
+
+PYTHON_CODE = [str(path) for folder in ("tdmi", "baselines") for path in Path(folder).rglob("*.py")]
+RECORDS = {"mocap": ("train", "val", "test"), "pose2sim": ("train", "val", "test")}
+
+try:
+    MAIN = config.get("suite", "embedded")
+    SUITES = load_suites(MAIN)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    suite="|".join(SUITES),
+    method="[a-z0-9_]+",
+    seed="[0-9]+",
+    boxes="ground_truth_boxes|detected_boxes",
+
+
+def digest(value):
+    """Short hash of settings: a changed YAML makes Snakemake run the rule again."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def dataset_records(suite):
+    """Files that mark a suite's data set complete, one per split."""
+    dataset = SUITES[suite]["dataset"]
+    return [f"{dataset['root']}/dataset-{split}.json" for split in ("train", "val", "test")]
+
+
+def evaluated_runs():
+    """The metrics of every run of every suite of the main job."""
+    return [
+        f"runs/{run}/{boxes}/metrics.json"
+        for suite in SUITES.values()
+        for run in run_names(suite)
+        for boxes in suite["inference"]["box_protocols"]
+    ]

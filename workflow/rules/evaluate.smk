@@ -1,0 +1,47 @@
+"""Predictions of each run for each kind of boxes, and their official score."""
+
+
+
+rule predict:
+    input:
+        checkpoint="runs/{suite}/{method}/seed{seed}/checkpoint.pt",
+        provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
+        data=lambda wildcards: dataset_records(wildcards.suite),
+    output:
+        directory("runs/{suite}/{method}/seed{seed}/ground_truth_boxes/predictions"),
+        directory("runs/{suite}/{method}/seed{seed}/detected_boxes/predictions"),
+        timing="runs/{suite}/{method}/seed{seed}/timing.json",
+    params:
+        settings=lambda wildcards: digest(SUITES[wildcards.suite]["inference"]),
+    log:
+        "runs/{suite}/{method}/seed{seed}/predict.log",
+    threads: 1
+    resources:
+        mem_mb=1800,
+    message:
+        "Predict with {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        "tdmi predict --run runs/{wildcards.suite}/{wildcards.method}/seed{wildcards.seed}"
+        " --threads {threads} > {log} 2>&1"
+
+
+def truth_folder(wildcards):
+    dataset = SUITES[wildcards.suite]["dataset"]
+    return f"{dataset['root']}/annotations/{dataset['test']}"
+
+
+rule evaluate:
+    input:
+        data=lambda wildcards: dataset_records(wildcards.suite),
+        predictions="runs/{suite}/{method}/seed{seed}/{boxes}/predictions",
+    output:
+        "runs/{suite}/{method}/seed{seed}/{boxes}/metrics.json",
+    params:
+        truth=truth_folder,
+    log:
+        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.log",
+    message:
+        "Evaluate {wildcards.method}, seed {wildcards.seed}, {wildcards.boxes}"
+    shell:
+        "tdmi evaluate --protocol poseval --gt {params.truth} --pred {input.predictions}"
+        " --out {output} > {log} 2>&1"

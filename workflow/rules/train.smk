@@ -1,0 +1,36 @@
+"""One job per run; a run may start from another run's checkpoint."""
+
+
+def run_settings(wildcards):
+    return resolve(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
+
+
+def start_checkpoint(wildcards):
+    start = start_of(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
+    return f"runs/{start}/checkpoint.pt" if start else []
+
+
+rule train:
+    input:
+        data=lambda wildcards: dataset_records(wildcards.suite),
+        start=start_checkpoint,
+    output:
+        checkpoint="runs/{suite}/{method}/seed{seed}/checkpoint.pt",
+        history="runs/{suite}/{method}/seed{seed}/history.csv",
+        config="runs/{suite}/{method}/seed{seed}/config.yaml",
+        cost="runs/{suite}/{method}/seed{seed}/cost.json",
+        provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
+    params:
+        settings=lambda wildcards: digest(run_settings(wildcards)),
+    log:
+        "runs/{suite}/{method}/seed{seed}/train.log",
+    benchmark:
+        "runs/{suite}/{method}/seed{seed}/train.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1800,
+    message:
+        "Train {wildcards.method}, seed {wildcards.seed} (progress in {log})"
+    shell:
+        "tdmi train --suite {wildcards.suite} --method {wildcards.method} --seed {wildcards.seed}"
+        " --threads {threads} > {log} 2>&1"
