@@ -15,6 +15,7 @@ import pandas as pd
 
 from tdmi.errors import UserError
 from tdmi.files import read_json
+from tdmi.reporting.settings import Method
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
 
 GROUPS = (*JOINT_GROUPS, "total")
@@ -48,15 +49,13 @@ class Runs:
     provenance: dict[tuple[str, int], dict[str, Any]]
 
 
-def read_runs(
-    folder: Path | str, methods: Iterable[str], seeds: Iterable[int], protocols: Iterable[str]
-) -> Runs:
+def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable[str]) -> Runs:
     """Read the runs under `folder` (= <runs>/<suite>). UserError names a file that is broken."""
-    folder, seeds, protocols = Path(folder), tuple(seeds), tuple(protocols)
+    folder, protocols = Path(folder), tuple(protocols)
     rows: dict[str, list] = {name: [] for name in ("groups", "joints", "videos", "counts")}
     cost: dict[str, dict] = {}
     timing, histories, provenance = [], [], {}
-    for method in methods:
+    for method, seeds in ((method.name, method.seeds) for method in methods):
         for seed in seeds:
             run = folder / method / f"seed{seed}"
             for protocol in protocols:

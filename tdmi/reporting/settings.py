@@ -5,11 +5,12 @@ The mapping, as YAML::
     suite: embedded                     # runs are read from <runs>/<suite>/<method>/seed<k>/
     title: Embedded suite               # heading of the page
     summary: one or two sentences       # optional, below the heading
-    dataset: {name: Mocap, root: data/mocap, split: test}
-    methods:                            # order of rows, of panels and of colours
-      - {name: single_frame, label: Single frame, family: single frame}
-      - {name: tdmi, label: TDMI, family: temporal differences, controls: "optional remark"}
-    seeds: [1, 2, 3]
+    dataset: {name: Mocap, root: data/mocap, split: test, labels: exact}
+                                        # labels: exact, annotated (default) or pseudo
+    methods:                            # order of rows and of panels
+      - {name: single_frame, label: Single frame, family: single}
+      - {name: tdmi, label: TDMI, family: difference, description: optional, seeds: [1]}
+    seeds: [1, 2, 3]                    # of every method that names none of its own
     box_protocols: [ground_truth_boxes, detected_boxes]
     reference: single_frame             # a method's name
     equal_compute: single_frame_equal_compute   # a method's name, or null
@@ -19,7 +20,7 @@ The mapping, as YAML::
                  methods: [single_frame, tdmi]} # or null
     settings: {epochs: 10, flip: false} # shown in the table of choices, nested mappings allowed
 
-A method's `controls` says in a few words which question its row answers. Unknown keys are refused.
+A method's `description` is the one line that says what it is. Unknown keys are refused.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ from typing import Any
 from tdmi.errors import UserError
 from tdmi.files import read_yaml
 
+FAMILY_LABELS = {
+    "single": "Single frame",
+    "control": "Control",
+    "flow": "Optical flow",
+    "deformable": "Deformable convolution",
+    "difference": "Temporal differences",
+    "ablation": "Ablation",
+}
+LABEL_KINDS = {
+    "exact": "ground truth (exact, from the renderer)",
+    "annotated": "ground truth (annotated by people)",
+    "pseudo": "pseudo-labels (not annotated by people)",
+}
 PROTOCOL_LABELS = {
     "ground_truth_boxes": "ground-truth boxes",
     "detected_boxes": "detected boxes",
@@ -43,7 +57,12 @@ class Method:
     name: str
     label: str
     family: str
-    controls: str = ""
+    seeds: tuple[int, ...]
+    description: str = ""
+
+    @property
+    def family_label(self) -> str:
+        return FAMILY_LABELS.get(self.family, self.family.capitalize())
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,11 @@ class Dataset:
     name: str
     root: Path
     split: str
+    labels: str = "annotated"
+
+    @property
+    def label_kind(self) -> str:
+        return LABEL_KINDS[self.labels]
 
 
 @dataclass(frozen=True)
@@ -103,8 +127,9 @@ def load(path: Path | str) -> Settings:
     """Read and check a suite mapping. UserError names the file and the key."""
     path = Path(path)
     value = _mapping(read_yaml(path), path, "the file", _REQUIRED, _OPTIONAL)
+    seeds = _seeds(value["seeds"], path, "seeds")
     methods = tuple(
-        Method(**_mapping(item, path, f"methods[{i}]", ("name", "label", "family"), ("controls",)))
+        _method(item, seeds, path, f"methods[{i}]")
         for i, item in enumerate(_list(value["methods"], path, "methods"))
     )
     names = [method.name for method in methods]
@@ -116,16 +141,13 @@ def load(path: Path | str) -> Settings:
     gallery = value.get("gallery_methods")
     gallery = names if gallery is None else _list(gallery, path, "gallery_methods")
     _known(gallery, names, path, "gallery_methods")
-    seeds = _list(value["seeds"], path, "seeds")
-    if not all(isinstance(seed, int) for seed in seeds):
-        raise UserError(f"{path}: seeds: found {seeds}, expected whole numbers")
     return Settings(
         suite=str(value["suite"]),
         title=str(value["title"]),
         summary=str(value.get("summary") or ""),
         dataset=_dataset(value["dataset"], path, "dataset"),
         methods=methods,
-        seeds=tuple(seeds),
+        seeds=seeds,
         box_protocols=tuple(_list(value["box_protocols"], path, "box_protocols")),
         reference=value["reference"],
         equal_compute=value.get("equal_compute"),
@@ -143,14 +165,30 @@ def _real_video(value: Any, names: list[str], path: Path) -> RealVideo | None:
     methods = _list(value["methods"], path, "real_video.methods")
     _known(methods, names, path, "real_video.methods")
     dataset = Dataset(
-        value.get("name", str(value["suite"])), Path(value["root"]), str(value["split"])
+        value.get("name", str(value["suite"])), Path(value["root"]), str(value["split"]), "pseudo"
     )
     return RealVideo(str(value["suite"]), dataset, tuple(methods))
 
 
+def _method(value: Any, seeds: tuple[int, ...], path: Path, place: str) -> Method:
+    value = _mapping(value, path, place, ("name", "label", "family"), ("description", "seeds"))
+    own = _seeds(value["seeds"], path, f"{place}.seeds") if "seeds" in value else seeds
+    return Method(**(value | {"seeds": own}))
+
+
+def _seeds(value: Any, path: Path, place: str) -> tuple[int, ...]:
+    seeds = _list(value, path, place)
+    if not all(isinstance(seed, int) for seed in seeds):
+        raise UserError(f"{path}: {place}: found {seeds}, expected whole numbers")
+    return tuple(seeds)
+
+
 def _dataset(value: Any, path: Path, place: str) -> Dataset:
-    value = _mapping(value, path, place, ("name", "root", "split"), ())
-    return Dataset(str(value["name"]), Path(value["root"]), str(value["split"]))
+    value = _mapping(value, path, place, ("name", "root", "split"), ("labels",))
+    labels = value.get("labels", "annotated")
+    if labels not in LABEL_KINDS:
+        raise UserError(f"{path}: {place}.labels: found {labels!r}, expected {list(LABEL_KINDS)}")
+    return Dataset(str(value["name"]), Path(value["root"]), str(value["split"]), labels)
 
 
 def _mapping(value: Any, path: Path, place: str, required: tuple, optional: tuple) -> dict:

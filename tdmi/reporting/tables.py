@@ -91,7 +91,7 @@ def comparison_table(
     cost = runs.cost.set_index("method")
     rows, data = [], []
     for method in methods:
-        cells = [Cell(method.label, method.label), Cell(method.family, method.family)]
+        cells = [Cell(method.label, method.label), Cell(method.family_label, method.family_label)]
         record = {"method": method.name, "label": method.label, "family": method.family}
         for group in GROUPS:
             mean, std, n = _row(summaries[group], method.name, ("mean", "std", "n"))
@@ -104,9 +104,9 @@ def comparison_table(
         parameters, gflops = _row(cost, method.name, ("parameters", "gflops"))
         cells += [Cell(number(parameters / 1e6, 2), parameters), Cell(number(gflops, 2), gflops)]
         done = 0 if math.isnan(n) else int(n)
-        cells.append(Cell(_seeds(done, len(settings.seeds)), done))
+        cells.append(Cell(_seeds(done, len(method.seeds)), done))
         record |= {"parameters": parameters, "gflops": gflops}
-        record |= {"seeds": done, "seeds_planned": len(settings.seeds)}
+        record |= {"seeds": done, "seeds_planned": len(method.seeds)}
         rows.append(cells)
         data.append(record)
     headings = ["Method", "Family", *(heading(group) for group in GROUPS)]
@@ -122,7 +122,7 @@ def comparison_table(
         ),
         headings=headings,
         cells=rows,
-        data=pd.DataFrame(data),
+        data=pd.DataFrame(data).astype({"parameters": "Int64"}),
         section_ends=_section_ends(methods),
     )
 
@@ -168,7 +168,7 @@ def timing_table(runs: Runs, settings: Settings) -> Table:
             mean, std = numbers.mean(), numbers.std(ddof=1)
             cells.append(Cell(with_spread(mean, std, digits), mean))
             record |= {f"{key}_mean": mean, f"{key}_std": std}
-        cells.append(Cell(_seeds(len(own), len(settings.seeds)), len(own)))
+        cells.append(Cell(_seeds(len(own), len(method.seeds)), len(own)))
         rows.append(cells)
         data.append(record | {"device": device, "seeds": len(own)})
     return Table(
@@ -200,7 +200,7 @@ def write(table: Table, folder: Path) -> None:
 
 
 def csv(data: pd.DataFrame) -> str:
-    return data.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    return data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def markdown(table: Table) -> str:
