@@ -21,11 +21,17 @@ def choose(name: str, value: str, allowed: Collection[str]) -> str:
 def build(
     name: str, constructor: Callable[..., T], options: Mapping[str, Any] | None, *fixed: Any
 ) -> T:
-    """Call `constructor(*fixed, **options)`; an unknown option is a UserError that names `name`."""
+    """Call `constructor(*fixed, **options)`; an unknown option is a UserError that names `name`.
+
+    A constructor with `**options` of its own gets what it does not name, and checks it.
+    """
     options = dict(options or {})
-    names = list(inspect.signature(constructor).parameters)[len(fixed) :]
+    parameters = inspect.signature(constructor).parameters
+    names = list(parameters)[len(fixed) :]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    taken = list(parameters)[: len(fixed)]
     for option in options:
-        if option not in names:
+        if option in taken or (option not in names and not open_ended):
             expected = ", ".join(names) or "no options"
             raise UserError(f"option {name}: found unknown {option!r}, expected {expected}")
     return constructor(*fixed, **options)

@@ -75,6 +75,17 @@ def spatial_kl(first: Tensor, second: Tensor, temperature: float = 1.0) -> Tenso
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
 
 
+def standardised(maps: Tensor) -> Tensor:
+    """`[B, C, h, w]` divided by each sample's standard deviation over channels and positions.
+
+    Float32 or wider; zero maps stay zero. A sample's scale as a whole then plays no part, the
+    scales of its channels against each other do.
+    """
+    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    variance = maps.var(dim=(1, 2, 3), correction=0, keepdim=True)
+    return maps / (variance + 1e-12).sqrt()
+
+
 class LegacyEstimator(nn.Module):
     """`legacy_surrogate` used as if it were information: added to shrink, subtracted to grow.
 
@@ -107,19 +118,23 @@ class DivergenceEstimator(nn.Module):
 
     Sign. A small KL means that each argument tells much of the other, so I is proxied by -KL:
     `max I` is `min KL`, and `min I` is `max KL`. (Minimising the KL of the useful and the noisy
-    part, as the published sign suggests at first sight, would pull the two together.) A reward
-    without end could be earned by scaling the features up, so it stops at `cap`: the penalty is
-    max(0, cap - KL) per map, 0 once the maps are `cap` nats apart, and always >= 0.
+    part, as the published sign suggests at first sight, would pull the two together.) The reward
+    for being apart stops at `cap`: the penalty is max(0, cap - KL) per map, always >= 0, and 0
+    once the maps are `cap` nats apart.
+
+    Features are standardised first (choice of this project): a ReLU feature has no natural scale,
+    so at a fixed temperature the KL would be earned by scaling, up to hundreds of nats. For gated
+    parts this means that choosing other channels sets them apart, and being fainter does not.
 
     The label is the reference of a label term: KL(label || projected feature), gradient to the
     feature only; the objective must not bend the label.
 
     Args:
-        temperature: for pairs of features, whose values are of order one (choice of this project;
-            at 0.05 the softmax is all but an argmax, on which two rescaled copies of one map
-            always agree).
+        temperature: for pairs of features, in standard deviations (choice of this project; at
+            0.05 the softmax is all but an argmax, on which two copies of a map always agree).
         label_temperature: for pairs of heatmaps with peak one (review-time value).
-        cap: nats per map at which two parts count as apart (choice of this project).
+        cap: nats per map at which two maps count as apart. 1 is the divergence of two unrelated
+            standard normal maps at temperature 1: E[KL] = E_p[a - b] - 1/2 + 1/2 = 1.
     """
 
     default_scale = 1e-3
@@ -134,7 +149,7 @@ class DivergenceEstimator(nn.Module):
         self.cap = positive("cap", cap)
 
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
-        divergence = spatial_kl(first, second, self.temperature)
+        divergence = spatial_kl(standardised(first), standardised(second), self.temperature)
         return self._apart(divergence).mean() if shrink else divergence.mean()
 
     def label_penalty(self, name: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:

@@ -1,0 +1,129 @@
+"""TDMI: temporal differences, disentangled by mutual information (Feng et al., CVPR 2023).
+
+    features of all frames, several depths --TemporalDifferenceEncoder--> motion M
+    M --Disentanglement--> useful M_u, noisy M_n          (M_n serves the loss alone)
+    M_u + visual feature of the key frame --Fusion--> fused --head--> heatmaps
+
+This is the published variant "TDMI", whose visual feature is the key frame's deepest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from tdmi.errors import UserError
+from tdmi.losses.mutual_information import MutualInformation
+from tdmi.models.disentanglement import Disentanglement
+from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.hrnet import HRNet
+from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.output import PoseOutput, Target
+from tdmi.models.temporal_difference import TemporalDifferenceEncoder
+from tdmi.options import build
+
+FEATURES = ("motion", "useful", "noisy", "visual", "fused")
+
+
+class TDMI(PoseMethod):
+    """Heatmaps of the key frame from its feature and the useful part of the motion around it.
+
+    Args:
+        backbone, joints, start, backbone_norm, freeze_backbone, loss_factor, loss_foreground: see
+            `PoseMethod`. With start="single_frame" the heatmaps equal the single-frame model's
+            until the first step; with "paper" a 3x3 head of its own reads the fused feature, and
+            the 1x1 `head` only projects features in the label terms of the loss.
+        window: frame offsets; (-2, ..., 2) in the paper.
+        encoder: options of `TemporalDifferenceEncoder`; `depths` defaults to all of the backbone's.
+        disentanglement: options of `Disentanglement`.
+        mutual_information: options of `MutualInformation`.
+        fusion_blocks: residual blocks of the fusion (review-time code: 3).
+
+    Raises:
+        UserError: an unknown option, or options that do not fit together.
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        window: Sequence[int] = (-2, -1, 0, 1, 2),
+        encoder: Mapping[str, Any] | None = None,
+        disentanglement: Mapping[str, Any] | None = None,
+        mutual_information: Mapping[str, Any] | None = None,
+        fusion_blocks: int = 3,
+        start: Start = "single_frame",
+        backbone_norm: BackboneNorm = "frozen",
+        freeze_backbone: bool = False,
+        loss_factor: float = 1.0,
+        loss_foreground: float = 0.0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            joints,
+            window=window,
+            start=start,
+            backbone_norm=backbone_norm,
+            freeze_backbone=freeze_backbone,
+            loss_factor=loss_factor,
+            loss_foreground=loss_foreground,
+        )
+        channels = backbone.channels
+        encoder = {"depths": backbone.depths, **(encoder or {})}
+        fixed = (channels, len(self.window), self.key, start)
+        self.encoder = build("encoder", TemporalDifferenceEncoder, encoder, *fixed)
+        if self.encoder.depths[-1] > backbone.depths[-1]:
+            raise UserError(
+                f"option encoder.depths: found {self.encoder.depths}, expected a part of the "
+                f"backbone's {backbone.depths}"
+            )
+        self.disentanglement = build("disentanglement", Disentanglement, disentanglement, channels)
+        self.fusion = Fusion(channels, channels, fusion_blocks, start)
+        self.fused_head = paper_head(channels, joints) if start == "paper" else None
+        self.mutual_information = build(
+            "mutual_information", MutualInformation, mutual_information, channels, joints
+        )
+        if self.disentanglement.gate == "none" and "primary" in self.mutual_information.weights:
+            raise UserError(
+                "option disentanglement.gate: found none with the primary term of "
+                "mutual_information, expected a gate that gives a noisy part; set the weight of "
+                "primary to 0 or the estimator to none"
+            )
+
+    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+        """`frames` [B, T, 3, H, W]; `offsets` [B, T] plays no part.
+
+        `terms`: motion, useful, noisy, visual, fused [B, C, H/4, W/4], and the gates' masks
+        useful_mask, noisy_mask in 0..1.
+        """
+        deepest = self.backbone.depths[-1]
+        depths = self.encoder.depths
+        *shallow, last = self.features(frames, tuple(sorted({*depths, deepest})))
+        visual = last[:, self.key]
+        motion = self.encoder([*shallow, last][: len(depths)], visual)
+        parts = self.disentanglement(motion)
+        fused = self.fusion(parts.useful, visual)
+        terms = {"motion": motion, "visual": visual, "fused": fused, **parts._asdict()}
+        head = self.head if self.fused_head is None else self.fused_head
+        return PoseOutput(head(fused), terms)
+
+    def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
+        """The heatmap error and one scalar `mi_<term>` per mutual-information term."""
+        features = {name: output.terms[name] for name in FEATURES}
+        penalties = self.mutual_information(
+            features, output.heatmaps, target.heatmaps, target.weight, self.head
+        )
+        return super().loss(output, target) | penalties
+
+    def monitor(self, output: PoseOutput) -> dict[str, float]:
+        """Signs of collapse: mean of each gate's mask, and its spread over channels (0 = a gate
+        that no longer chooses)."""
+        values = {}
+        for part in ("useful", "noisy"):
+            mask = output.terms[f"{part}_mask"].detach().float().mean(dim=(2, 3))
+            values[f"mask_{part}_mean"] = float(mask.mean())
+            values[f"mask_{part}_spread"] = float(mask.std(dim=1, correction=0).mean())
+        return values
