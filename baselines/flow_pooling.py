@@ -1,0 +1,107 @@
+"""Heatmaps of neighbouring frames, warped along optical flow and pooled.
+
+Flowing ConvNets (Pfister, Charles, Zisserman, ICCV 2015) on the shared backbone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from baselines.flow import DISFlow, FlowEstimator, resize_flow, warp, window_flow
+from tdmi.errors import UserError
+from tdmi.models.hrnet import HRNet
+from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.output import PoseOutput, Target
+
+Pooling = Literal["learned", "mean", "max"]
+POSEWARPER_WEIGHTS = {0: 0.3, 1: 0.25, 2: 0.1}
+
+
+class FlowPooling(PoseMethod):
+    """Every frame's heatmaps, brought to the key frame by flow, then pooled over frames.
+
+    `pooling`: "learned" is the paper's parametric pooling, for each joint one weight per frame
+    (17 x 5 = 85 weights); "mean" and "max" are its fixed alternatives and have no weights.
+    `start` matters to the learned pooling: "single_frame" gives the key frame weight 1 and the
+    others 0; "paper" begins with PoseWarper's fixed weights 0.3, 0.25, 0.1 for distances 0, 1, 2,
+    because Flowing ConvNets does not say how it begins.
+    `flow_preset`: of OpenCV's DIS flow, computed between the crops at their own resolution;
+    `estimator` replaces it by any other.
+
+    `freeze_backbone` freezes the head as well, so that the pooling weights alone are trained. If
+    it is off, the key frame's own heatmaps get a loss too (the paper's loss on per-frame maps; the
+    other frames of a window have no target here).
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        window: Sequence[int] = (-2, -1, 0, 1, 2),
+        pooling: Pooling = "learned",
+        flow_preset: str = "medium",
+        estimator: FlowEstimator | None = None,
+        start: Start = "single_frame",
+        backbone_norm: BackboneNorm = "frozen",
+        freeze_backbone: bool = False,
+        loss_factor: float = 1.0,
+        loss_foreground: float = 0.0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            joints,
+            window=window,
+            start=start,
+            backbone_norm=backbone_norm,
+            freeze_backbone=freeze_backbone,
+            loss_factor=loss_factor,
+            loss_foreground=loss_foreground,
+        )
+        if pooling not in ("learned", "mean", "max"):
+            raise UserError(f"FlowPooling: pooling is {pooling!r}; expected learned, mean or max")
+        self.pooling = pooling
+        self.estimator = estimator or DISFlow(flow_preset)
+        if freeze_backbone:
+            self.head.requires_grad_(False)
+        if pooling == "learned":
+            self.weights = nn.Parameter(self._first_weights().repeat(joints, 1))
+
+    def _first_weights(self) -> Tensor:
+        """[T], the weight of each frame at the beginning."""
+        if self.start == "single_frame":
+            return torch.tensor([float(offset == 0) for offset in self.window])
+        if self.window != (-2, -1, 0, 1, 2):
+            raise UserError(
+                f'FlowPooling: start "paper" has weights for the window (-2, -1, 0, 1, 2) only, '
+                f'found {self.window}; use start "single_frame"'
+            )
+        return torch.tensor([POSEWARPER_WEIGHTS[abs(offset)] for offset in self.window])
+
+    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+        """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
+        (features,) = self.features(frames)
+        batch, length = features.shape[:2]
+        heatmaps = self.head(features.flatten(0, 1))
+        flow = window_flow(frames, offsets, self.key, self.estimator).flatten(0, 1)
+        warped = warp(heatmaps, resize_flow(flow, heatmaps.shape[-2:]))
+        return PoseOutput(
+            self._pool(warped.unflatten(0, (batch, length))),
+            {"single_frame": heatmaps.unflatten(0, (batch, length))[:, self.key]},
+        )
+
+    def _pool(self, warped: Tensor) -> Tensor:
+        """[B, T, J, h, w] -> [B, J, h, w]."""
+        if self.pooling == "learned":
+            return torch.einsum("btjhw,jt->bjhw", warped, self.weights)
+        return warped.mean(dim=1) if self.pooling == "mean" else warped.amax(dim=1)
+
+    def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
+        losses = super().loss(output, target)
+        if not self.freeze_backbone:
+            losses["single_frame"] = self.heatmap_loss(output.terms["single_frame"], target)
+        return losses
