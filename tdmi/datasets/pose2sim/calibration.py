@@ -1,0 +1,156 @@
+"""Read a Qualisys calibration file; project points into its cameras and back to rays.
+
+World coordinates are metres, z up. Picture coordinates are pixels with the centre of the top left
+pixel at (0, 0).
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tdmi.errors import UserError
+
+# The file counts sensor positions in 64ths of a pixel and lengths in millimetres.
+SUBPIXELS = 64.0
+MILLIMETRES = 1000.0
+# The file's camera looks along -z with y up; ours along +z with y down.
+_AXES = np.diag([1.0, -1.0, -1.0])
+
+_ROTATION = [f"r{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3)]
+_POSITION = ["x", "y", "z"]
+_INTRINSIC = [
+    "focalLengthU", "focalLengthV", "centerPointU", "centerPointV", "radialDistortion1",
+    "radialDistortion2", "tangentalDistortion1", "tangentalDistortion2", "radialDistortion3",
+    "sensorMaxU", "sensorMaxV",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera with the five-number distortion of OpenCV (k1, k2, p1, p2, k3)."""
+
+    name: str
+    width: int
+    height: int
+    matrix: np.ndarray
+    """[3, 3] pixels."""
+    distortion: np.ndarray
+    """[5], no unit."""
+    rotation: np.ndarray
+    """[3, 3], world to camera (x right, y down, z forward)."""
+    translation: np.ndarray
+    """[3] metres, so that camera = rotation @ world + translation."""
+
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """World points [..., 3] in metres, in the camera's axes."""
+        return points @ self.rotation.T + self.translation
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """World points [..., 3] in metres -> pixels [..., 2]; NaN stays NaN.
+
+        Source: Brown's lens model in the form of the OpenCV manual (camera calibration).
+        """
+        local = self.to_camera(points)
+        x, y = local[..., 0] / local[..., 2], local[..., 1] / local[..., 2]
+        k1, k2, p1, p2, k3 = self.distortion
+        square = x * x + y * y
+        radial = 1 + square * (k1 + square * (k2 + square * k3))
+        bent_x = x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x)
+        bent_y = y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y
+        return np.stack(
+            [
+                self.matrix[0, 0] * bent_x + self.matrix[0, 2],
+                self.matrix[1, 1] * bent_y + self.matrix[1, 2],
+            ],
+            axis=-1,
+        )
+
+    def undistort(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels [..., 2] -> x / z and y / z of their rays in the camera's axes [..., 2]."""
+        flat = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
+        stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-14)
+        rays = cv2.undistortPointsIter(flat, self.matrix, self.distortion, None, None, stop)
+        return rays.reshape(np.shape(pixels))
+
+    def scaled_to(self, width: int, height: int) -> Camera:
+        """The same camera for a picture that was scaled to fit inside width x height and centred.
+
+        Two of the published videos are 1080 px wide while their calibration is 1088 px wide; they
+        were shrunk with their aspect kept and padded above and below, which point matches against
+        the unscaled calibration pictures confirm (scale 1.0074 and -7.2 px; expected 1.0074, -7.1).
+        """
+        scale = min(width / self.width, height / self.height)
+        margin = np.array([width - scale * self.width, height - scale * self.height]) / 2
+        matrix = self.matrix.copy()
+        matrix[:2] *= scale
+        # (p + 0.5) is what scales, because integer coordinates are pixel centres.
+        matrix[:2, 2] += 0.5 * scale - 0.5 + margin
+        return replace(self, width=width, height=height, matrix=matrix)
+
+
+def read_calibration(path: Path | str) -> dict[str, Camera]:
+    """Cameras by name from a ``.qca.txt`` file (XML), in the file's order.
+
+    Convention: the file's r_ij maps world axes to a camera that looks along -z with y up, and
+    x, y, z is the camera's place in millimetres; focal length and centre are 64ths of a pixel.
+    Raises UserError for a file that is missing, no XML, or lacks a number.
+    """
+    path = Path(path)
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a Qualisys calibration") from None
+    except ElementTree.ParseError as error:
+        raise UserError(f"{path}: not XML ({error}); expected a Qualisys calibration") from None
+    cameras = [_camera(node, path) for node in root.iter("camera")]
+    if not cameras:
+        raise UserError(f"{path}: no <camera>; expected a Qualisys calibration")
+    return {camera.name: camera for camera in cameras}
+
+
+def _camera(node: ElementTree.Element, path: Path) -> Camera:
+    name = node.get("serial", "?")
+    rotation = _numbers(node, "transform", _ROTATION, path, name)
+    place = _numbers(node, "transform", _POSITION, path, name) / MILLIMETRES
+    inner = dict(zip(_INTRINSIC, _numbers(node, "intrinsic", _INTRINSIC, path, name), strict=True))
+    rotation = _AXES @ rotation.reshape(3, 3)
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4):
+        raise UserError(
+            f"{path}: camera {name}: r11..r33 is no rotation; expected orthonormal rows"
+        )
+    matrix = np.eye(3)
+    matrix[0, 0], matrix[1, 1] = (
+        inner["focalLengthU"] / SUBPIXELS,
+        inner["focalLengthV"] / SUBPIXELS,
+    )
+    matrix[0, 2], matrix[1, 2] = (
+        inner["centerPointU"] / SUBPIXELS,
+        inner["centerPointV"] / SUBPIXELS,
+    )
+    return Camera(
+        name=name,
+        # sensorMax is the last pixel.
+        width=round(inner["sensorMaxU"] / SUBPIXELS) + 1,
+        height=round(inner["sensorMaxV"] / SUBPIXELS) + 1,
+        matrix=matrix,
+        distortion=np.array([inner[key] for key in _INTRINSIC[4:9]]),
+        rotation=rotation,
+        translation=-rotation @ place,
+    )
+
+
+def _numbers(
+    node: ElementTree.Element, tag: str, keys: list[str], path: Path, name: str
+) -> np.ndarray:
+    child = node.find(tag)
+    try:
+        return np.array([float(child.attrib[key]) for key in keys])
+    except (AttributeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: camera {name}: <{tag}> needs numbers {' '.join(keys)} (problem: {error})"
+        ) from None

@@ -1,0 +1,92 @@
+"""From a pose model's landmarks in space to the benchmark's joints, and to a head box.
+
+The pose model marks neither the top of the head nor the upper neck. Both are built in space, where
+lengths are known, from ears, eyes, nose and shoulders:
+
+* head_bottom lies half way from the middle of the shoulders to the middle of the ears: the upper
+  neck, at the height of the chin, which is what PoseTrack marks;
+* head_top lies 0.13 m above the middle of the ears, along the head's own upward direction: the
+  normal of the plane through both ears and the point half way between the nose and the eyes.
+
+0.13 m is about the mean adult height of the crown above the ear. All lengths and fractions in this
+file are choices of this project.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tdmi.datasets.pose2sim.calibration import Camera
+from tdmi.datasets.pose2sim.landmarks import NAMES
+from tdmi.skeletons import POSETRACK18
+
+NECK_FRACTION = 0.5
+CROWN_ABOVE_EARS = 0.13
+# Half lengths of the head in metres: front to back, side to side, crown to chin.
+HEAD_SEMI_AXES = (0.10, 0.08, 0.115)
+
+_DERIVED = ("head_bottom", "head_top")
+_SOURCES = {
+    joint: (NAMES.index(joint),) for joint in POSETRACK18.joints if joint not in _DERIVED
+} | {
+    "head_bottom": tuple(
+        NAMES.index(name) for name in ("left_shoulder", "right_shoulder", "left_ear", "right_ear")
+    ),
+    "head_top": tuple(
+        NAMES.index(name) for name in ("left_ear", "right_ear", "left_eye", "right_eye", "nose")
+    ),
+}
+
+
+def joints_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
+    """Landmarks [..., L, 3] in metres (order `NAMES`) to joints [..., 17, 3] (POSETRACK18)."""
+    at = {name: landmarks[..., index, :] for index, name in enumerate(NAMES)}
+    ears = (at["left_ear"] + at["right_ear"]) / 2
+    eyes = (at["left_eye"] + at["right_eye"]) / 2
+    shoulders = (at["left_shoulder"] + at["right_shoulder"]) / 2
+    forward = (at["nose"] + eyes) / 2 - ears
+    upward = _unit(np.cross(forward, at["left_ear"] - at["right_ear"]))
+    at["head_bottom"] = shoulders + NECK_FRACTION * (ears - shoulders)
+    at["head_top"] = ears + CROWN_ABOVE_EARS * upward
+    return np.stack([at[joint] for joint in POSETRACK18.joints], axis=-2)
+
+
+def lowest_of_sources(values: np.ndarray) -> np.ndarray:
+    """Values of landmarks [..., L] (weights, numbers of views) to joints [..., 17]: a built joint
+    gets the lowest value of the landmarks it is built from."""
+    return np.stack(
+        [values[..., list(_SOURCES[joint])].min(-1) for joint in POSETRACK18.joints], axis=-1
+    )
+
+
+def head_boxes(joints: np.ndarray, camera: Camera) -> np.ndarray:
+    """Boxes x1, y1, x2, y2 [..., 4] in pixels around the head of joints [..., 17, 3] in metres.
+
+    The head is an ellipsoid whose top is head_top; its outline is the extent of its projected
+    surface points.
+    """
+    top = joints[..., POSETRACK18.index("head_top"), :]
+    left = joints[..., POSETRACK18.index("left_ear"), :]
+    right = joints[..., POSETRACK18.index("right_ear"), :]
+    upward = _unit(top - (left + right) / 2)
+    side = _unit(left - right)
+    forward = _unit(np.cross(side, upward))
+    axes = np.stack([forward, np.cross(upward, forward), upward], axis=-2)
+    centre = top - HEAD_SEMI_AXES[2] * upward
+    surface = _sphere() * HEAD_SEMI_AXES
+    points = camera.project(centre[..., None, :] + surface @ axes)
+    return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
+
+
+def _sphere() -> np.ndarray:
+    """Points [P, 3] on the unit sphere, every ten degrees."""
+    height, turn = np.meshgrid(
+        np.radians(np.arange(-90, 91, 10)), np.radians(np.arange(0, 360, 10))
+    )
+    return np.stack(
+        [np.cos(height) * np.cos(turn), np.cos(height) * np.sin(turn), np.sin(height)], axis=-1
+    ).reshape(-1, 3)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

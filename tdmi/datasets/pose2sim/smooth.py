@@ -1,0 +1,48 @@
+"""Smooth tracks of points over time, trusting well seen frames more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def smooth(
+    points: np.ndarray,
+    weights: np.ndarray,
+    window: int = 9,
+    order: int = 2,
+    tolerance: float = 0.02,
+) -> np.ndarray:
+    """Points [F, ..., 3] in metres fitted by a polynomial in a window of frames around each frame.
+
+    weights [F, ...] >= 0; a NaN point counts nothing. Frames that lie off the fit by r metres are
+    weighted again with 1 / (1 + (r / tolerance)^2), so that single wrong frames do not pull. The
+    window is cut at the ends of the video. With equal weights and no outlier this is the filter of
+    Savitzky and Golay (Analytical Chemistry 36, 1964), so it does not lag. Defaults are a choice
+    of this project: 9 frames at 60 per second are 150 ms.
+    """
+    known = np.isfinite(points).all(-1)
+    weights = np.where(known, weights, 0.0)
+    values = np.where(known[..., None], points, 0.0)
+    frames = np.arange(len(points))
+    smoothed = np.empty_like(points)
+    for frame in frames:
+        near = frames[np.abs(frames - frame) <= window // 2]
+        basis = ((near - frame)[:, None] / (window // 2)) ** np.arange(order + 1)
+        smoothed[frame] = _fit(basis, values[near], weights[near], tolerance)
+    return smoothed
+
+
+def _fit(
+    basis: np.ndarray, values: np.ndarray, weights: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """The fitted value at offset zero [..., 3]; NaN where too few frames are known."""
+    robust = weights
+    enough = (weights > 0).sum(0) > basis.shape[1]
+    for _ in range(10):
+        normal = np.einsum("f...,fi,fj->...ij", robust, basis, basis)
+        side = np.einsum("f...,fi,f...k->...ik", robust, basis, values)
+        normal = np.where(enough[..., None, None], normal, np.eye(basis.shape[1]))
+        solved = np.linalg.solve(normal, side)
+        off = np.linalg.norm(values - np.einsum("fi,...ik->f...k", basis, solved), axis=-1)
+        robust = weights / (1 + (off / tolerance) ** 2)
+    return np.where(enough[..., None], solved[..., 0, :], np.nan)
