@@ -85,10 +85,6 @@ class Annotations:
         return np.flatnonzero(self.frame_video == video)
 
 
-_PERSON_COLUMNS = (
-    "person_frame", "track_id", "keypoints", "present", "visible", "joint_score", "box",
-    "head_box", "score", "area", "crowd",
-)  # fmt: skip
 _JOINT_COLUMNS = {"keypoints": 0.0, "present": False, "visible": False, "joint_score": UNSCORED}
 
 
@@ -140,10 +136,3 @@ def on_skeleton(annotations: Annotations, skeleton: Skeleton) -> Annotations:
         column[:, slots < 0] = missing
         columns[name] = column
     return replace(annotations, skeleton=skeleton, **columns)
-
-
-def select_persons(annotations: Annotations, keep: np.ndarray) -> Annotations:
-    """Only the persons of mask or rows `keep`; videos and frames stay as they are."""
-    return replace(
-        annotations, **{name: getattr(annotations, name)[keep] for name in _PERSON_COLUMNS}
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from tdmi.annotations import Annotations, concatenate, on_skeleton
@@ -19,7 +19,7 @@ def read_video_file(path: Path | str) -> Annotations:
     return posetrack18.parse(content, path)
 
 
-def read_folder(folder: Path | str, names: Sequence[str], skeleton: Skeleton) -> Annotations:
+def read_folder(folder: Path | str, names: Iterable[str], skeleton: Skeleton) -> Annotations:
     """Read the videos `names` of a folder, whatever their years, on one skeleton."""
     folder = Path(folder)
     return concatenate(

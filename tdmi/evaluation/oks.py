@@ -52,6 +52,19 @@ def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, float]:
     return dict(zip(SUMMARY, map(float, run.stats), strict=True))
 
 
+def metrics(truth: Annotations, predictions: Annotations) -> dict:
+    """Content of ``metrics.json`` for the oks protocol; fractions of 1, undefined as None."""
+    summary = evaluate(truth, predictions)
+    frames, rows = _paired_frames(truth, predictions)
+    return {
+        "protocol": "oks",
+        "frames": len(frames),
+        "ground_truth_persons": int(np.isin(truth.person_frame, frames).sum()),
+        "predicted_persons": int(np.isin(predictions.person_frame, rows).sum()),
+        "oks": {name: None if value < 0 else value for name, value in summary.items()},
+    }
+
+
 def _xtcocotools():
     try:
         from xtcocotools import coco, cocoeval

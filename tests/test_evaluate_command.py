@@ -1,0 +1,222 @@
+"""`tdmi evaluate` from files to metrics.json, and its cross-check against the official program."""
+
+import argparse
+import json
+import sys
+
+import numpy as np
+import pytest
+from golden_evaluation import cases, write_back
+
+from tdmi.commands import evaluate
+from tdmi.errors import UserError
+from tdmi.evaluation.cross_check import with_track_ids
+
+POSEVAL = cases("poseval")
+
+
+def run(*arguments) -> None:
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    evaluate.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def paths(folder, truth, predictions) -> tuple:
+    return ("--gt", truth, "--pred", predictions, "--out", folder / "metrics.json")
+
+
+def read(folder) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_poseval_metrics_and_table(tmp_path, capsys):
+    truth, predictions = write_back(POSEVAL["m_medium_pt18"], tmp_path)
+    run(*paths(tmp_path, truth, predictions))
+    expected = POSEVAL["m_medium_pt18"]["expected"]
+    metrics = read(tmp_path)
+    assert set(metrics) == {
+        "protocol", "frames", "ground_truth_persons", "predicted_persons",
+        "ap", "precision", "recall", "per_video",
+    }  # fmt: skip
+    assert metrics["protocol"] == "poseval"
+    assert metrics["frames"] == expected["load"]["frames_kept"]
+    columns = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"]
+    for kind in ("ap", "precision", "recall"):
+        ours = [metrics[kind][column] for column in columns]
+        np.testing.assert_allclose(ours, expected["ap"][f"table_{kind}"], rtol=0, atol=1e-9)
+        assert len(metrics[kind]["per_joint"]) == 15
+    for video, values in expected["ap_per_video"].items():
+        assert metrics["per_video"][video]["ap_total"] == pytest.approx(values["ap"][-1], abs=1e-9)
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.startswith("& Head & Shou & Elb  & Wri  &")
+    cells = "".join(f"{value:>5.1f} &" for value in expected["ap"]["table_ap"])
+    assert row == "&" + cells.removesuffix(" &") + " \\\\"
+
+
+def test_quiet_prints_nothing_and_the_same_bytes_come_again(tmp_path, capsys):
+    truth, predictions = write_back(POSEVAL["r_small"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    first = (tmp_path / "metrics.json").read_bytes()
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    assert (tmp_path / "metrics.json").read_bytes() == first
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err == ""
+
+
+def test_undefined_values_become_null(tmp_path):
+    truth, predictions = write_back(POSEVAL["joint_never_annotated_but_predicted"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    assert read(tmp_path)["ap"]["per_joint"]["right_ankle"] is None
+    assert read(tmp_path)["ap"]["ankle"] is None
+    assert read(tmp_path)["ap"]["total"] is not None
+
+
+def test_swapped_frames_get_a_warning(tmp_path, capsys):
+    truth, predictions = write_back(POSEVAL["frames_reordered"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    assert "warning: 000001_mpii_test: frame 0" in capsys.readouterr().err
+
+
+def test_predictions_of_an_unknown_video_are_refused(tmp_path):
+    truth, predictions = write_back(POSEVAL["extra_file"], tmp_path)
+    with pytest.raises(UserError, match=r"pred/zzz\.json: no such video .*000001_mpii_test"):
+        run(*paths(tmp_path, truth, predictions))
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("protocol", ["poseval", "oks"])
+def test_missing_predictions_are_refused(protocol, tmp_path):
+    truth, predictions = write_back(POSEVAL["r_small_pt18"], tmp_path)
+    lost = sorted(predictions.iterdir())[1]
+    lost.unlink()
+    with pytest.raises(UserError, match=rf"{lost.name}: no such file.*3 videos.*1 missing"):
+        run(*paths(tmp_path, truth, predictions), "--protocol", protocol)
+
+
+def test_oks_metrics(tmp_path, capsys):
+    truth, _ = write_back(POSEVAL["m_medium_pt18"], tmp_path)
+    run(*paths(tmp_path, truth, truth), "--protocol", "oks")
+    metrics = read(tmp_path)
+    assert metrics["protocol"] == "oks"
+    assert list(metrics["oks"]) == [
+        "ap", "ap_50", "ap_75", "ap_medium", "ap_large",
+        "ar", "ar_50", "ar_75", "ar_medium", "ar_large",
+    ]  # fmt: skip
+    assert metrics["oks"]["ar_50"] == 1
+    assert len(capsys.readouterr().out.splitlines()) == 10
+
+
+# A stand-in with the interface of poseval 0.1.0: the same options, plain joining of the prediction
+# folder and the file name, unique track ids demanded, the result in total_AP_metrics.json. Instead
+# of scoring it answers what the test put into answer.json.
+FAKE = """
+import argparse, glob, json, os
+parser = argparse.ArgumentParser()
+parser.add_argument("-g", "--groundTruth")
+parser.add_argument("-p", "--predictions")
+parser.add_argument("-e", "--evalPoseEstimation", action="store_true")
+parser.add_argument("-t", "--evalPoseTracking", action="store_true")
+parser.add_argument("-s", "--saveEvalPerSequence", action="store_true")
+parser.add_argument("-o", "--outputDir", default="./out")
+args = parser.parse_args()
+assert args.evalPoseEstimation and not args.evalPoseTracking
+for path in glob.glob(args.groundTruth + "/*.json"):
+    for name in (path, args.predictions + os.path.basename(path)):
+        with open(name) as file:
+            content = json.load(file)
+        frames = {}
+        if "annolist" in content:
+            for k, frame in enumerate(content["annolist"]):
+                frames[k] = [person["track_id"][0] for person in frame["annorect"]]
+        else:
+            for person in content["annotations"]:
+                frames.setdefault(person["image_id"], []).append(person["track_id"])
+        for ids in frames.values():
+            if len(set(ids)) < len(ids) or max(ids, default=0) >= 10000:
+                raise Exception("Non-unique tracklet IDs found")
+with open(os.path.join(os.path.dirname(__file__), "answer.json")) as file:
+    answer = json.load(file)
+names = {str(k): "joint" for k in range(15)}
+with open(args.outputDir + "/total_AP_metrics.json", "w") as file:
+    json.dump({"ap": answer, "pre": answer, "rec": answer, "names": names}, file)
+"""
+
+
+@pytest.fixture
+def fake_poseval(tmp_path, monkeypatch):
+    """Install the stand-in; gives a function that sets its answer."""
+    package = tmp_path / "site" / "poseval"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "evaluate.py").write_text(FAKE)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.delitem(sys.modules, "poseval", raising=False)
+    return lambda ap: (package / "answer.json").write_text(json.dumps(ap))
+
+
+def official(name: str) -> list:
+    return [float("nan") if v is None else v for v in POSEVAL[name]["expected"]["ap"]["ap"]]
+
+
+@pytest.mark.parametrize("name", ["r_small", "r_small_pt18", "joint_never_annotated_but_predicted"])
+def test_cross_check_agrees(name, tmp_path, fake_poseval, capsys):
+    truth, predictions = write_back(POSEVAL[name], tmp_path)
+    fake_poseval(official(name))
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+    assert "(0 of 16 numbers disagree)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["prediction_without_track_id", "repeated_track_id"])
+def test_cross_check_fills_in_track_ids(name, tmp_path, fake_poseval):
+    truth, predictions = write_back(POSEVAL[name], tmp_path)
+    fake_poseval([100.0] * 16)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+
+
+def test_cross_check_allows_what_equal_scores_allow(tmp_path, fake_poseval, capsys):
+    truth, predictions = write_back(POSEVAL["r_ties"], tmp_path)
+    fake_poseval(official("r_ties"))
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+    report = capsys.readouterr().err
+    assert "tie order: right_ankle: 49.608" in report
+    assert "(0 of 16 numbers disagree)" in report
+
+
+def test_cross_check_reports_a_difference_with_status_1(tmp_path, fake_poseval, capsys):
+    truth, predictions = write_back(POSEVAL["r_small"], tmp_path)
+    answer = official("r_small")
+    answer[6] += 1e-6
+    answer[2] = float("nan")
+    fake_poseval(answer)
+    with pytest.raises(SystemExit) as ended:
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+    assert ended.value.code == 1
+    report = capsys.readouterr().err
+    assert "DIFFERS: right_wrist" in report and "DIFFERS: right_hip" in report
+    assert "(2 of 16 numbers disagree)" in report
+    assert (tmp_path / "metrics.json").exists()
+
+
+def test_cross_check_passes_on_a_failure(tmp_path, fake_poseval):
+    truth, predictions = write_back(POSEVAL["perfect"], tmp_path)
+    with pytest.raises(UserError, match=r"poseval ended with status 1: FileNotFoundError"):
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+    fake_poseval([100.0] * 15)
+    with pytest.raises(UserError, match="no list 'ap' of 16 numbers"):
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+
+
+def test_cross_check_says_how_to_get_poseval(tmp_path, monkeypatch):
+    truth, predictions = write_back(POSEVAL["perfect"], tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'tdmi-bench\[poseval\]'"):
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+    with pytest.raises(UserError, match="goes with --protocol poseval"):
+        run(*paths(tmp_path, truth, predictions), "--protocol", "oks", "--cross-check")
+
+
+def test_track_ids_are_places_in_the_frame():
+    people = [{"image_id": 4}, {"image_id": 2, "track_id": 99}, {"image_id": 4, "track_id": 7}]
+    content = with_track_ids({"annotations": people})
+    assert [person["track_id"] for person in content["annotations"]] == [0, 0, 1]
