@@ -1,0 +1,286 @@
+"""Turn a person's points into shapes: trunk, limbs, head with face and hair, clothes, shoes.
+
+Sizes are metres on the reference figure and proportions of an adult, chosen by eye.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tdmi.datasets.mocap.camera import Camera
+from tdmi.datasets.mocap.kinematics import SIDES, P, unit
+from tdmi.datasets.mocap.people import Build, Colour, Outfit
+from tdmi.datasets.mocap.shapes import Shape, limb_outline, make_shape
+
+_LIMB_PARTS = ("upper_arm", "forearm", "hand", "thigh", "shank", "foot")
+PARTS = ("head", "trunk", "pelvis", *(f"{s}_{part}" for part in _LIMB_PARTS for s in SIDES))
+PART = {name: i + 1 for i, name in enumerate(PARTS)}
+
+# Radii at four stations from the body outwards.
+RADII = {
+    "neck": (0.056, 0.052, 0.05, 0.05),
+    "upper_arm": (0.056, 0.054, 0.046, 0.042),
+    "forearm": (0.043, 0.044, 0.035, 0.028),
+    "hand": (0.03, 0.042, 0.038, 0.022),
+    "thigh": (0.088, 0.084, 0.07, 0.057),
+    "shank": (0.055, 0.06, 0.047, 0.036),
+    "foot": (0.045, 0.047, 0.043, 0.03),
+    "long_hair": (0.085, 0.1, 0.09, 0.05),
+}
+# Half width and half depth of the trunk at hips, waist, chest, shoulders, collar.
+TRUNK_HALF_WIDTH = (0.155, 0.132, 0.158, 0.165, 0.06)
+TRUNK_HALF_DEPTH = (0.105, 0.09, 0.112, 0.085, 0.05)
+HEAD_HALF_AXES = (0.1, 0.12, 0.082)
+"""Forward, up, right."""
+
+_ROUND = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+_GOLDEN = np.pi * (3 - np.sqrt(5))
+_SPHERE = np.stack(
+    [
+        np.cos(_GOLDEN * np.arange(60)) * np.sqrt(1 - np.linspace(-0.98, 0.98, 60) ** 2),
+        np.linspace(-0.98, 0.98, 60),
+        np.sin(_GOLDEN * np.arange(60)) * np.sqrt(1 - np.linspace(-0.98, 0.98, 60) ** 2),
+    ],
+    axis=-1,
+)
+"""[60, 3] directions over the head: forward, up, right."""
+_HAIR = 0.75 * _SPHERE[:, 1] - 0.8 * _SPHERE[:, 0] > 0.0
+
+
+def head_axes(points: np.ndarray) -> np.ndarray:
+    """Unit axes [S, 3, 3] of the head; columns forward, up, right."""
+    up = unit(points[:, P["head_top"]] - points[:, P["head"]])
+    forward = points[:, P["nose"]] - points[:, P["head"]]
+    forward = unit(forward - (forward * up).sum(-1, keepdims=True) * up)
+    return np.stack([forward, up, np.cross(forward, up)], axis=-1)
+
+
+def head_size(build: Build) -> np.ndarray:
+    """Half axes [3] of this person's head in metres: forward, up, right."""
+    return np.array(HEAD_HALF_AXES) * build.scale["head_top"]
+
+
+class Body:
+    """Draws one person: points in camera coordinates [S, P, 3] in, shapes out."""
+
+    def __init__(
+        self, points: np.ndarray, camera: Camera, build: Build, outfit: Outfit, light: np.ndarray
+    ) -> None:
+        """`light` [2]: direction towards the light in the image, length 1."""
+        self.points = points
+        self.camera = camera
+        self.build = build
+        self.outfit = outfit
+        self.light = light
+        self.middle = points[:, P["pelvis"], 2]
+        self.result: list[Shape] = []
+
+    def shapes(self) -> list[Shape]:
+        self._trunk()
+        for side in SIDES:
+            self._arm(side)
+            self._leg(side)
+        if self.outfit.legs == "skirt":
+            self._skirt()
+        self._limb(self._mix("neck", "head", -0.2), self._at("head"), "neck", self.outfit.skin,
+                   "head")  # fmt: skip
+        self._head()
+        return self.result
+
+    def _at(self, name: str) -> np.ndarray:
+        return self.points[:, P[name]]
+
+    def _mix(self, first: str, second: str, part: float) -> np.ndarray:
+        return self._at(first) * (1 - part) + self._at(second) * part
+
+    def _shade(self, colour: Colour, depth: np.ndarray) -> np.ndarray:
+        """Colour [S, 3], darker behind the body's middle."""
+        behind = np.clip((depth - self.middle) / 0.4, -0.4, 1.0)
+        return np.array(colour) * (1 - 0.25 * behind)[:, None]
+
+    def _add(
+        self, corners: np.ndarray, depth: np.ndarray, colour: Colour, part: int = 0, **options
+    ) -> None:
+        self.result.append(make_shape(corners, depth, self._shade(colour, depth), part, **options))
+
+    def _limb(
+        self,
+        start: np.ndarray,
+        end: np.ndarray,
+        kind: str,
+        colour: Colour,
+        part: str,
+        thick: float = 1.0,
+        nearer: float = 0.0,
+    ) -> None:
+        """A tapered limb between two points [S, 3]: a dark outline and a lit strip upon it."""
+        depth = (start[:, 2] + end[:, 2]) / 2
+        scale = self.camera.focal / np.maximum(depth, 0.1)
+        radii = np.array(RADII[kind]) * self.build.girth * thick * scale[:, None]
+        first, last = self.camera.project(start), self.camera.project(end)
+        dark = tuple(0.74 * c for c in colour)
+        outline = limb_outline(first, last, radii)
+        self._add(outline, depth - nearer, dark, PART[part])
+        offset = self.light * 0.28 * radii[:, 1:2]
+        lit = limb_outline(first + offset, last + offset, 0.58 * radii)
+        self._add(lit, depth - nearer - 0.002, colour)
+
+    def _arm(self, side: str) -> None:
+        outfit = self.outfit
+        shoulder, elbow = self._at(f"{side}_shoulder"), self._at(f"{side}_elbow")
+        wrist, hand = self._at(f"{side}_wrist"), self._at(f"{side}_hand")
+        cloth = outfit.shirt if outfit.long_sleeves else outfit.skin
+        thick = 1.15 if outfit.long_sleeves else 1.0
+        self._limb(shoulder, elbow, "upper_arm", cloth, f"{side}_upper_arm", thick)
+        self._limb(elbow, wrist, "forearm", cloth, f"{side}_forearm", thick)
+        self._limb(wrist, hand, "hand", outfit.skin, f"{side}_hand")
+        if not outfit.long_sleeves:
+            half = self._mix(f"{side}_shoulder", f"{side}_elbow", 0.5)
+            self._limb(shoulder, half, "upper_arm", outfit.shirt, f"{side}_upper_arm", 1.25, 0.005)
+
+    def _leg(self, side: str) -> None:
+        outfit = self.outfit
+        hip, knee = self._at(f"{side}_hip"), self._at(f"{side}_knee")
+        ankle, toe = self._at(f"{side}_ankle"), self._at(f"{side}_toe")
+        long = outfit.legs == "long"
+        cloth = outfit.trousers if long else outfit.skin
+        self._limb(hip, knee, "thigh", cloth, f"{side}_thigh", 1.05 if long else 1.0)
+        self._limb(knee, ankle, "shank", cloth, f"{side}_shank", 1.12 if long else 1.0)
+        if outfit.legs == "short":
+            half = self._mix(f"{side}_hip", f"{side}_knee", 0.65)
+            self._limb(hip, half, "thigh", outfit.trousers, f"{side}_thigh", 1.15, 0.005)
+        forward = toe - ankle
+        heel = ankle - 0.3 * forward + np.array([0.0, 0.01, 0.0])
+        self._limb(heel, toe, "foot", outfit.shoes, f"{side}_foot")
+        tip = tuple(0.45 * c + 0.55 * 255 for c in outfit.shoes)
+        self._limb(toe - 0.12 * forward, toe + 0.08 * forward, "foot", tip, f"{side}_foot", 0.72,
+                   0.01)  # fmt: skip
+
+    def _trunk_frame(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Centres, right and forward axes of the five trunk levels, [S, 5, 3] each."""
+        hips = self._at("right_hip") - self._at("left_hip")
+        shoulders = self._at("right_shoulder") - self._at("left_shoulder")
+        up = unit(self._at("neck") - self._at("pelvis"))
+        part = np.array([0.0, 0.35, 0.8, 1.0, 1.0])[None, :, None]
+        right = unit(hips)[:, None] * (1 - part) + unit(shoulders)[:, None] * part
+        right = unit(right - (right * up[:, None]).sum(-1, keepdims=True) * up[:, None])
+        forward = np.cross(np.broadcast_to(up[:, None], right.shape), right)
+        middle = (self._at("left_shoulder") + self._at("right_shoulder")) / 2
+        centres = [
+            self._at("pelvis") - 0.02 * up,
+            self._mix("pelvis", "chest", 0.55),
+            self._mix("chest", "neck", 0.35),
+            middle - 0.035 * up,
+            middle + 0.04 * up,
+        ]
+        return np.stack(centres, axis=1), right, forward
+
+    def _trunk(self) -> None:
+        outfit, girth = self.outfit, self.build.girth
+        centres, right, forward = self._trunk_frame()
+        wide = np.array(TRUNK_HALF_WIDTH)[:, None] * girth * right
+        deep = np.array(TRUNK_HALF_DEPTH)[:, None] * girth * forward
+        # The shoulders' real width counts, not the figure's.
+        wide[:, 3] = 0.92 * (self._at("right_shoulder") - self._at("left_shoulder")) / 2
+
+        def ring(level: float, angles: np.ndarray, size: float = 1.0) -> np.ndarray:
+            """Points [S, A, 3] around the trunk at a level between 0 (hips) and 4 (collar)."""
+            low = min(int(level), 3)
+            part = level - low
+
+            def at(values: np.ndarray) -> np.ndarray:
+                return (values[:, low] * (1 - part) + values[:, low + 1] * part)[:, None]
+
+            around = np.cos(angles)[:, None] * at(deep) + np.sin(angles)[:, None] * at(wide)
+            return at(centres) + size * around
+
+        def piece(bottom: float, top: float, size: float = 1.0) -> np.ndarray:
+            both = [ring(bottom, _ROUND, size), ring(top, _ROUND, size)]
+            return self.camera.project(np.concatenate(both, axis=1))
+
+        depth = centres[:, 2, 2]
+        low = self._at("pelvis")[:, 2]
+        cloth = outfit.trousers
+        self._add(piece(0.0, 0.8), low, tuple(0.78 * c for c in cloth), PART["pelvis"], hull=True)
+        scale = self.camera.focal / np.maximum(depth, 0.1)
+        offset = (self.light * 0.03 * scale[:, None])[:, None]
+        for bottom, top in ((0.45, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)):
+            dark = tuple(0.78 * c for c in outfit.shirt)
+            self._add(piece(bottom, top), depth, dark, PART["trunk"], hull=True)
+        for bottom, top in ((0.6, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.4)):
+            lit = piece(bottom, top, 0.66) + offset
+            self._add(lit, depth - 0.004, outfit.shirt, hull=True)
+        self._print(ring, depth, forward[:, 2])
+
+    def _print(self, ring, depth: np.ndarray, forward: np.ndarray) -> None:
+        """What is on the chest, drawn where the chest faces the camera."""
+        low, high, half = {
+            "band": (1.9, 2.35, 75.0),
+            "emblem": (1.7, 2.75, 38.0),
+            "open": (0.5, 3.9, 17.0),
+        }[self.outfit.print_style]
+        angles = np.radians(np.linspace(-half, half, 5))
+        levels = np.linspace(low, high, 3)
+        edge = [
+            ring(levels[0], angles),
+            ring(levels[1], angles[-1:]),
+            ring(levels[2], angles[::-1]),
+        ]
+        corners = np.concatenate([*edge, ring(levels[1], angles[:1])], axis=1)
+        towards = -unit(self._at("chest"))
+        facing = (forward * towards).sum(-1) > 0.05
+        self._add(self.camera.project(corners), depth - 0.006, self.outfit.chest_print,
+                  shown=facing)  # fmt: skip
+
+    def _skirt(self) -> None:
+        _, right, forward = self._trunk_frame()
+        size = 0.16 * self.build.girth
+        turn = np.cos(_ROUND)[:, None] * forward[:, :1] + np.sin(_ROUND)[:, None] * right[:, :1]
+        rings = [self._mix("pelvis", "chest", 0.2)[:, None] + 0.85 * size * turn]
+        for side in SIDES:
+            hem = self._mix(f"{side}_hip", f"{side}_knee", 0.62)
+            rings.append(hem[:, None] + 0.75 * size * turn)
+        corners = self.camera.project(np.concatenate(rings, axis=1))
+        depth = np.minimum(rings[1][..., 2].mean(1), rings[2][..., 2].mean(1)) - 0.03
+        dark = tuple(0.85 * c for c in self.outfit.trousers)
+        self._add(corners, depth, dark, PART["pelvis"], hull=True)
+
+    def _head(self) -> None:
+        outfit = self.outfit
+        axes = head_axes(self.points)
+        size = head_size(self.build)
+        centre = self._at("head")
+        depth = centre[:, 2]
+        towards = -unit(centre)
+        surface = np.einsum("sij,nj->sni", axes, _SPHERE * size) + centre[:, None]
+        dark = tuple(0.9 * c for c in outfit.skin)
+        self._add(self.camera.project(surface), depth, dark, PART["head"], hull=True)
+        facing = np.einsum("sij,nj,si->sn", axes, _SPHERE, towards)
+        crown = np.einsum("sij,j->si", axes, np.array([-0.4, 0.85, 0.0]) * size) + centre
+        hair = np.einsum("sij,nj->sni", axes, _SPHERE * size * 1.08) + centre[:, None]
+        hair = np.where((_HAIR & (facing > -0.15))[..., None], hair, crown[:, None])
+        self._add(self.camera.project(hair), depth - 0.012, outfit.hair, hull=True)
+        self._face(axes, size, towards)
+        if outfit.long_hair:
+            back, up = -axes[..., 0], axes[..., 1]
+            start = centre + 0.04 * back
+            end = self._at("neck") + 0.1 * back - 0.06 * up
+            self._limb(start, end, "long_hair", outfit.hair, "head", 0.9)
+
+    def _face(self, axes: np.ndarray, size: np.ndarray, towards: np.ndarray) -> None:
+        """Eyes and nose; small as they are, they tell where the head looks."""
+        forward = (axes[..., 0] * towards).sum(-1)
+        depth = self._at("head")[:, 2] - 0.014
+        scale = (self.camera.focal / np.maximum(depth, 0.1) * size[1])[:, None, None]
+        circle = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=-1)
+        for side in (-1.0, 1.0):
+            place = np.array([0.9, 0.12, 0.36 * side]) * size
+            eye = np.einsum("sij,j->si", axes, place) + self._at("head")
+            facing = (np.einsum("sij,j->si", axes, np.array([0.9, 0.1, 0.4 * side])) * towards).sum(
+                -1
+            )
+            corners = self.camera.project(eye)[:, None] + 0.13 * scale * circle
+            self._add(corners, depth, (30, 25, 25), shown=facing > 0.15)
+        tip = self.camera.project(self._at("nose"))[:, None]
+        nose = tuple(0.72 * c for c in self.outfit.skin)
+        self._add(tip + 0.15 * scale * circle, depth - 0.002, nose, shown=forward > -0.1)

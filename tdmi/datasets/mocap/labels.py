@@ -1,0 +1,219 @@
+"""Exact labels and difficulty attributes of a rendered video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdmi.datasets.mocap.body import PART, PARTS
+from tdmi.datasets.mocap.camera import Camera
+from tdmi.datasets.mocap.kinematics import SIDES, P
+from tdmi.datasets.mocap.render import FIRST_OCCLUDER, Cover, first_part
+from tdmi.datasets.mocap.scene import Person, Scene
+from tdmi.skeletons import POSETRACK18
+
+FEWEST_JOINTS = 4
+"""People with fewer joints inside the frame are not labelled."""
+BOX_SCALE = 1.3
+"""The person box of PoseTrack18 files is the extent of the joints times this."""
+HEAD_SIZE = 0.6
+"""poseval's head size is this times the head box's diagonal."""
+
+ATTRIBUTES = (
+    "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
+)  # fmt: skip
+
+# Body parts that a joint belongs to: they hide it only from well in front of it.
+_OWN_PARTS = {"nose": ("head",), "head_top": ("head",), "head_bottom": ("head", "trunk")}
+for _side in SIDES:
+    for _joint, _parts in {
+        "shoulder": ("upper_arm",), "elbow": ("upper_arm", "forearm"), "wrist": ("forearm", "hand"),
+        "hip": ("thigh",), "knee": ("thigh", "shank"), "ankle": ("shank", "foot"),
+    }.items():  # fmt: skip
+        _OWN_PARTS[f"{_side}_{_joint}"] = tuple(f"{_side}_{part}" for part in _parts)
+    _OWN_PARTS[f"{_side}_shoulder"] += ("trunk",)
+    _OWN_PARTS[f"{_side}_hip"] += ("pelvis", "trunk")
+OWN_MARGIN, NOSE_MARGIN, OTHER_MARGIN = 0.15, 0.02, 0.06
+"""How much nearer (m) a part's axis must be than a joint under it to hide the joint."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One person in one frame."""
+
+    person: int
+    """Number in the scene; the track id."""
+    labelled: bool
+    """False: only an ignore region."""
+    keypoints: np.ndarray
+    """[17, 2] px."""
+    present: np.ndarray
+    """[17] bool."""
+    visible: np.ndarray
+    """[17] bool."""
+    box: np.ndarray
+    """[4] x, y, width, height."""
+    head_box: np.ndarray
+    """[4] x1, y1, x2, y2."""
+    attributes: dict[str, float]
+
+
+def joint_points(points: np.ndarray) -> np.ndarray:
+    """The 17 PoseTrack18 slots [..., 17, 3] of figure points [..., P, 3]; NaN for the ears.
+
+    head_bottom is the base of the neck, three tenths of the way to the head's centre.
+    """
+    joints = np.full((*points.shape[:-2], len(POSETRACK18), 3), np.nan)
+    for slot, name in enumerate(POSETRACK18.joints):
+        if name == "head_bottom":
+            neck, head = points[..., P["neck"], :], points[..., P["head"], :]
+            joints[..., slot, :] = 0.7 * neck + 0.3 * head
+        elif name in P:
+            joints[..., slot, :] = points[..., P[name], :]
+    return joints
+
+
+def inside(keypoints: np.ndarray, camera: Camera) -> np.ndarray:
+    """[...] bool: px [..., 2] between the centres of the frame's first and last pixels."""
+    x, y = keypoints[..., 0], keypoints[..., 1]
+    return (x >= 0) & (y >= 0) & (x <= camera.width - 1) & (y <= camera.height - 1)
+
+
+def label_frame(
+    scene: Scene, cover: Cover, frame: int, tracks: list[np.ndarray], ignore_below: float
+) -> list[Label]:
+    """Labels of one frame; `tracks` holds each person's joints [S, 17, 2] in px."""
+    instant = int(scene.schedule.middle[frame])
+    labels = []
+    for number, person in enumerate(scene.people):
+        keypoints = np.round(tracks[number][instant], 3)
+        present = inside(keypoints, scene.camera)
+        if cover.whole[number] == 0 or not present.any():
+            continue
+        fraction = cover.seen[number] / cover.whole[number]
+        labels.append(
+            Label(
+                person=number,
+                labelled=bool(
+                    person.labelled and fraction >= ignore_below and present.sum() >= FEWEST_JOINTS
+                ),
+                keypoints=np.where(present[:, None], keypoints, 0.0),
+                present=present,
+                visible=present & joints_seen(scene, cover, number, instant, keypoints),
+                box=person_box(keypoints[present]),
+                head_box=np.round(person.head_extent[instant], 3),
+                attributes=_attributes(scene, cover, number, frame, tracks[number], present),
+            )
+        )
+    _add_crowding(labels)
+    return labels
+
+
+def person_box(joints: np.ndarray) -> np.ndarray:
+    """Box [4] (x, y, width, height) around joints [N, 2], enlarged about its middle."""
+    low, high = joints.min(0), joints.max(0)
+    size = np.maximum(high - low, 1.0) * BOX_SCALE
+    return np.round(np.concatenate([(low + high - size) / 2, size]), 3)
+
+
+def joints_seen(
+    scene: Scene, cover: Cover, number: int, instant: int, keypoints: np.ndarray
+) -> np.ndarray:
+    """[17] bool: nothing nearer to the camera covers the joint's pixel.
+
+    What covers it is another person or thing, or a part of the same body that is nearer than the
+    joint by more than a margin.
+    """
+    person = scene.people[number]
+    joints = joint_points(person.points[instant])
+    parts = part_depths(person, instant)
+    seen = np.zeros(len(POSETRACK18), dtype=bool)
+    for slot, name in enumerate(POSETRACK18.joints):
+        if name not in _OWN_PARTS or not inside(keypoints[slot], scene.camera):
+            continue
+        x, y = np.rint(keypoints[slot]).astype(int)
+        on_top = int(cover.numbers[y, x])
+        part = on_top - first_part(number)
+        if on_top == 0:
+            seen[slot] = True
+        elif 0 < part <= len(PARTS):
+            own = PARTS[part - 1] in _OWN_PARTS[name]
+            margin = (NOSE_MARGIN if name == "nose" else OWN_MARGIN) if own else OTHER_MARGIN
+            seen[slot] = joints[slot, 2] - parts[part] < margin
+        else:
+            seen[slot] = _depth_of(scene, on_top, instant) > person.points[instant, P["pelvis"], 2]
+    return seen
+
+
+def part_depths(person: Person, instant: int) -> dict[int, float]:
+    """Depth in metres of each body part's axis."""
+    depths: dict[int, float] = {}
+    for shape in person.shapes:
+        if shape.part:
+            depths.setdefault(shape.part, float(shape.depth[instant]))
+    # The hair hangs behind the head's centre and would stand for it.
+    depths[PART["head"]] = float(person.points[instant, P["head"], 2])
+    return depths
+
+
+def _depth_of(scene: Scene, number: int, instant: int) -> float:
+    if number >= FIRST_OCCLUDER:
+        return float(scene.occluders[number - FIRST_OCCLUDER - 1].depth[instant])
+    person = scene.people[number // (len(PARTS) + 1)]
+    return float(person.points[instant, P["pelvis"], 2])
+
+
+def _attributes(
+    scene: Scene, cover: Cover, number: int, frame: int, track: np.ndarray, present: np.ndarray
+) -> dict[str, float]:
+    schedule = scene.schedule
+    corners = scene.people[number].head_extent[schedule.middle[frame]]
+    head = HEAD_SIZE * float(np.hypot(*(corners[2:] - corners[:2])))
+    blur = blur_length(track[schedule.frame == frame][:, present])
+    whole = cover.whole[number]
+    return {
+        "visible_fraction": cover.seen[number] / whole,
+        "speed": pace(track[schedule.middle][:, present], frame) / head,
+        "blur": blur / head,
+        "blur_px": blur,
+        "truncation": 1 - cover.inside[number] / whole,
+        "defocus": float(schedule.defocus[frame]),
+    }
+
+
+def pace(track: np.ndarray, frame: int) -> float:
+    """Mean over joints of the px moved per frame, over the neighbours that there are; [F, J, 2]."""
+    steps = np.linalg.norm(np.diff(track, axis=0), axis=-1).mean(1)
+    near = steps[max(frame - 1, 0) : frame + 1]
+    return float(near.mean()) if len(near) else 0.0
+
+
+def blur_length(track: np.ndarray) -> float:
+    """Mean over joints of the px moved while the shutter is open; [renders, J, 2]."""
+    renders = len(track)
+    if renders == 1:
+        return 0.0
+    path = np.linalg.norm(np.diff(track, axis=0), axis=-1).sum(0).mean()
+    # The renders stand for equal parts of the exposure, their middles span one part less.
+    return float(path * renders / (renders - 1))
+
+
+def _add_crowding(labels: list[Label]) -> None:
+    """CrowdPose's index: joints of others inside the box, over own joints."""
+    for label in labels:
+        x, y, width, height = label.box
+        others = 0
+        for other in labels:
+            if other is not label:
+                near = other.keypoints[other.present] - np.array([x, y])
+                others += int(((near >= 0) & (near <= np.array([width, height]))).all(1).sum())
+        label.attributes["crowding"] = others / int(label.present.sum())
+
+
+def ignore_polygon(label: Label, camera: Camera) -> np.ndarray:
+    """Corners [4, 2] of the person's box, cut at the frame's edge."""
+    x, y, width, height = label.box
+    x1, x2 = np.clip([x, x + width], 0, camera.width - 1)
+    y1, y2 = np.clip([y, y + height], 0, camera.height - 1)
+    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
