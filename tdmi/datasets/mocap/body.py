@@ -123,7 +123,7 @@ class Body:
         self._add(outline, depth - nearer, dark, PART[part])
         offset = self.light * 0.28 * radii[:, 1:2]
         lit = limb_outline(first + offset, last + offset, 0.58 * radii)
-        self._add(lit, depth - nearer - 0.002, colour)
+        self._add(lit, depth - nearer - 0.02, colour)
 
     def _arm(self, side: str) -> None:
         outfit = self.outfit
@@ -279,8 +279,8 @@ class Body:
             facing = (np.einsum("sij,j->si", axes, np.array([0.9, 0.1, 0.4 * side])) * towards).sum(
                 -1
             )
-            corners = self.camera.project(eye)[:, None] + 0.13 * scale * circle
-            self._add(corners, depth, (30, 25, 25), shown=facing > 0.15)
+            corners = self.camera.project(eye)[:, None] + 0.095 * scale * circle
+            self._add(corners, depth, (45, 40, 40), shown=facing > 0.15)
         tip = self.camera.project(self._at("nose"))[:, None]
         nose = tuple(0.72 * c for c in self.outfit.skin)
-        self._add(tip + 0.15 * scale * circle, depth - 0.002, nose, shown=forward > -0.1)
+        self._add(tip + 0.13 * scale * circle, depth - 0.002, nose, shown=forward > -0.1)
