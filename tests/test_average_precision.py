@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from tdmi.evaluation.average_precision import (
 )
 from tdmi.evaluation.ignore_regions import inside_any
 from tdmi.evaluation.matching import assign, frame_pairs, head_sizes
-from tdmi.evaluation.pairing import misnamed_frames
+from tdmi.evaluation.pairing import judged_videos, misnamed_frames
 from tdmi.evaluation.table import group_means, metrics, official_table
 from tdmi.skeletons import POSETRACK17
 
@@ -217,6 +218,8 @@ def test_assignment_has_no_second_choice():
     np.testing.assert_array_equal(prediction, [0, 0, 1, 1])
     np.testing.assert_array_equal(truth, [0, 1, 0, 1])
     np.testing.assert_array_equal(assign(np.array([0.6, 0.5, 0.9, 0.1]), prediction, truth), [2])
+    # Nobody is assigned without a hit.
+    assert len(assign(np.zeros(4), prediction, truth)) == 0
 
 
 def test_pairs_stay_in_their_frames():
@@ -240,11 +243,21 @@ def test_inside_is_strict_and_even_odd():
     assert not inside_any(points, [np.vstack([square, square])]).any()
 
 
-def test_points_on_a_slanted_edge_are_outside_to_the_last_bit():
-    triangle = np.array([[0.1, 0.1], [0.7, 0.7], [0.7, 0.1]])
-    on_edge = np.array([[0.3, 0.3]])
-    assert not inside_any(on_edge, [triangle]).any()
-    assert inside_any(np.nextafter(on_edge, [[1, 0]]), [triangle]).all()
+def test_side_of_an_edge_is_exact_where_rounding_hides_it():
+    start, end, point = np.array([0.9, 0.0]), np.array([0.2, 0.6]), np.array([0.34, 0.48])
+    left, right = start - point, end - point
+    assert left[0] * right[1] - left[1] * right[0] == 0  # in float64; exactly it is negative
+    exact = [[Fraction(float(v)) for v in p] for p in (start, end, point)]
+    (ax, ay), (bx, by), (px, py) = exact
+    assert (ax - px) * (by - py) < (ay - py) * (bx - px)
+    assert inside_any(point[None], [np.array([start, end, [1.0, 1.0]])]).all()
+    assert not inside_any(point[None], [np.array([start, end, [0.0, 0.0]])]).any()
+
+
+def test_persons_without_joints_go_only_where_there_are_regions(tmp_path):
+    for name, count in (("odd_annopoints", 4), ("odd_annopoints_with_region", 2)):
+        (video,) = judged_videos(*read_case(name, tmp_path / name))
+        assert len(video.truth) == len(video.predictions) == count
 
 
 def test_metrics_and_row_hold_the_same_numbers(tmp_path):
