@@ -6,6 +6,7 @@ or `load_state_dict`), so a file that does not fit is refused with a list and ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -16,14 +17,25 @@ _HRNET_PARTS = {"conv1", "bn1", "conv2", "bn2", "layer1"} | {
     *(f"transition{i}" for i in (1, 2, 3)),
     *(f"stage{i}" for i in (2, 3, 4)),
 }
-_DCPOSE_PARTS = {
-    "diff_temporal_fuse",
-    "support_temporal_fuse",
-    "offset_mask_combine_conv",
-    "offsets_list",
-    "masks_list",
-    "modulated_deform_conv_list",
-}
+_DCPOSE_NAMES = [  # pattern in the official name, our name
+    (r"^diff_temporal_fuse\.layers\.", "residual_fusion."),
+    (r"^support_temporal_fuse\.layers\.0\.", "merger."),
+    (r"^offset_mask_combine_conv\.layers\.", "combination."),
+    (r"^offsets_list\.(\d)\.0\.", r"offsets.\1."),
+    (r"^masks_list\.(\d)\.0\.", r"masks.\1."),
+    (r"^modulated_deform_conv_list\.(\d)\.deform_conv\.", r"corrections.\1."),
+]
+_STEPS_NAMES = [
+    (r"\.conv_bn_relu1\.", ".enter."),
+    (r"\.conv_bn_relu3\.", ".leave."),
+    (r"\.downsample\.", ".shortcut."),
+    (
+        r"\.conv_bn_relu2_(\d)_(\d)\.",
+        lambda found: f".steps.{int(found[1]) - 1}.{int(found[2]) - 1}.",
+    ),
+    (r"\.conv\.", ".0."),
+    (r"\.bn\.", ".1."),
+]
 _DCPOSE_BACKBONE = "rough_pose_estimation_net."
 
 
@@ -39,18 +51,9 @@ def from_hrnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def from_dcpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Official DCPose weights (the file's `state_dict`) as the state of `baselines.dcpose.DCPose`.
 
-    Its backbone `rough_pose_estimation_net.` becomes `backbone.` and `head.`; the rest keeps its
-    names. UserError for any other name.
+    They fit a model with start="paper". UserError for any name that is not DCPose's.
     """
-    renamed = {}
-    for name, value in _plain(state).items():
-        if name.startswith(_DCPOSE_BACKBONE):
-            renamed[_hrnet_name(name.removeprefix(_DCPOSE_BACKBONE), name)] = value
-        elif name.split(".")[0] in _DCPOSE_PARTS:
-            renamed[name] = value
-        else:
-            raise UserError(f"weights: unknown name {name!r}; expected those of a DCPose file")
-    return renamed
+    return {_dcpose_name(name): value for name, value in _plain(state).items()}
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -64,3 +67,15 @@ def _hrnet_name(name: str, shown: str) -> str:
     if part in _HRNET_PARTS:
         return f"backbone.{name}"
     raise UserError(f"weights: unknown name {shown!r}; expected those of an HRNet pose model")
+
+
+def _dcpose_name(name: str) -> str:
+    if name.startswith(_DCPOSE_BACKBONE):
+        return _hrnet_name(name.removeprefix(_DCPOSE_BACKBONE), name)
+    for pattern, ours in _DCPOSE_NAMES:
+        renamed, found = re.subn(pattern, ours, name)
+        if found:
+            for step_pattern, step in _STEPS_NAMES:
+                renamed = re.sub(step_pattern, step, renamed)
+            return renamed
+    raise UserError(f"weights: unknown name {name!r}; expected those of a DCPose file")
