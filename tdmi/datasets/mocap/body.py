@@ -136,7 +136,7 @@ class Body:
         self._limb(wrist, hand, "hand", outfit.skin, f"{side}_hand")
         if not outfit.long_sleeves:
             half = self._mix(f"{side}_shoulder", f"{side}_elbow", 0.5)
-            self._limb(shoulder, half, "upper_arm", outfit.shirt, f"{side}_upper_arm", 1.25, 0.005)
+            self._limb(shoulder, half, "upper_arm", outfit.shirt, f"{side}_upper_arm", 1.25, 0.03)
 
     def _leg(self, side: str) -> None:
         outfit = self.outfit
@@ -148,13 +148,13 @@ class Body:
         self._limb(knee, ankle, "shank", cloth, f"{side}_shank", 1.12 if long else 1.0)
         if outfit.legs == "short":
             half = self._mix(f"{side}_hip", f"{side}_knee", 0.65)
-            self._limb(hip, half, "thigh", outfit.trousers, f"{side}_thigh", 1.15, 0.005)
+            self._limb(hip, half, "thigh", outfit.trousers, f"{side}_thigh", 1.15, 0.03)
         forward = toe - ankle
         heel = ankle - 0.3 * forward + np.array([0.0, 0.01, 0.0])
         self._limb(heel, toe, "foot", outfit.shoes, f"{side}_foot")
         tip = tuple(0.45 * c + 0.55 * 255 for c in outfit.shoes)
         self._limb(toe - 0.12 * forward, toe + 0.08 * forward, "foot", tip, f"{side}_foot", 0.72,
-                   0.01)  # fmt: skip
+                   0.03)  # fmt: skip
 
     def _trunk_frame(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centres, right and forward axes of the five trunk levels, [S, 5, 3] each."""

@@ -20,6 +20,12 @@ class Camera:
     rotation: np.ndarray
     """[S, 3, 3] from the camera at rest (level, looking along -z) to the turned camera."""
 
+    @property
+    def still(self) -> bool:
+        """Whether all instants show the same view."""
+        same = np.ptp(self.focal) == 0 and np.ptp(self.rotation, axis=0).max() == 0
+        return bool(same)
+
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points [S, ..., 3] to camera coordinates (x right, y down, z depth) in metres."""
         rest = (points - np.array([0.0, self.eye_height, 0.0])) * np.array([1.0, -1.0, -1.0])

@@ -44,10 +44,11 @@ def render_frames(scene: Scene, rng: np.random.Generator) -> list[np.ndarray]:
     grain = rng.normal(0.0, _NOISE, size)
     grain = np.rint(np.repeat(grain[..., None], 3, axis=2)).astype(np.int16)
     shadows = _shadows(scene)
+    steady = scene.background.seen_by(scene.camera, 0) if scene.camera.still else None
     frames = []
     for i in range(len(scene.schedule.middle)):
         instants = np.flatnonzero(scene.schedule.frame == i)
-        image = _render(scene, shadows, instants)
+        image = _render(scene, shadows, instants, steady)
         if sigma := scene.schedule.defocus[i]:
             image = cv2.GaussianBlur(image, (0, 0), float(sigma))
         top, left = rng.integers(0, 16, 2)
@@ -56,17 +57,22 @@ def render_frames(scene: Scene, rng: np.random.Generator) -> list[np.ndarray]:
     return frames
 
 
-def _render(scene: Scene, shadows: list[Shape], instants: np.ndarray) -> np.ndarray:
+def _render(
+    scene: Scene, shadows: list[Shape], instants: np.ndarray, steady: np.ndarray | None
+) -> np.ndarray:
+    """The mean picture of some instants; `steady` is the background of a still camera."""
     if len(instants) == 1:
-        return _draw_instant(scene, shadows, int(instants[0]))
+        return _draw_instant(scene, shadows, int(instants[0]), steady)
     total = np.zeros((scene.camera.height, scene.camera.width, 3), np.float32)
     for instant in instants:
-        cv2.accumulate(_draw_instant(scene, shadows, int(instant)), total)
+        cv2.accumulate(_draw_instant(scene, shadows, int(instant), steady), total)
     return np.rint(total / len(instants)).astype(np.uint8)
 
 
-def _draw_instant(scene: Scene, shadows: list[Shape], instant: int) -> np.ndarray:
-    image = scene.background.seen_by(scene.camera, instant)
+def _draw_instant(
+    scene: Scene, shadows: list[Shape], instant: int, steady: np.ndarray | None
+) -> np.ndarray:
+    image = scene.background.seen_by(scene.camera, instant) if steady is None else steady.copy()
     mask = np.zeros(image.shape[:2], np.uint8)
     for shadow in shadows:
         cv2.fillPoly(mask, [shadow.outline(instant)], 90, cv2.LINE_AA, 4)
