@@ -237,8 +237,12 @@ def write_suite(folder: Path, missing: set = frozenset(MISSING)) -> Path:
             "root": str(folder / "data"),
             "split": "test",
             "methods": ["single_frame", "tdmi"],
+            "seeds": [1],
         },
-        "settings": {"epochs": 10, "flip averaging": False, "input": [96, 72]},
+        "settings": {
+            "training": {"epochs": 10, "input": [96, 72]},
+            "inference": {"flip": False, "decoder": "dark"},
+        },
     }
     path = folder / "report.yaml"
     path.write_text(yaml.safe_dump(mapping, sort_keys=False), encoding="utf-8")

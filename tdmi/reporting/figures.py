@@ -14,13 +14,15 @@ from matplotlib.figure import Figure
 
 from tdmi.reporting import comparison, style
 from tdmi.reporting.runs import GROUPS, Runs
-from tdmi.reporting.settings import Method, protocol_label
+from tdmi.reporting.settings import Method
 from tdmi.reporting.tables import heading, number
 
 Methods = tuple[Method, ...]
+Protocols = dict[str, str]
+"""Box protocols and their names in captions."""
 
 
-def mean_ap_data(runs: Runs, protocols: tuple[str, ...], against: str | None) -> pd.DataFrame:
+def mean_ap_data(runs: Runs, protocols: Protocols, against: str | None) -> pd.DataFrame:
     """Columns protocol, method, seed, value: mean AP of every run in per cent.
 
     With `against`, value is the difference to that method's run of the same seed.
@@ -37,7 +39,7 @@ def mean_ap_data(runs: Runs, protocols: tuple[str, ...], against: str | None) ->
 
 
 def mean_ap(
-    data: pd.DataFrame, methods: Methods, protocols: tuple[str, ...], against: Method | None
+    data: pd.DataFrame, methods: Methods, protocols: Protocols, against: Method | None
 ) -> Figure:
     """A row per method: small marks for seeds, a large one and its value for their mean.
 
@@ -47,9 +49,9 @@ def mean_ap(
     axis = f"Difference in mean AP to “{against.label}”" if relative else "Mean AP (%)"
     with style.applied():
         figure, panels = _panels(len(protocols), len(methods))
-        for panel, protocol in zip(panels, protocols, strict=True):
+        for panel, (protocol, boxes) in zip(panels, protocols.items(), strict=True):
             chosen = data[data.protocol == protocol]
-            panel.set_title(protocol_label(protocol).capitalize())
+            panel.set_title(boxes.capitalize())
             style.rows_axis(panel, [method.label for method in methods])
             if relative:
                 panel.axvline(0, color=style.MUTED, linewidth=1)
@@ -134,7 +136,7 @@ def _bar(axes: Axes, row: int, values: pd.Series, colour: str) -> None:
     )  # fmt: skip
 
 
-def cost_data(runs: Runs, protocols: tuple[str, ...]) -> pd.DataFrame:
+def cost_data(runs: Runs, protocols: Protocols) -> pd.DataFrame:
     """Columns protocol, method, gflops, mean, std: mean AP over seeds beside the cost."""
     parts = []
     for protocol in protocols:
@@ -145,15 +147,13 @@ def cost_data(runs: Runs, protocols: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns].dropna(subset=["gflops", "mean"])
 
 
-def accuracy_against_cost(
-    data: pd.DataFrame, methods: Methods, protocols: tuple[str, ...]
-) -> Figure:
+def accuracy_against_cost(data: pd.DataFrame, methods: Methods, protocols: Protocols) -> Figure:
     """Mean AP (whiskers: standard deviation over seeds) against GFLOPs per key frame."""
     with style.applied():
         figure = Figure(figsize=(9.6, 4.4), layout="constrained")
         panels = figure.subplots(1, len(protocols), squeeze=False)[0]
-        for panel, protocol in zip(panels, protocols, strict=True):
-            panel.set_title(protocol_label(protocol).capitalize())
+        for panel, (protocol, boxes) in zip(panels, protocols.items(), strict=True):
+            panel.set_title(boxes.capitalize())
             panel.set_xlabel("GFLOPs per key frame")
             panel.set_ylabel("Mean AP (%)")
             chosen = data[data.protocol == protocol].set_index("method")

@@ -16,7 +16,7 @@ from tdmi.datasets import posetrack18
 from tdmi.files import write_text
 from tdmi.reporting import drawing, selection
 from tdmi.reporting.drawing import Panel
-from tdmi.reporting.settings import Dataset, Method, Settings, protocol_label
+from tdmi.reporting.settings import Dataset, Method, Settings
 from tdmi.reporting.tables import csv, number
 
 WRONG = 0.5
@@ -104,8 +104,8 @@ def gallery_rule(settings: Settings) -> str:
         "Chosen by a rule, not by hand, among all labelled persons with at least "
         f"{selection.MINIMUM_JOINTS} joints: four on whom the methods' errors differ most, three "
         f"on whom “{reference}” is worst, and one at the median error of “{reference}”; no person "
-        "twice by one rule. The error is the mean joint distance in head sizes, each joint capped at 1. "
-        f"First seed, {protocol_label(settings.box_protocols[0])}. Blue: the person's left, "
+        "twice by one rule. The error is the mean joint distance in head sizes, each joint capped "
+        f"at 1. First seed, {settings.boxes(settings.box_protocols[0])}. Blue: the person's left, "
         "orange: right, yellow: middle. Rings: joints further than half a head size from the label."
     )
 
@@ -113,9 +113,8 @@ def gallery_rule(settings: Settings) -> str:
 def real_video_gallery(settings: Settings, runs: Path, folder: Path, rows: int = 4) -> list:
     """Methods over evenly spaced frames of real video, first the pseudo-labels themselves."""
     video = settings.real_video
-    methods = tuple(settings.method(name) for name in video.methods)
     truth = read_truth(video.dataset)
-    predicted = read_predicted(runs, methods, settings.box_protocols[0], truth)
+    predicted = read_predicted(runs, video.methods, settings.box_protocols[0], truth)
     if not predicted:
         return []
     people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
@@ -126,7 +125,7 @@ def real_video_gallery(settings: Settings, runs: Path, folder: Path, rows: int =
         image = drawing.row(
             drawing.read_image(video.dataset.root / row["file"]),
             truth.keypoints[row["person"]][truth.present[row["person"]]],
-            _panels(truth, row["person"], methods, predicted, "Pseudo-labels"),
+            _panels(truth, row["person"], video.methods, predicted, "Pseudo-labels"),
             truth.skeleton,
         )
         path = folder / f"real_video_{index + 1:02d}.jpg"

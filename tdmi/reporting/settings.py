@@ -17,8 +17,9 @@ The mapping, as YAML::
     subject: tdmi                       # optional: the method the headline is about
     gallery_methods: [single_frame, tdmi]       # optional: default all methods
     real_video: {suite: embedded_video, root: data/pose2sim, split: test,
-                 methods: [single_frame, tdmi]} # or null
-    settings: {epochs: 10, flip: false} # shown in the table of choices, nested mappings allowed
+                 methods: [single_frame, tdmi], seeds: [1]} # or null; name and seeds optional
+    settings:                           # shown in the table of choices, nested mappings allowed;
+      inference: {flip: false, decoder: dark}   # these two are named in the captions, too
 
 A method's `description` is the one line that says what it is. Unknown keys are refused.
 """
@@ -26,7 +27,7 @@ A method's `description` is the one line that says what it is. Unknown keys are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,6 @@ LABEL_KINDS = {
     "exact": "ground truth (exact, from the renderer)",
     "annotated": "ground truth (annotated by people)",
     "pseudo": "pseudo-labels (not annotated by people)",
-}
-PROTOCOL_LABELS = {
-    "ground_truth_boxes": "ground-truth boxes",
-    "detected_boxes": "detected boxes",
 }
 
 
@@ -76,6 +73,12 @@ class Dataset:
     def label_kind(self) -> str:
         return LABEL_KINDS[self.labels]
 
+    def boxes(self, protocol: str) -> str:
+        """Name of a box protocol in captions; boxes of pseudo-labels are not called truth."""
+        if protocol == "ground_truth_boxes":
+            return "pseudo-label boxes" if self.labels == "pseudo" else "ground-truth boxes"
+        return protocol.replace("_", " ")
+
 
 @dataclass(frozen=True)
 class RealVideo:
@@ -83,7 +86,7 @@ class RealVideo:
 
     suite: str
     dataset: Dataset
-    methods: tuple[str, ...]
+    methods: tuple[Method, ...]
 
 
 @dataclass(frozen=True)
@@ -107,14 +110,13 @@ class Settings:
     def method(self, name: str) -> Method:
         return next(method for method in self.methods if method.name == name)
 
+    def boxes(self, protocol: str) -> str:
+        return self.dataset.boxes(protocol)
+
     @property
-    def families(self) -> tuple[str, ...]:
-        """Families in order of first appearance."""
-        return tuple(dict.fromkeys(method.family for method in self.methods))
-
-
-def protocol_label(protocol: str) -> str:
-    return PROTOCOL_LABELS.get(protocol, protocol.replace("_", " "))
+    def protocols(self) -> dict[str, str]:
+        """Box protocols and their names in captions."""
+        return {protocol: self.boxes(protocol) for protocol in self.box_protocols}
 
 
 _REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
@@ -153,21 +155,26 @@ def load(path: Path | str) -> Settings:
         equal_compute=value.get("equal_compute"),
         subject=value.get("subject"),
         gallery_methods=tuple(gallery),
-        real_video=_real_video(value.get("real_video"), names, path),
+        real_video=_real_video(value.get("real_video"), methods, path),
         settings=value.get("settings") or {},
     )
 
 
-def _real_video(value: Any, names: list[str], path: Path) -> RealVideo | None:
+def _real_video(value: Any, methods: tuple[Method, ...], path: Path) -> RealVideo | None:
     if value is None:
         return None
-    value = _mapping(value, path, "real_video", ("suite", "root", "split", "methods"), ("name",))
-    methods = _list(value["methods"], path, "real_video.methods")
-    _known(methods, names, path, "real_video.methods")
+    required, optional = ("suite", "root", "split", "methods"), ("name", "seeds")
+    value = _mapping(value, path, "real_video", required, optional)
+    names = _list(value["methods"], path, "real_video.methods")
+    _known(names, [method.name for method in methods], path, "real_video.methods")
+    shown = tuple(method for method in methods if method.name in names)
+    if "seeds" in value:
+        seeds = _seeds(value["seeds"], path, "real_video.seeds")
+        shown = tuple(replace(method, seeds=seeds) for method in shown)
     dataset = Dataset(
         value.get("name", str(value["suite"])), Path(value["root"]), str(value["split"]), "pseudo"
     )
-    return RealVideo(str(value["suite"]), dataset, tuple(methods))
+    return RealVideo(str(value["suite"]), dataset, shown)
 
 
 def _method(value: Any, seeds: tuple[int, ...], path: Path, place: str) -> Method:

@@ -52,6 +52,7 @@ _SETTINGS = {
     "text.color": INK,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
+    "axes.facecolor": "none",
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.unicode_minus": True,

@@ -17,7 +17,7 @@ import pandas as pd
 from tdmi.files import write_text
 from tdmi.reporting import comparison
 from tdmi.reporting.runs import GROUPS, Runs
-from tdmi.reporting.settings import Method, Settings, protocol_label
+from tdmi.reporting.settings import Dataset, Method, Settings
 
 NOT_RUN = "not run"
 _LATEX = str.maketrans(
@@ -73,11 +73,17 @@ def heading(group: str) -> str:
 
 
 def comparison_table(
-    runs: Runs, settings: Settings, protocol: str, methods: tuple[Method, ...], prefix: str = ""
+    runs: Runs,
+    settings: Settings,
+    protocol: str,
+    methods: tuple[Method, ...],
+    dataset: Dataset,
+    prefix: str = "",
 ) -> Table:
     """Poseval AP per joint group, differences to the references, size and cost, one row a method.
 
-    The mean is the evaluator's: the plain mean of the 15 joints, not of the seven groups.
+    The mean is the evaluator's: the plain mean of the 15 joints, not of the seven groups. `prefix`
+    goes before the table's name.
     """
     values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
     summaries = {group: comparison.summary(values[group]) for group in GROUPS}
@@ -113,10 +119,11 @@ def comparison_table(
     headings += [text for _, _, text in references] + ["Params (M)", "GFLOPs", "Seeds"]
     return Table(
         name=f"{prefix}comparison_{protocol}",
-        title=f"Comparison on {protocol_label(protocol)}",
+        title=f"Comparison on {dataset.boxes(protocol)}",
         caption=(
-            "Average precision of the PoseTrack evaluator in per cent, mean over seeds ± sample "
-            "standard deviation. Differences are paired by seed; * marks those whose 95 % "
+            f"{dataset.name}, split {dataset.split}, labels: {dataset.label_kind}. Average "
+            "precision of the PoseTrack evaluator in per cent, mean over seeds ± sample standard "
+            "deviation. Differences are paired by seed; * marks those whose 95 % "
             "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
             "operations per multiply-add."
         ),
@@ -139,7 +146,7 @@ def per_video_table(runs: Runs, settings: Settings, protocol: str) -> Table:
         data.append({"method": method.name} | dict(zip(videos, numbers, strict=True)))
     return Table(
         name=f"videos_{protocol}",
-        title=f"Single videos, {protocol_label(protocol)}",
+        title=f"Single videos, {settings.boxes(protocol)}",
         caption="Mean AP of each video in per cent, averaged over seeds.",
         headings=["Method", *videos],
         cells=rows,

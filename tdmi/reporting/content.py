@@ -1,0 +1,34 @@
+"""What a page shows, gathered before it is laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from tdmi.reporting.gallery import Picture
+from tdmi.reporting.headline import Claim
+from tdmi.reporting.runs import Runs
+from tdmi.reporting.settings import Settings
+from tdmi.reporting.tables import Table
+
+
+@dataclass
+class Content:
+    """Tables and pictures by name; what could not be made is left out."""
+
+    settings: Settings
+    runs: Runs
+    published: pd.DataFrame
+    claims: list[Claim]
+    answer: str
+    comparisons: list[Table]
+    """One per box protocol, in the order of the settings."""
+    videos: list[Table]
+    """One per box protocol."""
+    timing: Table
+    drawings: dict[str, Picture] = field(default_factory=dict)
+    data: Picture | None = None
+    gallery: list[Picture] = field(default_factory=list)
+    real_tables: list[Table] = field(default_factory=list)
+    real_gallery: list[Picture] = field(default_factory=list)

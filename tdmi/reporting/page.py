@@ -1,0 +1,257 @@
+"""The page: one HTML file with everything inside it, readable offline, on a phone and on paper."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+from tdmi.reporting import html, published
+from tdmi.reporting.content import Content
+from tdmi.reporting.gallery import Picture, gallery_rule
+from tdmi.reporting.headline import AHEAD, BEHIND, NOT_RUN, OPEN, Claim, subject_of
+from tdmi.reporting.settings import Settings
+from tdmi.reporting.tables import Table, number
+
+RULE = (
+    "Differences are taken seed by seed. “Beyond the spread of seeds” means that the 95 % Student "
+    "interval of these differences (in brackets) excludes zero. The “best” of a family is chosen "
+    "on these very results, which favours the rival."
+)
+
+
+def render(content: Content) -> str:
+    """Lay out the page. Equal content gives equal bytes: nothing of the moment is written."""
+    sections = [
+        ("answer", "The answer", _answer(content)),
+        ("accuracy", "Accuracy", _accuracy(content)),
+        ("pictures", "To look at", _gallery(content)),
+        ("real-video", "Real video", _real_video(content)),
+        ("training", "Training and time", _training(content)),
+        ("data", "Data", _data(content)),
+        ("choices", "Methods and choices", _choices(content.settings)),
+        ("limits", "What this shows, and what not", _limits(content.settings)),
+        ("provenance", "Provenance", _provenance(content)),
+        ("published", "Published elsewhere", _published(content)),
+    ]
+    sections = [section for section in sections if section[2]]
+    return Template(_file("page.html")).substitute(
+        title=escape(content.settings.title),
+        introduction=_introduction(content),
+        navigation="".join(f'<a href="#{key}">{escape(title)}</a>' for key, title, _ in sections),
+        sections="\n".join(
+            f'<section id="{key}"{_class(key)}><h2>{escape(title)}</h2>{body}</section>'
+            for key, title, body in sections
+        ),
+        css=_file("page.css").strip(),
+        script=_file("page.js").strip(),
+    )
+
+
+def _file(name: str) -> str:
+    return (resources.files("tdmi.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _class(key: str) -> str:
+    return ' class="elsewhere"' if key == "published" else ""
+
+
+def _introduction(content: Content) -> str:
+    settings = content.settings
+    planned = sum(len(method.seeds) for method in settings.methods)
+    done = len(content.runs.groups[["method", "seed"]].drop_duplicates())
+    facts = [
+        (settings.dataset.name, f"split “{settings.dataset.split}”"),
+        (str(len(settings.methods)), "methods, one trainer, one evaluator"),
+        (f"{done} of {planned}" if done < planned else str(done), "runs"),
+        (_counts(content), "labelled people in the test split"),
+    ]
+    items = "".join(f"<li><b>{escape(b)}</b>{escape(text)}</li>" for b, text in facts if b)
+    summary = f"<p>{escape(settings.summary)}</p>" if settings.summary else ""
+    return f'{summary}<ul class="facts">{items}</ul>'
+
+
+def _counts(content: Content) -> str:
+    counts = content.runs.counts
+    return "" if counts.empty else f"{int(counts.ground_truth_persons.iloc[0]):,}"
+
+
+def _answer(content: Content) -> str:
+    if not content.claims:
+        return _drawing(content, "mean_ap")
+    subject = subject_of(content.settings).label
+    against = content.settings.equal_compute or content.settings.reference
+    return (
+        f'<p class="lead">{escape(content.answer)}</p>'
+        f"{_verdicts(content.claims, content.settings, subject)}"
+        f'<p class="note">{escape(RULE)}</p>' + _drawing(content, f"difference_to_{against}")
+    )
+
+
+def _verdicts(claims: list[Claim], settings: Settings, subject: str) -> str:
+    heads = [f"on {settings.boxes(protocol)}" for protocol in settings.box_protocols]
+    rows = []
+    for question in dict.fromkeys(claim.question for claim in claims):
+        cells = "".join(
+            f'<td data-head="{escape(head)}">{_verdict(claim)}</td>'
+            for head, claim in zip(
+                heads, (c for c in claims if c.question == question), strict=True
+            )
+        )
+        rows.append(f'<tr><th scope="row">{escape(subject)} {escape(question)}</th>{cells}</tr>')
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    return (
+        '<table class="verdicts"><thead><tr><th scope="col">Gain in mean AP</th>'
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _verdict(claim: Claim) -> str:
+    if claim.status == NOT_RUN:
+        return '<span class="badge unknown">not run</span>'
+    kind = {AHEAD: "ahead", BEHIND: "behind", OPEN: "open"}.get(claim.status, "unknown")
+    interval = f"[{number(claim.low, 1, True)}, {number(claim.high, 1, True)}], "
+    interval = interval if claim.seeds > 1 else ""
+    return (
+        f"<b>{number(claim.mean, 1, True)}</b> "
+        f'<span class="interval">{interval}{claim.seeds} seed{"s" if claim.seeds > 1 else ""}, '
+        f"against {escape(claim.rival.label)}</span><br>"
+        f'<span class="badge {kind}">{escape(claim.verdict)}</span>'
+    )
+
+
+def _accuracy(content: Content) -> str:
+    parts = [_titled(table, content.settings) for table in content.comparisons]
+    names = [name for name in content.drawings if name.startswith("per_joint_")]
+    shown = content.settings.equal_compute or content.settings.reference
+    others = [
+        name for name in content.drawings
+        if name.startswith("difference_to_") and name != f"difference_to_{shown}"
+    ]  # fmt: skip
+    first = ["mean_ap"] if content.claims else []
+    parts += [_drawing(content, n) for n in (*first, *others, *names, "accuracy_against_cost")]
+    return "".join(parts)
+
+
+def _titled(table: Table, settings: Settings) -> str:
+    marked = [i for i, m in enumerate(settings.methods) if m.name == settings.subject]
+    rows = frozenset(marked if len(table.cells) == len(settings.methods) else [])
+    return f"<h3>{escape(table.title)}</h3>{html.table(table, rows, folded=True)}"
+
+
+def _drawing(content: Content, name: str) -> str:
+    drawing = content.drawings.get(name)
+    return html.drawing(drawing.path, drawing.alternative, drawing.caption) if drawing else ""
+
+
+def _pictures(pictures: list[Picture]) -> str:
+    return "".join(html.picture(p.path, p.alternative, p.caption) for p in pictures)
+
+
+def _gallery(content: Content) -> str:
+    if not content.gallery:
+        return "<p>No predictions to show: not run.</p>"
+    return f"<p>{escape(gallery_rule(content.settings))}</p>{_pictures(content.gallery)}"
+
+
+def _real_video(content: Content) -> str:
+    if content.settings.real_video is None:
+        return ""
+    video = content.settings.real_video.dataset
+    words = (
+        f"{video.name}, split “{video.split}”: frames of real video. Its labels are pseudo-labels, "
+        "not annotated by people; agreement with them is no measure of truth. Frames are evenly "
+        "spaced, not chosen."
+    )
+    body = "".join(
+        f"<h3>{escape(t.title)}</h3>{html.table(t, folded=True)}" for t in content.real_tables
+    )
+    if content.real_gallery:
+        body += f'<div class="pictures">{_pictures(content.real_gallery)}</div>'
+    return f"<p>{escape(words)}</p>{body or '<p>Not run.</p>'}"
+
+
+def _training(content: Content) -> str:
+    curves = _drawing(content, "training_loss") + _drawing(content, "validation_ap")
+    return f"{curves}<h3>{escape(content.timing.title)}</h3>{html.table(content.timing)}"
+
+
+def _data(content: Content) -> str:
+    parts = [_pictures([content.data])] if content.data else []
+    parts += [html.details(table.title, html.table(table)) for table in content.videos]
+    return "".join(parts)
+
+
+def _choices(settings: Settings) -> str:
+    methods = [(m.label, m.description or m.family_label) for m in settings.methods]
+    choices = list(html.flat(dict(settings.settings)).items())
+    return (
+        "<p>All methods share trainer, boxes, crops, decoder and evaluator; a method differs by "
+        f"its own file only.</p><h3>Methods</h3>{html.pairs(methods)}"
+        f"<h3>Choices of this suite</h3>{html.pairs(choices)}"
+    )
+
+
+def _limits(settings: Settings) -> str:
+    shows = [
+        "How the methods compare on the same boxes, crops, decoder, training budget and evaluator.",
+        "Which differences are larger than what another random seed would change.",
+        "Every number comes from a run folder and can be traced to its code, data and seed.",
+    ]
+    hides = [
+        "The spread covers the randomness of training alone. Other test videos would change the "
+        "figures, too, and that is not in the intervals.",
+        "Many differences are judged at once; where there is none, one interval in twenty excludes "
+        "zero all the same.",
+        "Sizes, input and training length are those in the table of choices. Where they are below "
+        "a paper's, nothing here confirms or refutes that paper's figures.",
+    ]
+    if settings.dataset.labels == "exact":
+        hides.append(
+            "The pictures are rendered. How far an order of methods carries over to real video is "
+            "not shown by them."
+        )
+    if settings.dataset.labels == "pseudo":
+        hides.append("The labels are pseudo-labels: agreement with them is no measure of truth.")
+    lists = ("".join(f"<li>{escape(text)}</li>" for text in texts) for texts in (shows, hides))
+    return (
+        f'<div class="columns"><div><h3>It shows</h3><ul>{next(lists)}</ul></div>'
+        f"<div><h3>It does not show</h3><ul>{next(lists)}</ul></div></div>"
+    )
+
+
+def _provenance(content: Content) -> str:
+    runs = {f"{m}, seed {s}": html.flat(v) for (m, s), v in content.runs.provenance.items()}
+    if not runs:
+        return "<p>Not run.</p>"
+    common, differing = shared(runs)
+    parts = [html.pairs(list(common.items()))] if common else []
+    for name, values in differing.items():
+        if values:
+            parts.append(html.details(name, html.pairs(list(values.items()))))
+    return f"<p>The same for all runs, then what differs from run to run.</p>{''.join(parts)}"
+
+
+def shared(runs: dict[str, dict[str, Any]]) -> tuple[dict, dict[str, dict]]:
+    """Split flat mappings into the entries that all have alike, and the rest of each."""
+    first = next(iter(runs.values()))
+    common = {
+        key: value
+        for key, value in first.items()
+        if all(key in run and run[key] == value for run in runs.values())
+    }
+    rest = {
+        name: {key: value for key, value in run.items() if key not in common}
+        for name, run in runs.items()
+    }
+    return common, rest
+
+
+def _published(content: Content) -> str:
+    return (
+        "<p><strong>Nothing in this part was measured here.</strong> These are figures from papers "
+        "and public notes, with other boxes, decoders, training data and flip settings; most rows "
+        "cannot be compared with one another, and none with the tables above. Figures in italics "
+        "are recalled and could not be checked.</p>" + published.page_part(content.published)
+    )

@@ -1,0 +1,176 @@
+"""A suite's whole report: made in a fresh folder from run folders, then put in place at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from pandas import DataFrame
+
+from tdmi.errors import UserError
+from tdmi.files import write_json, write_text
+from tdmi.reporting import comparison, figures, gallery, headline, page, published, style, tables
+from tdmi.reporting.content import Content
+from tdmi.reporting.gallery import Picture
+from tdmi.reporting.runs import Runs, read_runs
+from tdmi.reporting.settings import Settings
+
+CONTENTS = ("index.html", "metrics.json", "provenance.json", "tables", "figures", "gallery")
+
+
+def make_report(settings: Settings, runs_folder: Path, out: Path, published_file: Path) -> None:
+    """Write `out` anew: page, tables, figures, gallery, metrics, provenance.
+
+    An interrupted report leaves the former one as it was. UserError if `out` holds anything that no
+    report writes, for it would be lost.
+    """
+    strangers = sorted({p.name for p in out.iterdir()} - set(CONTENTS)) if out.is_dir() else []
+    if strangers:
+        raise UserError(
+            f"{out}: holds {', '.join(strangers)}, which no report writes; choose another --out"
+        )
+    fresh = out.with_name(f".{out.name}.{os.getpid()}.part")
+    former = out.with_name(f".{out.name}.{os.getpid()}.former")
+    try:
+        build(settings, runs_folder, fresh, published_file)
+        if out.exists():
+            out.rename(former)
+        fresh.rename(out)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def build(settings: Settings, runs_folder: Path, folder: Path, published_file: Path) -> None:
+    """Read the runs and write all files of the report into `folder`."""
+    facts = published.read(published_file)
+    runs = read_runs(runs_folder / settings.suite, settings.methods, settings.box_protocols)
+    claims = headline.claims(runs, settings)
+    content = Content(
+        settings=settings,
+        runs=runs,
+        published=facts,
+        claims=claims,
+        answer=headline.sentence(runs, settings, claims),
+        comparisons=[
+            tables.comparison_table(runs, settings, protocol, settings.methods, settings.dataset)
+            for protocol in settings.box_protocols
+        ],
+        videos=[tables.per_video_table(runs, settings, p) for p in settings.box_protocols],
+        timing=tables.timing_table(runs, settings),
+    )
+    content.data = gallery.contact_sheet(settings.dataset, folder / "gallery" / "data.jpg")
+    content.gallery = gallery.method_gallery(settings, runs.folder, folder / "gallery")
+    _add_real_video(content, runs_folder, folder)
+    _add_drawings(content, folder / "figures")
+    for table in (*content.comparisons, *content.videos, content.timing, *content.real_tables):
+        tables.write(table, folder / "tables")
+    write_text(folder / "tables" / "runs.csv", tables.csv(tables.runs_frame(runs)))
+    write_json(folder / "metrics.json", metrics_summary(runs, settings))
+    write_json(folder / "provenance.json", _provenance(runs))
+    write_text(folder / "index.html", page.render(content))
+
+
+def metrics_summary(runs: Runs, settings: Settings) -> dict[str, Any]:
+    """Mean AP over seeds per box protocol and method: the numbers to compare between revisions."""
+    result: dict[str, Any] = {}
+    for protocol in settings.box_protocols:
+        summary = comparison.summary(comparison.per_seed(runs.groups, protocol))
+        result[protocol] = {
+            method.name: round(float(summary.loc[method.name, "mean"]), 6)
+            for method in settings.methods
+            if method.name in summary.index and summary.loc[method.name, "n"] > 0
+        }
+    return result
+
+
+def _provenance(runs: Runs) -> dict[str, Any]:
+    return {f"{method}/seed{seed}": value for (method, seed), value in runs.provenance.items()}
+
+
+def _add_real_video(content: Content, runs_folder: Path, folder: Path) -> None:
+    settings, video = content.settings, content.settings.real_video
+    if video is None:
+        return
+    runs = read_runs(runs_folder / video.suite, video.methods, settings.box_protocols)
+    for protocol in settings.box_protocols:
+        if protocol in set(runs.groups.protocol):
+            content.real_tables.append(
+                tables.comparison_table(
+                    runs, settings, protocol, video.methods, video.dataset, "real_video_"
+                )
+            )
+    content.real_gallery = gallery.real_video_gallery(settings, runs.folder, folder / "gallery")
+
+
+def _add_drawings(content: Content, folder: Path) -> None:
+    settings, runs = content.settings, content.runs
+    methods, protocols = settings.methods, settings.protocols
+
+    def add(name: str, figure: Figure, data: DataFrame, caption: str, conditions: str) -> None:
+        style.save(figure, data, folder, name)
+        content.drawings[name] = Picture(
+            folder / f"{name}.svg", f"{caption} {conditions}", f"{caption} Numbers: {name}.csv."
+        )
+
+    everywhere = conditions_of(settings, " and ".join(protocols.values()))
+    seeds = "Small dots: seeds; large marks: their mean."
+    data = figures.mean_ap_data(runs, protocols, None)
+    add(
+        "mean_ap", figures.mean_ap(data, methods, protocols, None), data,
+        f"Mean average precision of every method. {seeds}", everywhere,
+    )  # fmt: skip
+    for name in dict.fromkeys((settings.reference, settings.equal_compute)):
+        if name is not None:
+            against = settings.method(name)
+            data = figures.mean_ap_data(runs, protocols, name)
+            add(
+                f"difference_to_{name}", figures.mean_ap(data, methods, protocols, against), data,
+                f"Difference in mean AP to “{against.label}”, seed by seed. {seeds}", everywhere,
+            )  # fmt: skip
+    for protocol, boxes in protocols.items():
+        data = figures.per_joint_data(runs, protocol)
+        add(
+            f"per_joint_{protocol}", figures.per_joint(data, methods), data,
+            f"Average precision per joint group on {boxes}, in per cent. "
+            "Whiskers: standard deviation over seeds.",
+            conditions_of(settings, boxes),
+        )  # fmt: skip
+    data = figures.cost_data(runs, protocols)
+    add(
+        "accuracy_against_cost", figures.accuracy_against_cost(data, methods, protocols), data,
+        "Mean AP against the cost of one key frame (two operations per multiply-add). Whiskers: "
+        "standard deviation over seeds.", everywhere,
+    )  # fmt: skip
+    _add_curves(runs, settings, add)
+
+
+def _add_curves(runs: Runs, settings: Settings, add) -> None:
+    drawn = "Thin lines: seeds; grey: the means of all other methods."
+    where = f"{settings.dataset.name}."
+    own = "loss_heatmap" in runs.history and runs.history.loss_heatmap.notna().all()
+    column, label = ("loss_heatmap", "Heatmap loss") if own else ("loss", "Training loss")
+    data = figures.history_data(runs, column)
+    add(
+        "training_loss", figures.training_curves(data, settings.methods, label, True), data,
+        f"{label} over training. {drawn}", where,
+    )  # fmt: skip
+    data = figures.history_data(runs, "val_ap")
+    if len(data):
+        figure = figures.training_curves(data, settings.methods, "Validation AP (%)", False)
+        add("validation_ap", figure, data, f"Validation AP over training. {drawn}", where)
+
+
+def conditions_of(settings: Settings, boxes: str) -> str:
+    """Under what conditions a figure's numbers were measured, for its caption."""
+    inference = settings.settings.get("inference") or {}
+    words = [f"{settings.dataset.name}, split {settings.dataset.split}", boxes]
+    if "decoder" in inference:
+        words.append(f"decoder {inference['decoder']}")
+    if "flip" in inference:
+        words.append("flip averaging " + ("on" if inference["flip"] else "off"))
+    words.append("seeds " + ", ".join(str(seed) for seed in settings.seeds))
+    return "; ".join(words) + "."
