@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
         (folder / "resume.pt").unlink(missing_ok=True)
     write_text(folder / "config.yaml", text)
     height, width = settings["crop"]["size"]
-    write_json(folder / "cost.json", cost(build_method(settings), height, width))
+    write_json(folder / "cost.json", asdict(cost(build_method(settings), height, width)))
     timing = train(settings, folder, initial, identity)
     record = {
         **provenance(),

@@ -20,6 +20,7 @@ from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from tdmi.annotations import on_skeleton
 from tdmi.building import build_method, load_checkpoint, read_split, split_windows
 from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import Sample, TrainingSamples
@@ -30,6 +31,7 @@ from tdmi.files import replacing
 from tdmi.inference import InferenceOptions, ground_truth_boxes, normalise, predict
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
+from tdmi.skeletons import POSETRACK17
 
 RECIPE = {
     "optimiser": "adam",
@@ -122,26 +124,30 @@ class Validation:
         boxes = ground_truth_boxes(self.annotations)
         predicted = predict(method, self.windows, boxes, self.options, device)
         method.train()
-        return metrics(evaluate(self.annotations, predicted))["ap"]["total"]
+        truth, guess = (on_skeleton(a, POSETRACK17) for a in (self.annotations, predicted))
+        return metrics(evaluate(truth, guess))["ap"]["total"]
 
 
 class History:
     """Rows of ``history.csv``: means since the last row, plus what is measured at it."""
 
-    def __init__(self, rows: list[dict[str, float]] | None = None) -> None:
-        self.rows = rows or []
-        self._sums: dict[str, float] = {}
-        self._count = 0
+    def __init__(
+        self,
+        rows: list[dict[str, float]] | None = None,
+        sums: dict[str, float] | None = None,
+        count: int = 0,
+    ) -> None:
+        self.rows, self.sums, self.count = rows or [], sums or {}, count
 
     def add(self, values: dict[str, float]) -> None:
         for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += 1
 
     def row(self, values: dict[str, float]) -> dict[str, float]:
-        means = {name: total / self._count for name, total in self._sums.items()}
+        means = {name: total / self.count for name, total in self.sums.items()}
         self.rows.append({**values, **means})
-        self._sums, self._count = {}, 0
+        self.sums, self.count = {}, 0
         return self.rows[-1]
 
     def write(self, path: Path) -> None:
@@ -240,7 +246,7 @@ class Loop:
         self.plain.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.history = History(state["history"])
+        self.history = History(**state["history"])
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["random"].cpu())
 
@@ -250,7 +256,7 @@ class Loop:
             "model": self.plain.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "history": self.history.rows,
+            "history": vars(self.history),
             "step": self.step,
             "seconds": self.seconds,
             "random": torch.get_rng_state(),
@@ -280,7 +286,7 @@ class Loop:
         total = self.recipe["steps"]
         bar = tqdm(
             self.batches(),
-            desc=self.folder.as_posix(),
+            desc=f"{self.folder.parent.name}/{self.folder.name}",
             initial=self.step,
             total=total,
             unit="step",
@@ -311,7 +317,7 @@ class Loop:
         loss = torch.stack(list(losses.values())).sum()
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
-        values = {"loss": float(loss), **{f"loss_{k}": float(v) for k, v in losses.items()}}
+        values = {"loss": loss.item(), **{f"loss_{k}": v.item() for k, v in losses.items()}}
         if not math.isfinite(values["loss"]):
             raise UserError(
                 f"{self.folder}: the loss is {values['loss']} at step {self.step}; "

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import tiny_dataset
+import torch
+from torch import nn
+
+from tdmi.building import read_split, split_windows
+from tdmi.datasets.coco import Detections, read_detections
+from tdmi.errors import UserError
+from tdmi.inference import (
+    DEVIATION,
+    MEAN,
+    Boxes,
+    InferenceOptions,
+    detected_boxes,
+    ground_truth_boxes,
+    normalise,
+    predict,
+)
+from tdmi.models.output import PoseOutput
+
+
+class Brightness(nn.Module):
+    """Every joint's heatmap is the brightness of one frame of the window, four times smaller."""
+
+    def __init__(self, index):
+        super().__init__()
+        self.index = index
+
+    def forward(self, frames, offsets):
+        light = frames[:, self.index].mean(dim=1, keepdim=True)
+        light = (light - light.amin(dim=(2, 3), keepdim=True)).pow(2)
+        return PoseOutput(nn.functional.avg_pool2d(light, 4).repeat(1, 17, 1, 1))
+
+
+@pytest.fixture
+def one_blob(tmp_path):
+    """Windows on a data set where only the nose is drawn, so that the brightest spot is known."""
+    tiny_dataset.write(tmp_path)
+    import cv2
+
+    truth = tiny_dataset.annotations("test")
+    for row, file in enumerate(truth.frame_file):
+        nose = np.arange(17) == 0
+        cv2.imwrite(str(tmp_path / file), tiny_dataset.draw(truth.keypoints[row], nose))
+    settings = tiny_dataset.settings(tmp_path)
+    settings["crop"] = {"size": [256, 192], "sigma": 2}
+    return split_windows(settings, read_split(settings, "test"), (-2, -1, 0, 1, 2))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("decoder", ["dark", "quarter", "argmax"])
+def test_predictions_land_on_the_blob_in_the_full_frame(one_blob, flip, decoder):
+    truth = one_blob.annotations
+    boxes = ground_truth_boxes(truth)
+    options = InferenceOptions(flip=flip, decoder=decoder, blur_kernel=3, batch_size=2)
+    predicted = predict(Brightness(2), one_blob, boxes, options)
+    error = np.abs(predicted.keypoints[:, 0] - truth.keypoints[:, 0])
+    assert error.max() < {"dark": 0.25, "quarter": 0.7, "argmax": 1.3}[decoder]
+    assert not predicted.present[:, tiny_dataset.EARS].any()
+
+
+def test_window_is_given_in_order(one_blob):
+    """The slot before the key frame shows the blob two pixels to the left, where it exists."""
+    truth = one_blob.annotations
+    options = InferenceOptions(flip=False, blur_kernel=3)
+    predicted = predict(Brightness(1), one_blob, ground_truth_boxes(truth), options)
+    shift = predicted.keypoints[:, 0, 0] - truth.keypoints[:, 0, 0]
+    np.testing.assert_allclose(shift, [0, 0, -2, -2, -2], atol=0.25)
+
+
+def test_scores_are_heatmap_maximum_times_box_score(one_blob):
+    boxes = ground_truth_boxes(one_blob.annotations)
+    halved = Boxes(boxes.frame, boxes.box, boxes.score * 0.5, boxes.track_id)
+    options = InferenceOptions(blur_kernel=3)
+    full = predict(Brightness(2), one_blob, boxes, options).joint_score
+    half = predict(Brightness(2), one_blob, halved, options).joint_score
+    np.testing.assert_allclose(half, full / 2)
+    assert full[:, 0].min() > 0
+
+
+def test_detected_boxes_are_filtered_ordered_and_numbered(tmp_path):
+    tiny_dataset.write(tmp_path)
+    truth = tiny_dataset.annotations("val")
+    truth.frame_labelled[4] = False
+    box = np.array([1.0, 2.0, 3.0, 4.0])
+    ids = truth.frame_id[[3, 0, 3, 4, 1, 2, 2]]
+    category = np.array([1, 1, 1, 1, 2, 1, 1])
+    score = np.array([0.9, 0.8, 0.7, 0.9, 0.9, 0.1, 0.2])
+    boxes = detected_boxes(truth, Detections(ids, category, np.tile(box, (7, 1)), score), 0.2)
+    assert boxes.frame.tolist() == [0, 2, 3, 3]
+    assert boxes.score.tolist() == [0.8, 0.2, 0.9, 0.7]
+    assert boxes.track_id.tolist() == [0, 0, 0, 1]
+    other = read_detections(tmp_path / "boxes" / "test.json")
+    with pytest.raises(
+        UserError, match="image_id 39000030000 and 4 more are in no annotated video"
+    ):
+        detected_boxes(truth, other, 0.2)
+
+
+def test_normalise_moves_channels_and_scales():
+    frames = np.zeros((2, 3, 4, 5, 3), np.uint8)
+    frames[..., 0] = 255
+    tensor = normalise(frames)
+    assert tensor.shape == (2, 3, 3, 4, 5)
+    expected = [(v - m) / d for v, m, d in zip((255, 0, 0), MEAN, DEVIATION, strict=True)]
+    torch.testing.assert_close(tensor[0, 0, :, 0, 0], torch.tensor(expected))

@@ -1,0 +1,100 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tdmi.errors import UserError
+from tdmi.suites import WORKFLOW, load_suite, load_suites, resolve, run_names, seeds_of, start_of
+
+SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    shutil.copytree(WORKFLOW, tmp_path / "workflow")
+    return tmp_path / "workflow"
+
+
+def change(workflow: Path, file: str, edit) -> None:
+    path = workflow / "config" / file
+    content = yaml.safe_load(path.read_text())
+    edit(content)
+    path.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_shipped_suite_is_valid_and_every_run_resolves(name):
+    suite = load_suite(name)
+    runs = run_names(suite)
+    assert len(set(runs)) == len(runs)
+    for method in suite["methods"]:
+        for seed in seeds_of(suite, method):
+            settings = resolve(suite, method, seed)
+            assert settings["seed"] == seed
+            assert settings["recipe"]["steps"] > 0
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_start_is_a_run_of_a_suite_that_the_main_job_includes(name):
+    suites = load_suites(name)
+    everything = {run for suite in suites.values() for run in run_names(suite)}
+    for suite in suites.values():
+        if suite.get("base") not in (None, *suites):
+            everything |= set(run_names(load_suite(suite["base"])))
+        for method in suite["methods"]:
+            for seed in seeds_of(suite, method):
+                start = start_of(suite, method, seed)
+                assert start is None or start in everything
+
+
+@pytest.mark.parametrize(
+    ("file", "edit", "message"),
+    [
+        (
+            "smoke.yaml",
+            lambda c: c.update(sedes=[0]),
+            r"smoke\.yaml: top level: .*'sedes'.*expected",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["methods"].update(tdmy={"recipe": "temporal"}),
+            r"smoke\.yaml: no method 'tdmy' .*expected one of .*tdmi",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["methods"]["tdmi"].update(recipe="quick"),
+            r"methods/tdmi/recipe: found 'quick', expected one of",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["recipes"]["temporal"].update(steps=0),
+            r"smoke\.yaml: recipes/temporal/steps: 0 is less than",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["methods"]["tdmi"].update(start_from="elsewhere/single_frame/seed0"),
+            r"methods/tdmi/start_from: found 'elsewhere",
+        ),
+        ("smoke.yaml", lambda c: c.update(suite="other"), r"suite is 'other', expected 'smoke'"),
+        ("methods/tdmi.yaml", lambda c: c.update(family="magic"), r"tdmi\.yaml: family: 'magic'"),
+    ],
+)
+def test_faults_are_named_in_one_line(workflow, file, edit, message):
+    change(workflow, file, edit)
+    with pytest.raises(UserError, match=message) as caught:
+        load_suite("smoke", workflow)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_suite_and_broken_yaml(workflow):
+    with pytest.raises(UserError, match=r"no suite 'nope' .*expected one of .*embedded"):
+        load_suite("nope", workflow)
+    (workflow / "config" / "smoke.yaml").write_text("suite: [smoke\n")
+    with pytest.raises(UserError, match=r"smoke\.yaml: not valid YAML"):
+        load_suite("smoke", workflow)
+
+
+def test_unknown_method_of_a_suite():
+    with pytest.raises(UserError, match="no method 'x'; expected one of single_frame"):
+        resolve(load_suite("smoke"), "x", 0)

@@ -1,0 +1,192 @@
+import hashlib
+import math
+
+import pandas as pd
+import pytest
+import tiny_dataset
+import torch
+
+from tdmi import training
+from tdmi.building import build_method, load_checkpoint
+from tdmi.errors import UserError
+from tdmi.files import read_json
+from tdmi.models.output import Target
+from tdmi.runs import perform, predict_run
+
+RUN = "tiny/single_frame/seed3"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dots")
+    tiny_dataset.write(root)
+    return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def content(runs):
+    """Bytes of what must not depend on the machine's load."""
+    files = ["checkpoint.pt", "history.csv", "config.yaml", "cost.json"]
+    return [hashlib.sha256((runs / RUN / file).read_bytes()).hexdigest() for file in files]
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    perform(tiny_dataset.settings(root), runs, RUN)
+    return runs
+
+
+def test_same_settings_give_the_same_bytes(root, finished, tmp_path):
+    perform(tiny_dataset.settings(root), tmp_path, RUN)
+    assert content(tmp_path) == content(finished)
+    perform(tiny_dataset.settings(root) | {"seed": 4}, tmp_path, RUN)
+    assert content(tmp_path)[0] != content(finished)[0]
+
+
+@pytest.mark.parametrize("stop", [2, 5, 7])
+def test_interrupted_run_ends_with_the_same_bytes(root, finished, tmp_path, monkeypatch, stop):
+    update = training.Loop.update
+
+    def interrupted(loop, *batch):
+        if loop.step == stop:
+            raise KeyboardInterrupt
+        return update(loop, *batch)
+
+    monkeypatch.setattr(training.Loop, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        perform(tiny_dataset.settings(root), tmp_path, RUN)
+    assert not (tmp_path / RUN / "checkpoint.pt").exists()
+    steps = []
+
+    def counted(loop, *batch):
+        steps.append(loop.step)
+        return update(loop, *batch)
+
+    monkeypatch.setattr(training.Loop, "update", counted)
+    perform(tiny_dataset.settings(root), tmp_path, RUN)
+    assert steps[0] == stop // 3 * 3
+    assert content(tmp_path) == content(finished)
+    assert not (tmp_path / RUN / "resume.pt").exists()
+
+
+def test_state_of_other_settings_is_not_resumed(root, tmp_path, monkeypatch):
+    update = training.Loop.update
+    steps = []
+
+    def interrupted(loop, *batch):
+        steps.append(loop.step)
+        if loop.step == 4 and len(steps) < 6:
+            raise KeyboardInterrupt
+        return update(loop, *batch)
+
+    monkeypatch.setattr(training.Loop, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        perform(tiny_dataset.settings(root), tmp_path, RUN)
+    perform(tiny_dataset.settings(root, learning_rate=0.001), tmp_path, RUN)
+    assert steps[5] == 0
+
+
+def test_worker_processes_change_nothing(root, finished, tmp_path):
+    perform(tiny_dataset.settings(root, workers=2), tmp_path, RUN)
+    assert content(tmp_path)[:2] == content(finished)[:2]
+
+
+def test_run_folder_is_complete_and_its_hashes_hold(root, finished):
+    record = read_json(finished / RUN / "provenance.json")
+    digest = hashlib.sha256((finished / RUN / "checkpoint.pt").read_bytes()).hexdigest()
+    assert record["checkpoint_sha256"] == digest
+    boxes = hashlib.sha256((root / "boxes" / "test.json").read_bytes()).hexdigest()
+    assert record["boxes_sha256"] == boxes
+    assert record["seed"] == 3
+    assert record["packages"]["torch"] == torch.__version__.split("+")[0]
+    history = pd.read_csv(finished / RUN / "history.csv")
+    assert history["step"].tolist() == [2, 4, 6, 8]
+    assert history["val_ap"].notna().tolist() == [False, True, False, True]
+    assert {"loss", "loss_heatmap", "gradient_norm_backbone", "train_pck"} <= set(history)
+
+
+def test_training_learns_the_blobs_and_prediction_writes_them(root, tmp_path):
+    settings = tiny_dataset.settings(
+        root, steps=120, learning_rate=0.01, backbone_rate=1.0, batch_size=8
+    )
+    settings["method"]["options"] = {"loss_foreground": 9.0}
+    perform(settings, tmp_path, RUN)
+    history = pd.read_csv(tmp_path / RUN / "history.csv")
+    assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
+    predict_run(tmp_path / RUN, "test", tmp_path / RUN)
+    for boxes, persons in (("ground_truth_boxes", 5), ("detected_boxes", 4)):
+        (file,) = (tmp_path / RUN / boxes / "predictions").glob("*.json")
+        assert len(read_json(file)["annotations"]) == persons
+    assert read_json(tmp_path / RUN / "timing.json")["predict_ms_per_person"] > 0
+
+
+def test_temporal_run_starts_from_the_single_frame_checkpoint(root, finished, tmp_path):
+    settings = tiny_dataset.settings(root, steps=1, learning_rate=1e-12)
+    settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
+    settings["start_from"] = RUN
+    perform(settings, finished, "tiny/temporal_concatenation/seed3")
+    state = load_checkpoint(finished / "tiny/temporal_concatenation/seed3/checkpoint.pt")
+    start = load_checkpoint(finished / RUN / "checkpoint.pt")
+    for name, value in start.items():
+        torch.testing.assert_close(state[name], value, atol=1e-6, rtol=0)
+
+
+def test_rates_and_schedules(root):
+    settings = tiny_dataset.settings(root)
+    settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
+    method = build_method(settings)
+    recipe = {**training.RECIPE, "learning_rate": 1.0, "backbone_rate": 0.25, "steps": 10}
+    optimiser = training.make_optimiser(method, recipe)
+    assert [group["lr"] for group in optimiser.param_groups] == [0.25, 1.0]
+    recipe |= {"schedule": "milestones", "milestones": [2, 3], "milestone_factor": 0.1}
+    schedule = training.make_schedule(optimiser, recipe)
+    rates = []
+    for _ in range(4):
+        rates.append(optimiser.param_groups[1]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
+
+
+def test_train_pck_by_hand():
+    target = torch.zeros(1, 3, 6, 6)
+    target[0, :, 2, 2] = 1
+    prediction = torch.zeros(1, 3, 6, 6)
+    prediction[0, 0, 2, 3] = 1  # one cell off: counts
+    prediction[0, 1, 3, 3] = 1  # diagonal: does not
+    prediction[0, 2, 2, 2] = 1  # not labelled
+    weight = torch.tensor([[1.0, 1.0, 0.0]])
+    assert training.train_pck(prediction, Target(target, weight)) == 0.5
+    assert math.isnan(training.train_pck(prediction, Target(target, weight * 0)))
+
+
+def test_loss_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "tdmi.models.method.heatmap_loss", lambda prediction, *_, **__: prediction.sum() * math.nan
+    )
+    with pytest.raises(UserError, match=r"loss is nan at step 0; lower learning_rate"):
+        perform(tiny_dataset.settings(root), tmp_path, RUN)
+    assert not (tmp_path / RUN / "checkpoint.pt").exists()
+
+
+def test_unusable_checkpoints_are_named(tmp_path):
+    with pytest.raises(UserError, match="no such checkpoint; train that run first"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(UserError, match="not a checkpoint of this project"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_class_that_does_not_exist_is_named(root):
+    settings = tiny_dataset.settings(root)
+    settings["method"]["class"] = "baselines.nowhere.Method"
+    with pytest.raises(UserError, match=r"'baselines\.nowhere\.Method' cannot be imported"):
+        build_method(settings)
