@@ -31,9 +31,9 @@ from tdmi.training import train
 def data_hash(settings: dict[str, Any]) -> str:
     """SHA-256 over the records that the data set's generator left, one per split."""
     root = Path(settings["dataset"]["root"])
-    records = sorted(root.glob("dataset*.json"))
+    records = sorted(root.glob("dataset-*.json"))
     if not records:
-        raise UserError(f"{root}: no dataset*.json; make the data set with `tdmi data`")
+        raise UserError(f"{root}: no dataset-*.json; make the data set with `tdmi data`")
     return hashlib.sha256(b"".join(r.read_bytes() for r in records)).hexdigest()
 
 

@@ -124,3 +124,50 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "recipe": suite["recipes"][use["recipe"]],
         "inference": suite["inference"],
     }
+
+
+def report_mapping(suites: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What a report is told of a suite and its companions (see `tdmi.reporting.settings`)."""
+    main, *companions = suites.values()
+    dataset, report = main["dataset"], main["report"]
+    video = next((s for s in companions if s["report"].get("labels") == "pseudo"), None)
+    return {
+        "suite": main["suite"],
+        "title": main["title"],
+        "dataset": {
+            "name": dataset["name"],
+            "root": dataset["root"],
+            "split": dataset["test"],
+            "labels": report.get("labels", "annotated"),
+        },
+        "methods": [
+            {
+                "name": name,
+                "label": use["label"],
+                "family": use["family"],
+                "description": use["description"],
+                "seeds": seeds_of(main, name),
+            }
+            for name, use in main["methods"].items()
+        ],
+        "seeds": main["seeds"],
+        "box_protocols": main["inference"]["box_protocols"],
+        "reference": report["reference"],
+        "equal_compute": report["equal_compute"],
+        "subject": report.get("subject"),
+        "real_video": video and _real_video(video),
+        "settings": {
+            key: main[key] for key in ("inference", "crop", "augmentation", "backbone", "recipes")
+        },
+    }
+
+
+def _real_video(suite: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "suite": suite["suite"],
+        "name": suite["title"],
+        "root": suite["dataset"]["root"],
+        "split": suite["dataset"]["test"],
+        "methods": list(suite["methods"]),
+        "seeds": suite["seeds"],
+    }

@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from tdmi.errors import UserError
 from tdmi.suites import load_suites, resolve, run_names, seeds_of, start_of
 
-PYTHON_CODE = [str(path) for folder in ("tdmi", "baselines") for path in Path(folder).rglob("*.py")]
-RECORDS = {"mocap": ("train", "val", "test"), "pose2sim": ("train", "val", "test")}
+SPLITS = ("train", "val", "test")
 
 try:
     MAIN = config.get("suite", "embedded")
@@ -34,7 +32,7 @@ def digest(value):
 def dataset_records(suite):
     """Files that mark a suite's data set complete, one per split."""
     dataset = SUITES[suite]["dataset"]
-    return [f"{dataset['root']}/dataset-{split}.json" for split in ("train", "val", "test")]
+    return [f"{dataset['root']}/dataset-{split}.json" for split in SPLITS]
 
 
 def evaluated_runs():
