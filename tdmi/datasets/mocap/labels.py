@@ -24,7 +24,7 @@ ATTRIBUTES = (
     "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
 )  # fmt: skip
 
-# Body parts that a joint belongs to: they hide it only from well in front of it.
+# Body parts that a joint belongs to: they hide it only if nearer than the joint by a margin.
 _OWN_PARTS = {"nose": ("head",), "head_top": ("head",), "head_bottom": ("head", "trunk")}
 for _side in SIDES:
     for _joint, _parts in {
@@ -34,8 +34,9 @@ for _side in SIDES:
         _OWN_PARTS[f"{_side}_{_joint}"] = tuple(f"{_side}_{part}" for part in _parts)
     _OWN_PARTS[f"{_side}_shoulder"] += ("trunk",)
     _OWN_PARTS[f"{_side}_hip"] += ("pelvis", "trunk")
-OWN_MARGIN, NOSE_MARGIN, OTHER_MARGIN = 0.15, 0.02, 0.06
-"""How much nearer (m) a part's axis must be than a joint under it to hide the joint."""
+OWN_MARGIN = {"nose": 0.02, "hip": 0.3}
+"""Metres; a nose is hidden by the head that looks away, a hip not by the trunk that leans over."""
+OTHER_OWN_MARGIN = 0.15
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def joints_seen(
 ) -> np.ndarray:
     """[17] bool: nothing nearer to the camera covers the joint's pixel.
 
-    What covers it is another person or thing, or a part of the same body that is nearer than the
-    joint by more than a margin.
+    What covers it is another person or thing, a part of the same body to which the joint does not
+    belong, or one to which it does and that is nearer by more than a margin.
     """
     person = scene.people[number]
     joints = joint_points(person.points[instant])
@@ -138,9 +139,9 @@ def joints_seen(
         if on_top == 0:
             seen[slot] = True
         elif 0 < part <= len(PARTS):
+            margin = OWN_MARGIN.get(name.split("_")[-1], OTHER_OWN_MARGIN)
             own = PARTS[part - 1] in _OWN_PARTS[name]
-            margin = (NOSE_MARGIN if name == "nose" else OWN_MARGIN) if own else OTHER_MARGIN
-            seen[slot] = joints[slot, 2] - parts[part] < margin
+            seen[slot] = own and joints[slot, 2] - parts[part] < margin
         else:
             seen[slot] = _depth_of(scene, on_top, instant) > person.points[instant, P["pelvis"], 2]
     return seen
