@@ -5,8 +5,6 @@ Only the script that made the committed pseudo-labels needs this; nothing else i
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from tqdm import tqdm
@@ -15,29 +13,13 @@ from tdmi.datasets.pose2sim.landmarks import LANDMARKS, MIRRORED
 from tdmi.errors import UserError
 
 MEDIAPIPE_VERSION = "0.10.21"
+# The wheel that the committed detections were made with (CPython 3.11, Linux x86-64).
+MEDIAPIPE_WHEEL_SHA256 = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
 
 # The second look: squares around the first look's landmarks, enlarged, turned and mirrored.
 ENLARGEMENTS = (1.3, 1.6)
 TURNS = (-12.0, 0.0, 12.0)
 CROP = 640
-
-
-def read_video(path: Path | str) -> np.ndarray:
-    """All frames of a video, uint8 [F, H, W, 3] in OpenCV's channel order (blue first)."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; expected a video of the pose2sim wheel")
-    capture = cv2.VideoCapture(str(path))
-    frames = []
-    while True:
-        read, frame = capture.read()
-        if not read:
-            break
-        frames.append(frame)
-    capture.release()
-    if not frames:
-        raise UserError(f"{path}: no readable frame; fetch the file again")
-    return np.stack(frames)
 
 
 class Detector:
@@ -69,7 +51,7 @@ class Detector:
         marks = [found.landmark[index] for index in LANDMARKS.values()]
         return np.array([(m.x * width - 0.5, m.y * height - 0.5, m.visibility) for m in marks])
 
-    def video(self, frames: np.ndarray, roll: float, label: str) -> np.ndarray:
+    def video(self, frames: list[np.ndarray], roll: float, label: str) -> np.ndarray:
         """Landmarks [F, L, 3] of one person: x, y in pixels and a weight in [0, 1].
 
         `roll` is the angle in degrees by which the picture must be turned (counter-clockwise, as

@@ -1,4 +1,4 @@
-"""How well the pseudo-labels agree with the detections they were made from, and with held-out ones."""
+"""How well the pseudo-labels agree with detections: their own, and held-out ones."""
 
 from __future__ import annotations
 

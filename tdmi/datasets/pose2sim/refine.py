@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations, product
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -14,17 +15,11 @@ from tdmi.datasets.pose2sim.landmarks import MIRRORED
 from tdmi.datasets.pose2sim.triangulate import triangulate
 
 
-def shifted(values: np.ndarray, shifts: Sequence[int], margin: int) -> np.ndarray:
-    """Frames margin .. F - margin of each view [C, F, ...], view c read `shifts[c]` later."""
-    frames = np.arange(margin, values.shape[1] - margin)
-    return np.stack([view[frames + shift] for view, shift in zip(values, shifts, strict=True)])
-
-
 def disagreement(
     cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, tolerance: float = 10.0
 ) -> float:
     """Mean saturating reprojection cost in [0, 1): weighted r^2 / (r^2 + tolerance^2)."""
-    found = triangulate(cameras, pixels, weights, tolerance, iterations=10)
+    found = triangulate(cameras, pixels, weights, tolerance, np.inf, iterations=5)
     square = (np.nan_to_num(found.residuals) / tolerance) ** 2
     return float((weights * square / (1 + square)).sum() / weights.sum())
 
@@ -32,28 +27,41 @@ def disagreement(
 def estimate_shifts(
     cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, largest: int = 6
 ) -> tuple[tuple[int, ...], list[list[float]]]:
-    """Frame shift of each view against the first, by the least disagreement in space.
+    """How many frames each view lags behind the first, by the least disagreement in space.
 
-    pixels [C, F, L, 2], weights [C, F, L]. One view at a time is shifted by -largest .. largest
-    until nothing changes. Returns the shifts (first 0) and, for each view, the cost of each shift
-    with the others at their best. Choice of this project: with four views a view out of time
-    cannot agree with the other three while the person moves.
+    pixels [C, F, L, 2], weights [C, F, L], F > 4 * largest. Each pair of views is triangulated at
+    every relative shift; of all combinations of shifts up to `largest`, the one with the least
+    sum over the pairs is taken, so no local minimum can hold the search. Returns the shifts (the
+    first is 0) and, for each view, the sum at each of its shifts with the others at their best.
+    Choice of this project: two views out of step break the epipolar constraint on whoever moves.
     """
-    shifts = [0] * len(cameras)
-    steps = list(range(-largest, largest + 1))
-    costs: list[list[float]] = [[] for _ in cameras]
-    for _ in range(10):
-        before = list(shifts)
-        for view in range(1, len(cameras)):
-            costs[view] = []
-            for step in steps:
-                shifts[view] = step
-                picked = [shifted(part, shifts, largest) for part in (pixels, weights)]
-                costs[view].append(disagreement(cameras, *picked))
-            shifts[view] = steps[int(np.argmin(costs[view]))]
-        if shifts == before:
-            break
-    return tuple(shifts), costs
+    pairs = list(combinations(range(len(cameras)), 2))
+    inner = np.arange(2 * largest, pixels.shape[1] - 2 * largest)
+    lags = range(-2 * largest, 2 * largest + 1)
+    table = {
+        (first, second): np.array(
+            [
+                disagreement(
+                    [cameras[first], cameras[second]],
+                    np.stack([pixels[first, inner], pixels[second, inner + lag]]),
+                    np.stack([weights[first, inner], weights[second, inner + lag]]),
+                )
+                for lag in lags
+            ]
+        )
+        for first, second in pairs
+    }
+
+    def total(shifts: Sequence[int]) -> float:
+        return sum(table[i, j][shifts[j] - shifts[i] + 2 * largest] for i, j in pairs)
+
+    steps = range(-largest, largest + 1)
+    best = min(((0, *rest) for rest in product(steps, repeat=len(cameras) - 1)), key=total)
+    costs = [
+        [float(total((*best[:view], step, *best[view + 1 :]))) for step in steps]
+        for view in range(len(cameras))
+    ]
+    return best, costs
 
 
 def moved(camera: Camera, change: np.ndarray) -> Camera:

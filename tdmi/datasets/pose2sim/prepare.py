@@ -1,0 +1,294 @@
+"""Build the pose2sim data set on disk from the fetched videos and the committed pseudo-labels.
+
+The splits are by camera: all views show the same person and the same movement, so a held-out
+camera is a new view of known poses, not a new person or a new movement.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from tdmi.annotations import UNSCORED, Annotations, concatenate
+from tdmi.datasets.acquire import replacing_folder, sha256_of
+from tdmi.datasets.coco import Detections, write_detections
+from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
+from tdmi.datasets.pose2sim.calibration import Camera
+from tdmi.datasets.pose2sim.joints import head_boxes
+from tdmi.datasets.pose2sim.labels import LABELS, PseudoLabels, read_labels
+from tdmi.datasets.pose2sim.videos import read_frames, video_path
+from tdmi.datasets.posetrack18 import write_folder
+from tdmi.errors import UserError
+from tdmi.files import write_json, write_text
+from tdmi.skeletons import POSETRACK18
+
+SPLITS = ("train", "val", "test")
+FIRST_NUMBER = 950000
+"""Number of a camera's video is this plus the camera's place in the calibration, from 1."""
+BOX_SCALE = 1.3
+"""The person box of PoseTrack18 files is the extent of the joints times this."""
+EARS = (POSETRACK18.index("left_ear"), POSETRACK18.index("right_ear"))
+BYSTANDERS = {
+    "cam01": ((0, 285), (135, 285), (135, 775), (0, 775)),
+    "cam02": ((745, 472), (872, 472), (872, 898), (745, 898)),
+}
+"""Corners in pixels of the full frames around a second person who stands in the background of two
+views and has no labels: an ignore region."""
+# The files know nothing of these; a column without numbers says so.
+ATTRIBUTES = (
+    "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pose2simOptions:
+    """Options of the data set; the defaults are choices of this project."""
+
+    seed: int = 2023
+    cameras: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"train": ("cam01", "cam03"), "val": ("cam04",), "test": ("cam02",)}
+    )
+    """Train on a front and a back view, test on the view that shows the person upright from the
+    front, whole in every frame."""
+    step: int = 2
+    """Every n-th frame of the 60 a second: 2 makes neighbours 33 ms apart."""
+    label_stride: dict[str, int] = field(default_factory=lambda: {"train": 1, "val": 1, "test": 1})
+    """Every n-th kept frame is labelled. PoseTrack labels every fourth outside its training set;
+    here a test split would be left with 13 people, so all frames keep their labels."""
+    scale: float = 0.25
+    """Size of the pictures; a quarter makes the person about 200 px high."""
+    jpeg_quality: int = 92
+    box_jitter: float = 0.06
+    """Standard deviation of a simulated detection's centre and log size, in box sizes."""
+
+
+def prepare(
+    options: Pose2simOptions,
+    sources: Path | str,
+    root: Path | str,
+    labels: Path | str = LABELS,
+) -> dict[str, Any]:
+    """Write the whole data set under `root` and return the content of its `dataset.json`.
+
+    UserError: a video is missing, damaged or shorter than the pseudo-labels, a camera is unknown,
+    or `root` holds something else than an earlier data set.
+    """
+    root = Path(root)
+    if root.exists() and any(root.iterdir()) and not (root / "dataset.json").is_file():
+        raise UserError(f"{root}: holds other files, expected a new folder or an earlier data set")
+    known = read_labels(labels)
+    for name in (name for split in SPLITS for name in options.cameras[split]):
+        if name not in known.cameras:
+            raise UserError(
+                f"option cameras: no {name} in {labels}, only {', '.join(known.cameras)}"
+            )
+    with replacing_folder(root) as temporary:
+        counts = {
+            split: _write_split(options, split, known, Path(sources), temporary) for split in SPLITS
+        }
+        record = {
+            "name": "pose2sim",
+            "labels": "pseudo-labels",
+            "seed": options.seed,
+            "options": asdict(options),
+            "sources": {
+                "pseudo_labels": sha256_of(labels),
+                "videos": {
+                    name: sha256_of(video_path(sources, name))
+                    for split in SPLITS
+                    for name in options.cameras[split]
+                },
+            },
+            "counts": counts,
+            "sha256": _sha256_of_folder(temporary),
+        }
+        write_json(temporary / "dataset.json", record)
+    return record
+
+
+def _write_split(
+    options: Pose2simOptions, split: str, labels: PseudoLabels, sources: Path, folder: Path
+) -> dict[str, int]:
+    parts, boxes, rows = [], [], []
+    for name in options.cameras[split]:
+        number = FIRST_NUMBER + 1 + list(labels.cameras).index(name)
+        video = f"{number}_mpiinew_{name}"
+        size = _write_images(
+            options,
+            video_path(sources, name),
+            folder / "images" / split / video,
+            labels.cameras[name],
+            len(labels.joints),
+        )
+        part = annotate(options, split, labels, labels.cameras[name], video)
+        parts.append(part)
+        boxes.append(_simulate_boxes(options, part, number, size))
+        rows.extend(_attributes(options, labels, labels.cameras[name], part, size))
+    merged = concatenate(parts)
+    write_folder(merged, folder / "annotations" / split)
+    found = Detections(
+        **{
+            key: np.concatenate([getattr(b, key) for b in boxes])
+            for key in ("image_id", "category_id", "box", "score")
+        }
+    )
+    write_detections(found, folder / "boxes" / f"{split}.json")
+    _write_attributes(rows, folder / "attributes" / f"{split}.csv")
+    return {
+        "videos": len(merged.video_names),
+        "frames": merged.frames,
+        "labelled_frames": int(merged.frame_labelled.sum()),
+        "persons": merged.persons,
+        "boxes": len(found.score),
+    }
+
+
+def annotate(
+    options: Pose2simOptions, split: str, labels: PseudoLabels, camera: Camera, video: str
+) -> Annotations:
+    """Pseudo-labels of one view, in pixels of the scaled pictures.
+
+    Every joint whose place lies inside the picture is annotated, seen or not, as its place is
+    known from the other views; the ears stay empty as in PoseTrack18.
+    """
+    joints = labels.joints[:: options.step]
+    frames = len(joints)
+    labelled = np.arange(frames) % options.label_stride[split] == 0
+    keypoints = _scaled(camera.project(joints[labelled]), options.scale)
+    limit = np.array([camera.width, camera.height]) * options.scale - 1
+    present = ((keypoints >= 0) & (keypoints <= limit)).all(-1)
+    present[:, EARS] = False
+    heads = head_boxes(joints[labelled], camera).reshape(-1, 2, 2)
+    low = np.where(present[..., None], keypoints, np.inf).min(1)
+    high = np.where(present[..., None], keypoints, -np.inf).max(1)
+    size = (high - low) * BOX_SCALE
+    corners = np.array(BYSTANDERS.get(camera.name, np.empty((0, 2))), dtype=np.float64)
+    regions = [_scaled(corners, options.scale)] if len(corners) else []
+    persons = len(keypoints)
+    number = int(video.split("_")[0])
+    return Annotations(
+        skeleton=POSETRACK18,
+        video_names=[video],
+        frame_video=np.zeros(frames, np.int64),
+        frame_index=np.arange(frames, dtype=np.int64),
+        frame_file=[f"images/{split}/{video}/{index:06d}.jpg" for index in range(frames)],
+        frame_id=3 * 10**10 + number * 10**4 + np.arange(frames, dtype=np.int64),
+        frame_labelled=labelled,
+        frame_annotated=labelled.copy(),
+        ignore_regions=[regions if flag else [] for flag in labelled],
+        person_frame=np.flatnonzero(labelled).astype(np.int64),
+        track_id=np.zeros(persons, np.int64),
+        keypoints=np.where(present[..., None], np.round(keypoints, 3), 0.0),
+        present=present,
+        visible=present.copy(),
+        joint_score=np.full(present.shape, UNSCORED),
+        box=np.round(np.concatenate([(low + high - size) / 2, size], axis=1), 3),
+        head_box=np.round(_scaled(heads, options.scale).reshape(-1, 4), 3),
+        score=np.full(persons, np.nan),
+    )
+
+
+def _scaled(pixels: np.ndarray, scale: float) -> np.ndarray:
+    """Pixels of the full frame in a picture `scale` times its size; integers are pixel centres."""
+    return (pixels + 0.5) * scale - 0.5
+
+
+def _write_images(
+    options: Pose2simOptions, video: Path, folder: Path, camera: Camera, expected: int
+) -> tuple[int, int]:
+    """Write every step-th frame, scaled; width and height of the pictures."""
+    size = (round(camera.width * options.scale), round(camera.height * options.scale))
+    folder.mkdir(parents=True)
+    count = 0
+    for frame in tqdm(read_frames(video), desc=f"pose2sim {camera.name}", total=expected):
+        if frame.shape[:2] != (camera.height, camera.width):
+            raise UserError(
+                f"{video}: frames are {frame.shape[1]} x {frame.shape[0]}, expected "
+                f"{camera.width} x {camera.height}; fetch the listed version again"
+            )
+        if count % options.step == 0:
+            small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            quality = [cv2.IMWRITE_JPEG_QUALITY, options.jpeg_quality]
+            _, data = cv2.imencode(".jpg", small, quality)
+            (folder / f"{count // options.step:06d}.jpg").write_bytes(data.tobytes())
+        count += 1
+    if count != expected:
+        raise UserError(
+            f"{video}: {count} readable frames, expected {expected}; the file is damaged: "
+            "remove it and run 'tdmi data fetch --source pose2sim'"
+        )
+    return size
+
+
+def _simulate_boxes(
+    options: Pose2simOptions, part: Annotations, number: int, size: tuple[int, int]
+) -> Detections:
+    """One box a person and frame: the labelled one moved and resized, scored by its overlap."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([options.seed, number])))
+    found, scores = [], []
+    for true in part.box:
+        shift, log_size = rng.normal(size=(2, 2)) * options.box_jitter
+        box = clipped(jittered(true, shift, log_size), *size)
+        found.append(box)
+        scores.append(round(0.3 + 0.69 * overlap(box, clipped(true, *size)), 4))
+    return Detections(
+        image_id=part.frame_id[part.person_frame],
+        category_id=np.ones(part.persons, np.int64),
+        box=np.array(found).reshape(-1, 4),
+        score=np.array(scores),
+    )
+
+
+def _attributes(
+    options: Pose2simOptions,
+    labels: PseudoLabels,
+    camera: Camera,
+    part: Annotations,
+    size: tuple[int, int],
+) -> list[dict[str, Any]]:
+    """A row a person: speed in head sizes per frame (mean over joints and neighbours), truncation
+    as the share of joints outside the picture; what is not known stays empty."""
+    track = _scaled(camera.project(labels.joints[:: options.step]), options.scale)
+    steps = np.linalg.norm(np.diff(track, axis=0), axis=-1)
+    rows = []
+    for person, frame in enumerate(part.person_frame):
+        box = part.head_box[person]
+        head = 0.6 * np.hypot(box[2] - box[0], box[3] - box[1])
+        present = part.present[person]
+        near = steps[max(frame - 1, 0) : frame + 1][:, present]
+        image_id = int(part.frame_id[frame])
+        rows.append(
+            {
+                "image_id": image_id,
+                "annotation_id": 100 * image_id,
+                "track_id": int(part.track_id[person]),
+                "speed": round(float(near.mean() / head), 4),
+                "truncation": round(1 - float(present.sum()) / (len(present) - len(EARS)), 4),
+            }
+        )
+    return rows
+
+
+def _write_attributes(rows: list[dict[str, Any]], path: Path) -> None:
+    text = io.StringIO()
+    names = ("image_id", "annotation_id", "track_id", *ATTRIBUTES)
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _sha256_of_folder(folder: Path) -> str:
+    digest = hashlib.sha256()
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    for name in sorted(files):
+        digest.update(f"{name} {sha256_of(files[name])}\n".encode())
+    return digest.hexdigest()
