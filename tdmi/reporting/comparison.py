@@ -2,7 +2,7 @@
 
 Differences are paired by seed, because run k of every method starts from the same single-frame
 weights and sees the same samples in the same order; seeds that one side lacks are left out. A
-difference is said to hold if the two-sided 95 % Student interval of the paired differences excludes
+difference is said to hold if the two-sided 95% Student interval of the paired differences excludes
 zero (choice of this project: the usual interval for few repetitions). It covers the randomness of
 training alone, not the choice of the videos.
 """

@@ -128,7 +128,7 @@ def _part(words: str, claims: list[Claim]) -> str:
         return ""
     clauses = [
         f"{number(abs(claim.mean))} {'ahead of' if claim.mean >= 0 else 'behind'} "
-        f"“{claim.rival.label}”"
+        f"{claim.rival.label}"
         for claim in claims
     ]
     listed = clauses[-1] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"

@@ -12,6 +12,7 @@ from tdmi.reporting import style
 from tdmi.reporting.tables import NOT_RUN, Cell, Table
 
 _THEMED = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.RULE: "var(--rule)"}
+_THEMED["#ffffff"] = "var(--paper)"
 
 
 def table(source: Table, marked_rows: frozenset[int] = frozenset(), folded: bool = False) -> str:

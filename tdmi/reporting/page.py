@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from importlib import resources
 from string import Template
@@ -15,7 +16,7 @@ from tdmi.reporting.settings import Settings
 from tdmi.reporting.tables import Table, number
 
 RULE = (
-    "Differences are taken seed by seed. “Beyond the spread of seeds” means that the 95 % Student "
+    "Differences are taken seed by seed. “Beyond the spread of seeds” means that the 95% Student "
     "interval of these differences (in brackets) excludes zero. The “best” of a family is chosen "
     "on these very results, which favours the rival."
 )
@@ -63,7 +64,7 @@ def _introduction(content: Content) -> str:
     done = len(content.runs.groups[["method", "seed"]].drop_duplicates())
     facts = [
         (settings.dataset.name, f"split “{settings.dataset.split}”"),
-        (str(len(settings.methods)), "methods, one trainer, one evaluator"),
+        (str(len(settings.methods)), "methods"),
         (f"{done} of {planned}" if done < planned else str(done), "runs"),
         (_counts(content), "labelled people in the test split"),
     ]
@@ -136,8 +137,19 @@ def _accuracy(content: Content) -> str:
 
 def _titled(table: Table, settings: Settings) -> str:
     marked = [i for i, m in enumerate(settings.methods) if m.name == settings.subject]
-    rows = frozenset(marked if len(table.cells) == len(settings.methods) else [])
-    return f"<h3>{escape(table.title)}</h3>{html.table(table, rows, folded=True)}"
+    body = html.table(_mean_first(table), frozenset(marked), folded=True)
+    return f"<h3>{escape(table.title)}</h3>{body}"
+
+
+def _mean_first(table: Table) -> Table:
+    """The columns that matter most beside the names, where a narrow screen shows them, too."""
+    first = [i for i, text in enumerate(table.headings) if text.startswith(("Mean", "vs", "Seeds"))]
+    order = [0, 1, *first, *(i for i in range(2, len(table.headings)) if i not in first)]
+    return replace(
+        table,
+        headings=[table.headings[i] for i in order],
+        cells=[[row[i] for i in order] for row in table.cells],
+    )
 
 
 def _drawing(content: Content, name: str) -> str:
@@ -165,7 +177,8 @@ def _real_video(content: Content) -> str:
         "spaced, not chosen."
     )
     body = "".join(
-        f"<h3>{escape(t.title)}</h3>{html.table(t, folded=True)}" for t in content.real_tables
+        f"<h3>{escape(table.title)}</h3>{html.table(_mean_first(table), folded=True)}"
+        for table in content.real_tables
     )
     if content.real_gallery:
         body += f'<div class="pictures">{_pictures(content.real_gallery)}</div>'

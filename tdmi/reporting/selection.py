@@ -82,8 +82,9 @@ def choose(
     with the largest error of `reference`, last one whose error of `reference` is the median. A rule
     takes each person (track) once at most, and no row is taken twice.
     """
-    spread = table[methods].max(axis=1) - table[methods].min(axis=1)
-    error = table[reference]
+    errors = table[methods].round(6)  # what the last bits of a sum say must not decide a tie
+    spread = (errors.max(axis=1) - errors.min(axis=1)).round(6)
+    error = errors[reference]
     middle = (error - error.quantile(0.5, interpolation="lower")).abs()
     chosen: list[tuple[int, str]] = []
     for rule, ranking, count in (

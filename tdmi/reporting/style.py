@@ -97,6 +97,8 @@ def rows_axis(axes: Axes, labels: list[str]) -> None:
 def save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
     """Write `<name>.svg`, `<name>.png` and the plotted numbers as `<name>.csv` into `folder`."""
     with applied():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for both files
         for suffix, metadata in (
             ("svg", {"Date": None, "Creator": None, "Format": None, "Type": None}),
             ("png", {"Software": None}),

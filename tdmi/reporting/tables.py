@@ -90,9 +90,7 @@ def comparison_table(
     best = {group: table["mean"].max() for group, table in summaries.items()}
     references = [("single_frame", settings.reference, "vs single frame")]
     if settings.equal_compute:
-        references.append(
-            ("equal_compute", settings.equal_compute, "vs single frame of equal compute")
-        )
+        references.append(("equal_compute", settings.equal_compute, "vs equal compute"))
     changes = {key: comparison.differences(values["total"], name) for key, name, _ in references}
     cost = runs.cost.set_index("method")
     rows, data = [], []
@@ -123,7 +121,7 @@ def comparison_table(
         caption=(
             f"{dataset.name}, split {dataset.split}, labels: {dataset.label_kind}. Average "
             "precision of the PoseTrack evaluator in per cent, mean over seeds ± sample standard "
-            "deviation. Differences are paired by seed; * marks those whose 95 % "
+            "deviation. Differences are paired by seed; * marks those whose 95% "
             "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
             "operations per multiply-add."
         ),

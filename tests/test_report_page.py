@@ -1,0 +1,204 @@
+import base64
+import csv
+import io
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from report_suite import METHODS, SEEDS, write_suite
+
+from tdmi.errors import UserError
+from tdmi.reporting import gallery, page
+from tdmi.reporting.report import make_report
+from tdmi.reporting.settings import load
+
+PUBLISHED = Path(__file__).parent.parent / "results" / "published.csv"
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about: references, pictures, ids, tables and their cells."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.references, self.pictures, self.ids = [], [], []
+        self.tables, self.tags, self.section = [], set(), None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.add(tag)
+        for name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
+            if name in values:
+                self.references.append(values[name])
+        if "id" in values:
+            self.ids.append(values["id"])
+        if tag == "img":
+            self.pictures.append(values)
+        if tag == "section":
+            self.section = values["id"]
+        if tag == "table":
+            self.tables.append({"section": self.section, "class": values["class"], "text": ""})
+
+    def handle_data(self, data):
+        if self.tables:
+            self.tables[-1]["text"] += data + "|"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    settings = load(write_suite(folder))
+    make_report(settings, folder / "runs", folder / "results" / "made_up", PUBLISHED)
+    return settings, folder, folder / "results" / "made_up"
+
+
+@pytest.fixture(scope="module")
+def text(made):
+    return (made[2] / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_second_report_is_the_same_to_the_byte(made):
+    settings, folder, out = made
+    again = folder / "results" / "again"
+    make_report(settings, folder / "runs", again, PUBLISHED)
+    files = sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert [f for f in files if (out / f).read_bytes() != (again / f).read_bytes()] == []
+
+
+def test_the_page_asks_for_nothing_outside_itself(text):
+    parsed = Page(text)
+    assert [r for r in parsed.references if not r.startswith(("data:", "#"))] == []
+    assert parsed.tags.isdisjoint({"link", "iframe", "object", "embed"})
+    style = text.split("<style>")[1].split("</style>")[0]
+    assert "@import" not in style
+    assert "url(" not in style
+    script = text.split("<script>")[1].split("</script>")[0]
+    assert not any(word in script for word in ("fetch", "XMLHttp", "import(", "http"))
+
+
+def test_links_lead_to_ids_that_stand_on_the_page_once(text):
+    parsed = Page(text)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    inner = {r[1:] for r in parsed.references if r.startswith("#")}
+    assert inner <= set(parsed.ids)
+
+
+def test_every_picture_decodes_and_has_a_text_instead(text):
+    pictures = Page(text).pictures
+    assert len(pictures) == 8 + 4 + 1
+    for picture in pictures:
+        data = base64.b64decode(picture["src"].split("base64,")[1], validate=True)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert len(picture["alt"]) > 20
+    assert text.count('<svg role="img" aria-label="') == text.count("<svg") == 8
+
+
+def test_figures_are_saved_as_svg_png_and_numbers(made):
+    _, _, out = made
+    drawings = sorted(path.stem for path in (out / "figures").glob("*.svg"))
+    assert len(drawings) == 8
+    for name in drawings:
+        root = ElementTree.parse(out / "figures" / f"{name}.svg").getroot()
+        assert root.tag.endswith("svg")
+        assert b"<dc:date>" not in (out / "figures" / f"{name}.svg").read_bytes()
+        assert cv2.imread(str(out / "figures" / f"{name}.png")) is not None
+        rows = list(csv.reader(io.StringIO((out / "figures" / f"{name}.csv").read_text())))
+        assert len(rows) > 1
+
+
+def test_published_numbers_stand_in_tables_of_their_own(made, text):
+    _, _, out = made
+    for table in Page(text).tables:
+        assert (table["class"] == "published") == (table["section"] == "published")
+    for path in (out / "tables").glob("*.csv"):
+        assert "published" not in path.read_text()
+    with PUBLISHED.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {"85.7", "85.9"} <= {row["published_mean"] for row in rows if "TDMI" in row["method"]}
+    assert not any(column.endswith("_mean") and "published" not in column for column in rows[0])
+    assert all(row["source"] or row["confidence"] for row in rows)
+
+
+def test_missing_runs_are_named_and_counted(made, text):
+    methods = len(METHODS)
+    planned = sum(len(m.get("seeds", SEEDS)) for m in METHODS)
+    assert f"<b>{planned - 4} of {planned}</b>runs" in text
+    comparison = [t for t in Page(text).tables if t["section"] == "accuracy"]
+    assert len(comparison) == 2
+    assert all(t["text"].count("not run") == 1 and "2 of 3" in t["text"] for t in comparison)
+    assert methods == 6
+
+
+def test_metrics_for_comparing_revisions_hold_the_means(made):
+    _, _, out = made
+    content = json.loads((out / "metrics.json").read_text())
+    rows = list(csv.DictReader((out / "tables" / "comparison_detected_boxes.csv").open()))
+    for row in rows:
+        if row["mean_ap_mean"]:
+            measured = content["detected_boxes"][row["method"]]
+            assert measured == pytest.approx(float(row["mean_ap_mean"]), abs=1e-3)
+    assert "flow_fusion" not in content["detected_boxes"]
+
+
+def test_provenance_separates_what_all_runs_share():
+    common, rest = page.shared({"a": {"x": 1, "seed": 1}, "b": {"x": 1, "seed": 2, "y": 3}})
+    assert common == {"x": 1}
+    assert rest == {"a": {"seed": 1}, "b": {"seed": 2, "y": 3}}
+
+
+def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
+    settings, folder, out = made
+    before = (out / "index.html").read_bytes()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gallery, "real_video_gallery", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_report(settings, folder / "runs", out, PUBLISHED)
+    assert (out / "index.html").read_bytes() == before
+    assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_a_folder_with_other_things_is_not_overwritten(made, tmp_path):
+    settings, folder, _ = made
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match=r"thesis\.txt"):
+        make_report(settings, folder / "runs", tmp_path, PUBLISHED)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_without_any_run_the_page_still_says_so(made, tmp_path):
+    settings = made[0]
+    settings = replace(settings, methods=settings.methods[:5], box_protocols=("detected_boxes",))
+    make_report(settings, tmp_path / "no_runs", tmp_path / "out", PUBLISHED)
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "has not been run on detected boxes; no answer yet." in text
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"title": None, "colour": "red"}, "unknown keys ['colour']"),
+        ({"reference": "nobody"}, "reference: 'nobody'"),
+        ({"seeds": ["one"]}, "seeds: found ['one']"),
+        ({"methods": []}, "methods: found []"),
+        ({"dataset": {"name": "x", "root": "y"}}, "dataset: missing keys ['split']"),
+    ],
+)
+def test_a_wrong_mapping_names_the_key(made, tmp_path, change, place):
+    mapping = yaml.safe_load((made[1] / "report.yaml").read_text()) | change
+    path = tmp_path / "report.yaml"
+    path.write_text(yaml.safe_dump(mapping))
+    with pytest.raises(UserError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert place in str(caught.value)
