@@ -178,7 +178,11 @@ def test_a_folder_with_other_things_is_not_overwritten(made, tmp_path):
 
 def test_without_any_run_the_page_still_says_so(made, tmp_path):
     settings = made[0]
-    settings = replace(settings, methods=settings.methods[:5], box_protocols=("detected_boxes",))
+    first = settings.methods[:5]
+    names = tuple(method.name for method in first)
+    settings = replace(
+        settings, methods=first, gallery_methods=names, box_protocols=("detected_boxes",)
+    )
     make_report(settings, tmp_path / "no_runs", tmp_path / "out", PUBLISHED)
     text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "has not been run on detected boxes; no answer yet." in text
