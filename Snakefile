@@ -22,3 +22,18 @@ rule all:
     input:
         evaluated_runs(),
         report_files(),
+
+
+rule all_data:
+    input:
+        [record for suite in SUITES for record in dataset_records(suite)],
+
+
+rule all_runs:
+    input:
+        trained_runs(),
+
+
+rule all_metrics:
+    input:
+        evaluated_runs(),

@@ -35,6 +35,13 @@ def dataset_records(suite):
     return [f"{dataset['root']}/dataset-{split}.json" for split in SPLITS]
 
 
+def trained_runs():
+    """The checkpoints of every run of every suite of the main job."""
+    return [
+        f"runs/{run}/checkpoint.pt" for suite in SUITES.values() for run in run_names(suite)
+    ]
+
+
 def evaluated_runs():
     """The metrics of every run of every suite of the main job."""
     return [
