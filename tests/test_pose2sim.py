@@ -16,7 +16,8 @@ from tdmi.datasets.pose2sim.detect import combine_looks
 from tdmi.datasets.pose2sim.joints import head_boxes, joints_from_landmarks
 from tdmi.datasets.pose2sim.labels import PseudoLabels, read_labels, write_labels
 from tdmi.datasets.pose2sim.landmarks import MIRRORED, NAMES
-from tdmi.datasets.pose2sim.prepare import Pose2simOptions, annotate, prepare
+from tdmi.datasets.pose2sim.options import Pose2simOptions, read_options
+from tdmi.datasets.pose2sim.prepare import annotate, prepare
 from tdmi.datasets.pose2sim.quality import reprojection_errors, summary
 from tdmi.datasets.pose2sim.refine import (
     estimate_shifts,
@@ -80,7 +81,7 @@ def ring(count=4, width=640, height=480):
 def person(frames=30, speed=0.03):
     """Landmarks [F, L, 3] of a stiff figure that walks on a curve and turns."""
     standing = {
-        "nose": (0.12, 0, 1.62), "eye": (0.09, 0.03, 1.66), "ear": (0, 0.075, 1.64),
+        "nose": (0.12, 0, 1.62), "eye": (0.09, 0.03, 1.64), "ear": (0, 0.075, 1.64),
         "mouth": (0.10, 0.02, 1.57), "shoulder": (0, 0.18, 1.42), "elbow": (0.05, 0.25, 1.15),
         "wrist": (0.20, 0.27, 0.95), "hip": (0, 0.10, 0.95), "knee": (0.08, 0.11, 0.52),
         "ankle": (0.02, 0.12, 0.08),
@@ -259,8 +260,12 @@ def test_smoothing_is_savitzky_golay_and_ignores_single_wrong_frames():
     plain = smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2, tolerance=1e6)
     np.testing.assert_allclose(plain[4:-4], savgol_filter(noisy, 9, 2, axis=0)[4:-4], atol=1e-9)
     noisy[20] += 0.5
-    robust = smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2)
-    assert np.linalg.norm(robust - track, axis=-1)[4:-4].max() < 0.02
+    robust, pulled = (
+        smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2, tolerance=tolerance)
+        for tolerance in (0.02, 1e6)
+    )
+    assert np.linalg.norm(pulled - plain, axis=-1).max() > 0.2
+    assert np.linalg.norm(robust - plain, axis=-1).max() < 0.02
     noisy[7] = np.nan
     assert np.isfinite(smooth(noisy, np.ones(noisy.shape[:2]))).all()
 
@@ -270,11 +275,10 @@ def test_smoothing_is_savitzky_golay_and_ignores_single_wrong_frames():
 
 def test_head_joints_are_built_upright_on_a_standing_figure():
     joints = joints_from_landmarks(person(1)[0])
-    at = dict(zip(POSETRACK18.joints, joints - (person(1)[0].mean(0) * 0), strict=True))
+    at = dict(zip(POSETRACK18.joints, joints, strict=True))
     ears = (at["left_ear"] + at["right_ear"]) / 2
-    np.testing.assert_allclose(np.linalg.norm(at["head_top"] - ears), 0.13)
-    # Nose and eyes are at the ears' height on average, so the head is upright.
-    np.testing.assert_allclose(at["head_top"] - ears, [0, 0, 0.13], atol=1e-9)
+    # The eyes are at the ears' height, so the head is upright.
+    np.testing.assert_allclose(at["head_top"] - ears, [0, 0, 0.15], atol=1e-9)
     shoulders = (at["left_shoulder"] + at["right_shoulder"]) / 2
     np.testing.assert_allclose(at["head_bottom"], (shoulders + ears) / 2)
 
@@ -449,3 +453,26 @@ def test_a_folder_with_other_files_is_left_alone(tiny):
     with pytest.raises(UserError, match="holds other files"):
         prepare(options, folder / "sources", folder, folder / "labels.json")
     assert (folder / "keep.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("stride: 2", "unknown option stride"),
+        ("step: 0", "step, label_stride"),
+        ("cameras: {train: [cam01]}", "cameras: expected an entry"),
+        ("- 1", "found a list"),
+    ],
+)
+def test_wrong_options_are_named(tmp_path, text, found):
+    with pytest.raises(UserError, match=found):
+        read_options(write(tmp_path / "options.yaml", text))
+    chosen = read_options(write(tmp_path / "options.yaml", "step: 1\nscale: 0.5"))
+    assert (chosen.step, chosen.scale) == (1, 0.5)
+
+
+def test_an_unknown_camera_is_named(tiny):
+    folder, options = tiny
+    wrong = replace(options, cameras=options.cameras | {"test": ("cam09",)})
+    with pytest.raises(UserError, match="no cam09"):
+        prepare(wrong, folder / "sources", folder / "set", folder / "labels.json")

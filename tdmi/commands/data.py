@@ -10,6 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
     _add_fetch(actions)
     _add_mocap(actions)
+    _add_pose2sim(actions)
     _add_contact_sheet(actions)
 
 
@@ -62,6 +63,23 @@ def _mocap(args: argparse.Namespace) -> None:
     for split in [args.split] if args.split else SPLITS:
         record = generate_split(options, split, args.sources, root)
         print(f"mocap {split}: {record['counts']}")
+
+
+def _add_pose2sim(actions: argparse._SubParsersAction) -> None:
+    parser = actions.add_parser("pose2sim", help="prepare the real video with its pseudo-labels")
+    parser.add_argument("--options", type=Path, metavar="FILE", help="YAML mapping of options")
+    parser.add_argument("--sources", type=Path, default=Path("data/sources"), metavar="DIR")
+    parser.add_argument("--root", type=Path, default=Path("data/pose2sim"), metavar="DIR")
+    parser.set_defaults(perform=_pose2sim)
+
+
+def _pose2sim(args: argparse.Namespace) -> None:
+    from tdmi.datasets.pose2sim.options import read_options
+    from tdmi.datasets.pose2sim.prepare import prepare
+
+    record = prepare(read_options(args.options), args.sources, args.root)
+    for split, counts in record["counts"].items():
+        print(f"pose2sim {split}: {counts}")
 
 
 def _add_contact_sheet(actions: argparse._SubParsersAction) -> None:

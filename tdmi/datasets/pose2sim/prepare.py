@@ -7,9 +7,8 @@ camera is a new view of known poses, not a new person or a new movement.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,20 @@ from tdmi.annotations import UNSCORED, Annotations, concatenate
 from tdmi.datasets.acquire import replacing_folder, sha256_of
 from tdmi.datasets.coco import Detections, write_detections
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
+from tdmi.datasets.mocap.generate import sha256_of_folder
+from tdmi.datasets.mocap.labels import ATTRIBUTES, HEAD_SIZE, pace, person_box
 from tdmi.datasets.pose2sim.calibration import Camera
 from tdmi.datasets.pose2sim.joints import head_boxes
 from tdmi.datasets.pose2sim.labels import LABELS, PseudoLabels, read_labels
+from tdmi.datasets.pose2sim.options import SPLITS, Pose2simOptions
 from tdmi.datasets.pose2sim.videos import read_frames, video_path
 from tdmi.datasets.posetrack18 import write_folder
 from tdmi.errors import UserError
 from tdmi.files import write_json, write_text
 from tdmi.skeletons import POSETRACK18
 
-SPLITS = ("train", "val", "test")
 FIRST_NUMBER = 950000
 """Number of a camera's video is this plus the camera's place in the calibration, from 1."""
-BOX_SCALE = 1.3
-"""The person box of PoseTrack18 files is the extent of the joints times this."""
 EARS = (POSETRACK18.index("left_ear"), POSETRACK18.index("right_ear"))
 BYSTANDERS = {
     "cam01": ((0, 285), (135, 285), (135, 775), (0, 775)),
@@ -42,32 +41,6 @@ BYSTANDERS = {
 }
 """Corners in pixels of the full frames around a second person who stands in the background of two
 views and has no labels: an ignore region."""
-# The files know nothing of these; a column without numbers says so.
-ATTRIBUTES = (
-    "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Pose2simOptions:
-    """Options of the data set; the defaults are choices of this project."""
-
-    seed: int = 2023
-    cameras: dict[str, tuple[str, ...]] = field(
-        default_factory=lambda: {"train": ("cam01", "cam03"), "val": ("cam04",), "test": ("cam02",)}
-    )
-    """Train on a front and a back view, test on the view that shows the person upright from the
-    front, whole in every frame."""
-    step: int = 2
-    """Every n-th frame of the 60 a second: 2 makes neighbours 33 ms apart."""
-    label_stride: dict[str, int] = field(default_factory=lambda: {"train": 1, "val": 1, "test": 1})
-    """Every n-th kept frame is labelled. PoseTrack labels every fourth outside its training set;
-    here a test split would be left with 13 people, so all frames keep their labels."""
-    scale: float = 0.25
-    """Size of the pictures; a quarter makes the person about 200 px high."""
-    jpeg_quality: int = 92
-    box_jitter: float = 0.06
-    """Standard deviation of a simulated detection's centre and log size, in box sizes."""
 
 
 def prepare(
@@ -108,7 +81,7 @@ def prepare(
                 },
             },
             "counts": counts,
-            "sha256": _sha256_of_folder(temporary),
+            "sha256": sha256_of_folder(temporary),
         }
         write_json(temporary / "dataset.json", record)
     return record
@@ -131,7 +104,7 @@ def _write_split(
         part = annotate(options, split, labels, labels.cameras[name], video)
         parts.append(part)
         boxes.append(_simulate_boxes(options, part, number, size))
-        rows.extend(_attributes(options, labels, labels.cameras[name], part, size))
+        rows.extend(_attributes(options, labels, labels.cameras[name], part))
     merged = concatenate(parts)
     write_folder(merged, folder / "annotations" / split)
     found = Detections(
@@ -167,9 +140,7 @@ def annotate(
     present = ((keypoints >= 0) & (keypoints <= limit)).all(-1)
     present[:, EARS] = False
     heads = head_boxes(joints[labelled], camera).reshape(-1, 2, 2)
-    low = np.where(present[..., None], keypoints, np.inf).min(1)
-    high = np.where(present[..., None], keypoints, -np.inf).max(1)
-    size = (high - low) * BOX_SCALE
+    boxes = [person_box(one[there]) for one, there in zip(keypoints, present, strict=True)]
     corners = np.array(BYSTANDERS.get(camera.name, np.empty((0, 2))), dtype=np.float64)
     regions = [_scaled(corners, options.scale)] if len(corners) else []
     persons = len(keypoints)
@@ -190,7 +161,7 @@ def annotate(
         present=present,
         visible=present.copy(),
         joint_score=np.full(present.shape, UNSCORED),
-        box=np.round(np.concatenate([(low + high - size) / 2, size], axis=1), 3),
+        box=np.array(boxes),
         head_box=np.round(_scaled(heads, options.scale).reshape(-1, 4), 3),
         score=np.full(persons, np.nan),
     )
@@ -252,25 +223,22 @@ def _attributes(
     labels: PseudoLabels,
     camera: Camera,
     part: Annotations,
-    size: tuple[int, int],
 ) -> list[dict[str, Any]]:
-    """A row a person: speed in head sizes per frame (mean over joints and neighbours), truncation
-    as the share of joints outside the picture; what is not known stays empty."""
+    """A row a person: speed in head sizes per frame (mean over joints and neighbouring frames),
+    truncation as the share of joints outside the picture. What cannot be known stays empty."""
     track = _scaled(camera.project(labels.joints[:: options.step]), options.scale)
-    steps = np.linalg.norm(np.diff(track, axis=0), axis=-1)
     rows = []
     for person, frame in enumerate(part.person_frame):
         box = part.head_box[person]
-        head = 0.6 * np.hypot(box[2] - box[0], box[3] - box[1])
+        head = HEAD_SIZE * float(np.hypot(box[2] - box[0], box[3] - box[1]))
         present = part.present[person]
-        near = steps[max(frame - 1, 0) : frame + 1][:, present]
         image_id = int(part.frame_id[frame])
         rows.append(
             {
                 "image_id": image_id,
                 "annotation_id": 100 * image_id,
                 "track_id": int(part.track_id[person]),
-                "speed": round(float(near.mean() / head), 4),
+                "speed": round(pace(track[:, present], frame) / head, 4),
                 "truncation": round(1 - float(present.sum()) / (len(present) - len(EARS)), 4),
             }
         )
@@ -284,11 +252,3 @@ def _write_attributes(rows: list[dict[str, Any]], path: Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
-
-
-def _sha256_of_folder(folder: Path) -> str:
-    digest = hashlib.sha256()
-    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    for name in sorted(files):
-        digest.update(f"{name} {sha256_of(files[name])}\n".encode())
-    return digest.hexdigest()
