@@ -239,11 +239,14 @@ def _provenance(content: Content) -> str:
     if not runs:
         return "<p>Not run.</p>"
     common, differing = shared(runs)
-    parts = [html.pairs(list(common.items()))] if common else []
-    for name, values in differing.items():
-        if values:
-            parts.append(html.details(name, html.pairs(list(values.items()))))
-    return f"<p>The same for all runs, then what differs from run to run.</p>{''.join(parts)}"
+    single = "".join(
+        html.details(name, html.pairs(list(values.items())))
+        for name, values in differing.items()
+        if values
+    )
+    return f"<p>The same for all runs:</p>{html.pairs(list(common.items()))}" + html.details(
+        "What differs from run to run", single
+    )
 
 
 def shared(runs: dict[str, dict[str, Any]]) -> tuple[dict, dict[str, dict]]:

@@ -39,14 +39,18 @@ def page_part(frame: pd.DataFrame) -> str:
     return "".join(parts)
 
 
+def _recalled(row: pd.Series, column: str) -> bool:
+    confirmed = column == "published_mean" and "mean confirmed" in row["confidence"]
+    return "recalled" in row["confidence"] and not confirmed
+
+
 def _table(rows: pd.DataFrame) -> str:
     heads = ["Method", "Year", "Backbone", "Split", "Measure"]
     heads += [heading(group) for group in GROUPS]
     heads += ["Boxes and remarks", "Source and confidence"]
     cells = []
     for _, row in rows.iterrows():
-        recalled = "recalled" in row["confidence"]
-        values = [f"<em>{row[v]}</em>" if recalled else row[v] for v in _VALUES]
+        values = [f"<em>{row[v]}</em>" if _recalled(row, v) else row[v] for v in _VALUES]
         words = [escape(row[name]) for name in ("year", "backbone", "split", "measure")]
         remarks = "; ".join(text for text in (row["boxes"], row["note"]) if text)
         source = "; ".join(text for text in (row["source"], row["confidence"]) if text)
