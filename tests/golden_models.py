@@ -120,9 +120,11 @@ def assert_step_equals_golden(
     for name, (abs_sum, first, last) in golden["grads"].items():
         grad = grads[name].flatten()
         actual = [float(grad.abs().sum()), float(grad[0]), float(grad[-1])]
-        # Gradients of biases before a batch norm are zero up to rounding: hence the scale.
-        part, floor = (1e-8, 1e-14) if double else (0.05, 1e-6)
-        tolerance = part * abs_sum + floor * scale
+        # Gradients of biases before a batch norm are zero up to rounding: hence the floor. In
+        # float32 the reference itself is this far from its own float64.
+        own = np.abs(np.subtract([abs_sum, first, last], step["float64"]["grads"][name])).max()
+        tolerance = 1e-8 * abs_sum if double else 0.05 * abs_sum + 10 * own
+        tolerance += (1e-14 if double else 1e-6) * scale
         assert np.abs(np.subtract(actual, [abs_sum, first, last])).max() <= tolerance, name
     for name, sums in golden["running_after"].items():
         stem = name.removesuffix("running_mean")
