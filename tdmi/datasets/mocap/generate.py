@@ -66,8 +66,9 @@ def generate_split(
     root = Path(root)
     library = load_library(sources, split)
     root.mkdir(parents=True, exist_ok=True)
+    for left_by_a_killed_run in root.glob(f".{split}.*.part"):
+        shutil.rmtree(left_by_a_killed_run)
     temporary = root / f".{split}.{os.getpid()}.part"
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
         counts = _write_videos(options, split, library, temporary)
         record = {
