@@ -55,8 +55,8 @@ def legacy_surrogate(first: Tensor, second: Tensor, temperature: float = 0.05) -
     i.e. a Kullback-Leibler routine that wants log s is given s. Kept as it is, flaw included, so
     that the recipe behind the published numbers can be measured:
 
-    * it is no divergence: always negative (between -log(N)/N and about -1/N), not zero for
-      s = t, and nearly blind to whether s and t agree;
+    * it is no divergence: always negative, from about -log(N)/N for flat t towards 0 for peaked t,
+      not zero for s = t, and nearly blind to whether s and t agree;
     * its gradient is almost only that of the entropy of `second`, so a positive sign flattens
       that argument's maps and a negative sign sharpens them.
     """
