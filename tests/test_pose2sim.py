@@ -1,5 +1,6 @@
 """The real-video data set: cameras, triangulation, checks of the cameras, labels, preparation."""
 
+import sys
 from dataclasses import replace
 
 import cv2
@@ -12,7 +13,7 @@ from tdmi.datasets.acquire import sha256_of
 from tdmi.datasets.coco import read_detections as read_boxes
 from tdmi.datasets.pose2sim import labels as label_files
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
-from tdmi.datasets.pose2sim.detect import combine_looks
+from tdmi.datasets.pose2sim.detect import Detector, combine_looks
 from tdmi.datasets.pose2sim.joints import head_boxes, joints_from_landmarks
 from tdmi.datasets.pose2sim.labels import PseudoLabels, read_labels, write_labels
 from tdmi.datasets.pose2sim.landmarks import MIRRORED, NAMES
@@ -252,6 +253,12 @@ def test_looks_are_combined_by_the_median_after_turning_exchanged_ones():
     spread = np.stack([look + np.array([10, 0, 0]), look, look - np.array([10, 0, 0])])
     # Median distance to the median is 10 px, which halves the weight.
     np.testing.assert_allclose(combine_looks(spread)[:, 2], 0.4)
+
+
+def test_a_missing_pose_model_is_explained(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    with pytest.raises(UserError, match=r"pip install mediapipe==0\.10\.21"):
+        Detector()
 
 
 def test_smoothing_is_savitzky_golay_and_ignores_single_wrong_frames():

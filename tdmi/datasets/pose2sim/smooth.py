@@ -38,11 +38,13 @@ def _fit(
     """The fitted value at offset zero [..., 3]; NaN where too few frames are known."""
     robust = weights
     enough = (weights > 0).sum(0) > basis.shape[1]
-    for _ in range(10):
+    # The scale comes down by halves, so that a far wrong frame cannot hold the fit at the start.
+    for step in range(12):
         normal = np.einsum("f...,fi,fj->...ij", robust, basis, basis)
         side = np.einsum("f...,fi,f...k->...ik", robust, basis, values)
         normal = np.where(enough[..., None, None], normal, np.eye(basis.shape[1]))
         solved = np.linalg.solve(normal, side)
         off = np.linalg.norm(values - np.einsum("fi,...ik->f...k", basis, solved), axis=-1)
-        robust = weights / (1 + (off / tolerance) ** 2)
+        scale = tolerance * 2.0 ** max(5 - step, 0)
+        robust = weights / (1 + (off / scale) ** 2)
     return np.where(enough[..., None], solved[..., 0, :], np.nan)
