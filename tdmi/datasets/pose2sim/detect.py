@@ -31,7 +31,7 @@ class Detector:
         except ImportError:
             raise UserError(
                 "mediapipe is not installed; make an environment of its own with "
-                f"'pip install mediapipe=={MEDIAPIPE_VERSION} pyyaml tqdm' and run this there"
+                f"'pip install mediapipe=={MEDIAPIPE_VERSION} scipy pyyaml tqdm' and run this there"
             ) from None
         if mediapipe.__version__ != MEDIAPIPE_VERSION:
             raise UserError(
