@@ -14,6 +14,7 @@ from golden_models import (
 
 from baselines.single_frame import SingleFrame
 from tdmi.checkpoints import from_hrnet
+from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import Target
 
@@ -109,3 +110,11 @@ def test_unused_outputs_are_not_built():
     x = trunk(torch.randn(2, 3, 64, 48))[0].sum()
     x.backward()
     assert all(p.grad is not None for p in trunk.parameters())
+
+
+def test_names_of_parallel_training_and_foreign_files():
+    weight = torch.zeros(1)
+    assert list(from_hrnet({"module.final_layer.bias": weight})) == ["head.bias"]
+    assert list(from_hrnet({"stage2.0.x": weight})) == ["backbone.stage2.0.x"]
+    with pytest.raises(UserError, match=r"incre_modules\.0"):
+        from_hrnet({"incre_modules.0.weight": weight})

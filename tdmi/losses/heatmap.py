@@ -22,10 +22,10 @@ def heatmap_loss(
     and TDMI (TDMI eq. 11: squared Euclidean distance; released code: no half).
 
     `foreground`: every squared error is multiplied by `1 + foreground * target`. 0 (default) is the
-    published loss. A choice of this project, with the value 9, for training from scratch: over 95 %
-    of a target is background, and with a small budget the plain mean first learns to predict almost
-    nothing, then one mean pose, and stays there; the weighted one leaves that plateau. It changes
-    where the minimum is not: both are zero only where prediction and target agree.
+    published loss. A choice of this project, with the value 9, for training from scratch: some 97 %
+    of a target is background, and within a small budget the plain mean sticks at one mean pose. The
+    weighted error is zero for the same prediction, but where the target is uncertain its optimum is
+    higher than the target's mean, so peaks are less faint.
     """
     error = (weight[:, :, None, None] * (prediction - target)).square()
     if foreground:
