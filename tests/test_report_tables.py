@@ -4,15 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from report_suite import metrics
 
 from tdmi.errors import UserError
-from tdmi.reporting import comparison, headline, tables
+from tdmi.reporting import comparison, figures, headline, tables
+from tdmi.reporting.from_suite import settings_of
 from tdmi.reporting.runs import Runs, read_runs
 from tdmi.reporting.settings import Dataset, Method, Settings
 from tdmi.skeletons import POSETRACK17
 
 BOXES = "detected_boxes"
+SUITES = Path(__file__).parent.parent / "workflow" / "config"
 
 
 def suite(names: list[str], seeds=(1, 2, 3)) -> Settings:
@@ -223,3 +226,30 @@ def test_every_run_stands_in_the_long_table(tmp_path):
     chosen = frame.query("method == 'tdmi' and seed == 3 and measure == 'ap' and joint == 'nose'")
     assert isinstance(chosen, pd.DataFrame)
     assert chosen.value.tolist() == [64.0]
+
+
+def test_labels_are_moved_apart_about_their_middle():
+    assert figures.spaced([9.0, 5.0, 5.0, 1.0], 1.0) == [9.0, 5.5, 4.5, 1.0]
+    # The pair 5, 5 spreads to 5.5, 4.5 and meets 4.1: three about 4.7.
+    assert figures.spaced([5.0, 5.0, 4.1], 1.0) == pytest.approx([5.7, 4.7, 3.7])
+
+
+def test_a_reference_with_a_single_run_is_subtracted_from_every_seed(tmp_path):
+    table = table_of(tmp_path, VALUES | {"single": [60.0, None, None]})
+    row = table.data.set_index("method").loc["tdmi"]
+    # 60, 62, 64 minus 60: mean 2, standard deviation that of the method itself.
+    assert row["vs_single_frame_mean"] == pytest.approx(2)
+    assert row["vs_single_frame_std"] == pytest.approx(2)
+    assert row["vs_equal_compute_mean"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_suite_of_the_workflow_can_be_reported(path):
+    settings = settings_of(path.stem, SUITES.parent)
+    mapping = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert [method.name for method in settings.methods] == list(mapping["methods"])
+    assert settings.method("single_frame").seeds == tuple(
+        mapping["methods"]["single_frame"].get("seeds", mapping["seeds"])
+    )
+    assert settings.dataset.labels == mapping["report"].get("labels", "annotated")
+    assert (settings.real_video is not None) == bool(mapping.get("companions"))

@@ -1,7 +1,8 @@
 """Turn run folders into tables, figures, a gallery and one self-contained page.
 
-Reads result files only. Runs that are missing leave blank cells marked "not run". The keys of the
-mapping in --config are described in tdmi/reporting/settings.py.
+Reads result files only. Runs that are missing leave blank cells marked "not run". With --config,
+the mapping is read from a file instead of made from a suite of the workflow; its keys are described
+in tdmi/reporting/settings.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="resolved suite mapping (YAML)")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--suite", help="suite of workflow/config, e.g. embedded")
+    source.add_argument("--config", type=Path, help="resolved suite mapping (YAML)")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), help="folder of all run folders (default: runs)"
     )
@@ -27,8 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from tdmi.reporting.from_suite import settings_of
     from tdmi.reporting.report import make_report
     from tdmi.reporting.settings import load
 
-    make_report(load(arguments.config), arguments.runs, arguments.out, arguments.published)
-    print(f"{arguments.out / 'index.html'}")
+    suite, config = arguments.suite, arguments.config
+    settings = settings_of(suite) if config is None else load(config)
+    make_report(settings, arguments.runs, arguments.out, arguments.published)
+    print(arguments.out / "index.html")

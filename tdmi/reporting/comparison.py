@@ -2,9 +2,12 @@
 
 Differences are paired by seed, because run k of every method starts from the same single-frame
 weights and sees the same samples in the same order; seeds that one side lacks are left out. A
-difference is said to hold if the two-sided 95% Student interval of the paired differences excludes
-zero (choice of this project: the usual interval for few repetitions). It covers the randomness of
-training alone, not the choice of the videos.
+reference with a single run (the weights that all others start from) is subtracted from every run;
+its own spread is then not in the differences.
+
+A difference is said to hold if the two-sided 95% Student interval of the paired differences
+excludes zero (choice of this project: the usual interval for few repetitions). It covers the
+randomness of training alone, not the choice of the videos.
 """
 
 from __future__ import annotations
@@ -40,10 +43,14 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired(values: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Each run minus the run of `against` with the same seed; NaN where one of them is missing."""
+    """Each run minus the run of `against` with the same seed; NaN where one of them is missing.
+
+    If `against` has a single run, that run is subtracted from all.
+    """
     if against not in values.index:
         return values * float("nan")
-    return values - values.loc[against]
+    reference = values.loc[against].dropna()
+    return values - (reference.iloc[0] if len(reference) == 1 else reference)
 
 
 def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:

@@ -150,7 +150,7 @@ def cost_data(runs: Runs, protocols: Protocols) -> pd.DataFrame:
 def accuracy_against_cost(data: pd.DataFrame, methods: Methods, protocols: Protocols) -> Figure:
     """Mean AP (whiskers: standard deviation over seeds) against GFLOPs per key frame."""
     with style.applied():
-        figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+        figure = Figure(figsize=(9.6, max(3.8, 1.2 + 0.18 * len(methods))), layout="constrained")
         panels = figure.subplots(1, len(protocols), squeeze=False)[0]
         for panel, (protocol, boxes) in zip(panels, protocols.items(), strict=True):
             panel.set_title(boxes.capitalize())
@@ -165,32 +165,52 @@ def accuracy_against_cost(data: pd.DataFrame, methods: Methods, protocols: Proto
                     color=style.colour(method.family), markersize=7, mec="white", mew=0.8,
                     elinewidth=1,
                 )  # fmt: skip
-            panel.margins(x=0.12, y=0.15)
-            _label_points(
-                panel, [(m.label, *chosen.loc[m.name, ["gflops", "mean"]]) for m in shown]
-            )
+            panel.margins(x=0.08, y=0.15)
+            _label_points(panel, [(m, *chosen.loc[m.name, ["gflops", "mean"]]) for m in shown])
     return figure
 
 
-def _label_points(axes: Axes, points: list[tuple[str, float, float]]) -> None:
-    """Write names beside points, right or left by their half; names that collide move down."""
+def _label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
+    """Write names in a column right of the axes, each tied to its point by a thin line."""
     if not points:
         return
-    low, high = axes.get_xlim()
-    bottom, top = axes.get_ylim()
-    gap = 0.047 * (top - bottom)
-    for rightward in (True, False):
-        side = [p for p in points if (p[1] < (low + high) / 2) == rightward]
-        floor = math.inf
-        for label, x, y in sorted(side, key=lambda point: (-point[2], point[0])):
-            floor = min(y, floor - gap)
-            axes.annotate(
-                label, (x, y), xytext=(x + (high - low) * (0.025 if rightward else -0.025), floor),
-                textcoords="data", va="center", ha="left" if rightward else "right", fontsize=8,
-                arrowprops={"arrowstyle": "-", "color": style.RULE, "linewidth": 0.8}
-                if floor < y - gap / 2
-                else None,
-            )  # fmt: skip
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
+    points = sorted(points, key=lambda point: (-point[2], point[1]))
+    places = spaced([y for _, _, y in points], 0.16 * (high - low) / _plot_height(axes))
+    for (method, x, y), place in zip(points, places, strict=True):
+        axes.annotate(
+            method.label, (x, y), xytext=(1.03, (place - low) / (high - low)),
+            textcoords="axes fraction", va="center", fontsize=8, annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-", "color": style.colour(method.family), "linewidth": 0.6,
+                "alpha": 0.55, "shrinkA": 1, "shrinkB": 4, "relpos": (0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def _plot_height(axes: Axes) -> float:
+    """Inches between the horizontal axis and the title, nearly."""
+    return axes.figure.get_size_inches()[1] - 0.9
+
+
+def spaced(places: list[float], gap: float) -> list[float]:
+    """Move descending `places` apart to at least `gap`, each group about its own middle."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _bottom(groups[-2], gap) - _top(groups[-1], gap) < gap:
+            last = groups.pop()
+            groups[-1] += last
+    return [_top(group, gap) - i * gap for group in groups for i in range(len(group))]
+
+
+def _top(group: list[float], gap: float) -> float:
+    return sum(group) / len(group) + gap * (len(group) - 1) / 2
+
+
+def _bottom(group: list[float], gap: float) -> float:
+    return _top(group, gap) - gap * (len(group) - 1)
 
 
 def history_data(runs: Runs, column: str) -> pd.DataFrame:

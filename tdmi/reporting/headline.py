@@ -16,7 +16,7 @@ from tdmi.reporting.runs import Runs
 from tdmi.reporting.settings import Method, Settings
 from tdmi.reporting.tables import number
 
-RIVAL_FAMILIES = ("flow", "deformable", "difference")
+RIVAL_FAMILIES = ("control", "flow", "deformable", "difference")
 
 AHEAD, BEHIND, OPEN, ONE_SEED, NOT_RUN = "ahead", "behind", "open", "one seed", "not run"
 _VERDICTS = {
@@ -73,11 +73,13 @@ def _questions(settings: Settings, subject: Method) -> list[tuple[str, list[Meth
         questions.append(
             ("over a single frame of equal compute", [settings.method(settings.equal_compute)])
         )
+    asked = {subject.name, settings.reference, settings.equal_compute}
     for family in RIVAL_FAMILIES:
-        rivals = [m for m in settings.methods if m.family == family and m.family != subject.family]
-        if rivals:
-            label = rivals[0].family_label.lower()
-            questions.append((f"over {label}" + ("" if len(rivals) == 1 else " (best)"), rivals))
+        rivals = [m for m in settings.methods if m.family == family and m.name not in asked]
+        if rivals and family != subject.family:
+            one = rivals[0].label if family == "control" else rivals[0].family_label
+            several = f"{rivals[0].family_label.lower()} (best)"
+            questions.append((f"over {one.lower() if len(rivals) == 1 else several}", rivals))
     return questions
 
 

@@ -16,9 +16,10 @@ from tdmi.reporting.settings import Settings
 from tdmi.reporting.tables import Table, number
 
 RULE = (
-    "Differences are taken seed by seed. “Beyond the spread of seeds” means that the 95% Student "
-    "interval of these differences (in brackets) excludes zero. The “best” of a family is chosen "
-    "on these very results, which favours the rival."
+    "Differences are taken seed by seed; a rival with a single run (the weights that all others "
+    "start from) is subtracted from every seed. “Beyond the spread of seeds” means that the 95% "
+    "Student interval of these differences (in brackets) excludes zero. The “best” of a family is "
+    "chosen on these very results, which favours the rival."
 )
 
 

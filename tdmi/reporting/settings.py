@@ -127,8 +127,12 @@ _OPTIONAL = (
 
 def load(path: Path | str) -> Settings:
     """Read and check a suite mapping. UserError names the file and the key."""
-    path = Path(path)
-    value = _mapping(read_yaml(path), path, "the file", _REQUIRED, _OPTIONAL)
+    return parse(read_yaml(path), Path(path))
+
+
+def parse(value: Any, path: Path) -> Settings:
+    """Check a suite mapping; `path` names where it comes from in errors."""
+    value = _mapping(value, path, "the file", _REQUIRED, _OPTIONAL)
     seeds = _seeds(value["seeds"], path, "seeds")
     methods = tuple(
         _method(item, seeds, path, f"methods[{i}]")

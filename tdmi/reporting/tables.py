@@ -121,7 +121,8 @@ def comparison_table(
         caption=(
             f"{dataset.name}, split {dataset.split}, labels: {dataset.label_kind}. Average "
             "precision of the PoseTrack evaluator in per cent, mean over seeds ± sample standard "
-            "deviation. Differences are paired by seed; * marks those whose 95% "
+            "deviation. Differences are paired by seed (a reference with a single run is "
+            "subtracted from all); * marks those whose 95% "
             "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
             "operations per multiply-add."
         ),

@@ -1,0 +1,78 @@
+"""A suite of the workflow as the mapping that a report reads (see `tdmi.reporting.settings`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tdmi.reporting.settings import Settings, parse
+from tdmi.suites import WORKFLOW, load_suites, seeds_of
+
+QUESTION = (
+    "On the same boxes, with the same decoder, training budget and official evaluator: what do "
+    "temporal differences with mutual-information disentanglement gain over optical flow, over "
+    "deformable convolution, and over a single frame?"
+)
+_SHOWN = ("seeds", "crop", "augmentation", "backbone", "recipes", "inference")
+
+
+def settings_of(name: str, workflow: Path = WORKFLOW) -> Settings:
+    """Settings of the report on a suite; a companion on pseudo-labels becomes its real video."""
+    suites = load_suites(name, workflow)
+    return parse(mapping_of(suites), workflow / "config" / f"{name}.yaml")
+
+
+def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The mapping for the first of `suites`, whose others are its companions."""
+    main, *companions = suites.values()
+    report = main["report"]
+    return {
+        "suite": main["suite"],
+        "title": main["title"],
+        "summary": QUESTION if report.get("subject") else "",
+        "dataset": {
+            "name": main["dataset"]["name"],
+            "root": main["dataset"]["root"],
+            "split": main["dataset"]["test"],
+            "labels": report.get("labels", "annotated"),
+        },
+        "methods": [
+            {
+                "name": method,
+                "label": use["label"],
+                "family": use["family"],
+                "description": f"{use['description']}. {use.get('source', '')}".strip(),
+                "seeds": list(seeds_of(main, method)),
+            }
+            for method, use in main["methods"].items()
+        ],
+        "seeds": main["seeds"],
+        "box_protocols": main["inference"]["box_protocols"],
+        "reference": report["reference"],
+        "equal_compute": report["equal_compute"],
+        "subject": report.get("subject"),
+        "real_video": _real_video(main, companions),
+        "settings": {key: main[key] for key in _SHOWN}
+        | {"methods": {method: _use(use) for method, use in main["methods"].items()}},
+    }
+
+
+def _real_video(main: dict[str, Any], companions: list[dict[str, Any]]) -> dict[str, Any] | None:
+    for suite in companions:
+        if suite["report"].get("labels") == "pseudo":
+            return {
+                "suite": suite["suite"],
+                "name": suite["dataset"]["name"],
+                "root": suite["dataset"]["root"],
+                "split": suite["dataset"]["test"],
+                "methods": [method for method in suite["methods"] if method in main["methods"]],
+                "seeds": suite["seeds"],
+            }
+    return None
+
+
+def _use(use: dict[str, Any]) -> dict[str, Any]:
+    """What a suite sets for one method: recipe, start, and the options of its class."""
+    chosen = {key: use[key] for key in ("recipe", "start_from") if key in use}
+    return chosen | {key: value for key, value in use["options"].items()}
