@@ -23,14 +23,6 @@ def root(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def content(runs):
     """Bytes of what must not depend on the machine's load."""
     files = ["checkpoint.pt", "history.csv", "config.yaml", "cost.json"]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="a trained run")
+    parser.add_argument(
+        "--run", dest="folder", type=Path, required=True, metavar="DIR", help="a trained run"
+    )
     parser.add_argument(
         "--split", choices=("train", "validation", "test"), default="test", help="default: test"
     )
@@ -21,4 +23,4 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     from tdmi.runs import predict_run
 
-    predict_run(args.run, args.split, args.out or args.run)
+    predict_run(args.folder, args.split, args.out or args.folder)
