@@ -25,7 +25,8 @@ from tdmi.errors import UserError
 
 SMALL = MocapOptions(
     videos={"train": 2, "val": 1, "test": 3},
-    frames={"train": 3, "val": 5, "test": 5},
+    frames={"train": 4, "val": 7, "test": 7},
+    label_margin=1,
     width=160,
     height=120,
     person_height=(45.0, 75.0),
@@ -77,9 +78,9 @@ def test_files_have_the_posetrack_form(root):
             picture = cv2.imread(str(root / image["file_name"]))
             assert picture.shape == (120, 160, 3)
             assert image["nframes"] == frames
-        stride = SMALL.label_stride[split]
+        middle = range(1, frames - 1, SMALL.label_stride[split])
         assert [image["is_labeled"] for image in content["images"]] == [
-            frame % stride == 0 for frame in range(frames)
+            frame in middle for frame in range(frames)
         ]
         labelled = {image["id"] for image in content["images"] if image["is_labeled"]}
         assert content["annotations"] and labelled >= {

@@ -132,7 +132,7 @@ def generate_video(options: MocapOptions, split: str, library: Library, index: i
     for frame, instant in enumerate(scene.schedule.middle):
         cover = cover_at(scene, int(instant))
         everyone = label_frame(scene, cover, frame, tracks, options.ignore_below)
-        labels.append(everyone if frame % options.label_stride[split] == 0 else None)
+        labels.append(everyone if options.is_labelled(split, frame) else None)
         boxes.append(simulate_boxes(for_boxes, everyone, options))
     image_ids = 3 * 10**10 + number * 10**4 + np.arange(len(images))
     rows = _attribute_rows(labels, image_ids)

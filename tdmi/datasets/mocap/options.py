@@ -18,10 +18,13 @@ class MocapOptions:
     """
 
     seed: int = 2023
-    videos: dict[str, int] = field(default_factory=lambda: {"train": 240, "val": 40, "test": 100})
+    videos: dict[str, int] = field(default_factory=lambda: {"train": 240, "val": 60, "test": 120})
     frames: dict[str, int] = field(default_factory=lambda: {"train": 10, "val": 9, "test": 9})
     label_stride: dict[str, int] = field(default_factory=lambda: {"train": 1, "val": 4, "test": 4})
     """Every n-th frame is labelled; PoseTrack labels every fourth outside its training set."""
+    label_margin: int = 2
+    """Frames without labels at both ends of a video, so that every labelled frame has neighbours on
+    both sides; PoseTrack, too, labels the middle of longer videos."""
 
     width: int = 320
     height: int = 240
@@ -71,6 +74,12 @@ class MocapOptions:
     false_positives: float = 0.2
     """Mean number of false boxes in a frame."""
 
+    def is_labelled(self, split: str, frame: int) -> bool:
+        """Whether frame `frame` (0-based) of every video of `split` carries labels."""
+        last = self.frames[split] - 1 - self.label_margin
+        position = frame - self.label_margin
+        return 0 <= position and frame <= last and position % self.label_stride[split] == 0
+
     def __post_init__(self) -> None:
         if self.blur_samples < 3 or self.blur_samples % 2 == 0:
             raise UserError(f"mocap option blur_samples is {self.blur_samples}, expected odd >= 3")
@@ -81,6 +90,11 @@ class MocapOptions:
                 )
         if min(*self.videos.values(), *self.frames.values(), *self.label_stride.values()) < 1:
             raise UserError("mocap options videos, frames, label_stride: expected numbers from 1")
+        if not 0 <= 2 * self.label_margin < min(self.frames.values()):
+            raise UserError(
+                f"mocap option label_margin is {self.label_margin}, expected less than half of the "
+                f"frames of a video ({min(self.frames.values())})"
+            )
 
 
 def options_from(values: dict[str, Any] | None, place: str = "mocap options") -> MocapOptions:
