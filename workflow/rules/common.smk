@@ -9,6 +9,8 @@ from tdmi.errors import UserError
 from tdmi.suites import load_suites, resolve, run_names, seeds_of, start_of
 
 SPLITS = ("train", "val", "test")
+# Environment that environment.yml makes; used only with `--software-deployment-method conda`.
+ENVIRONMENT = "tdmi-bench"
 
 try:
     MAIN = config.get("suite", "embedded")
@@ -50,3 +52,27 @@ def evaluated_runs():
         for run in run_names(suite)
         for boxes in suite["inference"]["box_protocols"]
     ]
+
+
+def run_settings(wildcards):
+    return resolve(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
+
+
+def start_checkpoint(wildcards):
+    start = start_of(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
+    return f"runs/{start}/checkpoint.pt" if start else []
+
+
+def truth_folder(wildcards):
+    dataset = SUITES[wildcards.suite]["dataset"]
+    return f"{dataset['root']}/annotations/{dataset['test']}"
+
+
+def report_files():
+    return f"results/{MAIN}/index.html"
+
+
+def report_inputs():
+    runs = [run for suite in SUITES.values() for run in run_names(suite)]
+    files = ("history.csv", "cost.json", "provenance.json", "timing.json")
+    return evaluated_runs() + [f"runs/{run}/{file}" for run in runs for file in files]

@@ -12,6 +12,8 @@ rule fetch:
     log:
         "data/sources/{source}.log",
     retries: 2
+    conda:
+        ENVIRONMENT
     message:
         "Fetch {wildcards.source}"
     shell:
@@ -31,6 +33,8 @@ rule mocap:
         options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]]["dataset"]),
     log:
         "{root}/dataset-{split}.log",
+    conda:
+        ENVIRONMENT
     message:
         "Render {wildcards.split} split of {wildcards.root}"
     shell:
@@ -47,6 +51,8 @@ rule pose2sim:
         root="|".join(POSE2SIM) or "none",
     log:
         "{root}/dataset.log",
+    conda:
+        ENVIRONMENT
     message:
         "Prepare real video in {wildcards.root}"
     shell:

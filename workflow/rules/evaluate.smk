@@ -1,7 +1,6 @@
 """Predictions of each run for each kind of boxes, and their official score."""
 
 
-
 rule predict:
     input:
         checkpoint="runs/{suite}/{method}/seed{seed}/checkpoint.pt",
@@ -18,16 +17,13 @@ rule predict:
     threads: 1
     resources:
         mem_mb=1800,
+    conda:
+        ENVIRONMENT
     message:
         "Predict with {wildcards.method}, seed {wildcards.seed}"
     shell:
         "tdmi predict --run runs/{wildcards.suite}/{wildcards.method}/seed{wildcards.seed}"
         " --threads {threads} > {log} 2>&1"
-
-
-def truth_folder(wildcards):
-    dataset = SUITES[wildcards.suite]["dataset"]
-    return f"{dataset['root']}/annotations/{dataset['test']}"
 
 
 rule evaluate:
@@ -40,6 +36,8 @@ rule evaluate:
         truth=truth_folder,
     log:
         "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.log",
+    conda:
+        ENVIRONMENT
     message:
         "Evaluate {wildcards.method}, seed {wildcards.seed}, {wildcards.boxes}"
     shell:

@@ -1,16 +1,6 @@
 """Tables, figures, gallery and page of the main suite, from the run folders alone."""
 
 
-def report_files():
-    return f"results/{MAIN}/index.html"
-
-
-def report_inputs():
-    runs = [run for suite in SUITES.values() for run in run_names(suite)]
-    files = ("history.csv", "cost.json", "provenance.json", "timing.json")
-    return evaluated_runs() + [f"runs/{run}/{file}" for run in runs for file in files]
-
-
 rule report:
     input:
         runs=report_inputs(),
@@ -28,6 +18,8 @@ rule report:
         settings=digest(list(SUITES.values())),
     log:
         f"runs/{MAIN}/report.log",
+    conda:
+        ENVIRONMENT
     message:
         "Report in results/{params.suite}"
     shell:

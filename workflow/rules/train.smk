@@ -1,15 +1,6 @@
 """One job per run; a run may start from another run's checkpoint."""
 
 
-def run_settings(wildcards):
-    return resolve(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
-
-
-def start_checkpoint(wildcards):
-    start = start_of(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
-    return f"runs/{start}/checkpoint.pt" if start else []
-
-
 rule train:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),
@@ -29,6 +20,8 @@ rule train:
     threads: 1
     resources:
         mem_mb=1800,
+    conda:
+        ENVIRONMENT
     message:
         "Train {wildcards.method}, seed {wildcards.seed} (progress in {log})"
     shell:

@@ -1,0 +1,151 @@
+"""The workflow as a user runs it, in copies of the tracked files."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tdmi.suites import load_suites, run_names
+
+ROOT = Path(__file__).parent.parent
+BOXES = ("ground_truth_boxes", "detected_boxes")
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["snakemake", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def checkout(folder: Path) -> Path:
+    """What a fresh clone holds: the tracked files and nothing else."""
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, files):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    return folder
+
+
+def planned_jobs(folder: Path, *arguments: str) -> dict[str, int]:
+    done = snakemake(folder, "-n", "--quiet", "rules", *arguments)
+    assert done.returncode == 0, done.stderr
+    stats = snakemake(folder, "-n", *arguments).stdout
+    table = stats.split("Job stats:")[-1]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def test_fresh_clone_plans_to_train_although_results_are_committed(tmp_path):
+    clone = checkout(tmp_path)
+    assert (clone / "results" / "embedded" / "index.html").exists()
+    jobs = planned_jobs(clone)
+    runs = sum(len(run_names(suite)) for suite in load_suites("embedded").values())
+    assert jobs["train"] == jobs["predict"] == runs
+    assert jobs["evaluate"] == 2 * runs
+    assert jobs["report"] == 1
+
+
+def test_lint_is_clean_and_the_rules_can_be_drawn():
+    lint = snakemake(ROOT, "--lint")
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    graph = snakemake(ROOT, "--rulegraph").stdout
+    assert graph.startswith("digraph") and "train" in graph
+
+
+def test_unknown_suite_stops_before_anything_runs():
+    done = snakemake(ROOT, "-n", "--config", "suite=nope")
+    assert done.returncode != 0
+    assert "no suite 'nope' in workflow/config; expected one of embedded" in done.stderr
+
+
+def test_dvc_stages_hold_every_run_of_the_main_job():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert list(stages) == ["data", "train", "evaluate", "report"]
+    suites = load_suites("embedded").values()
+    runs = {f"runs/{run}" for suite in suites for run in run_names(suite)}
+
+    def paths(stage, key):
+        return {next(iter(e)) if isinstance(e, dict) else e for e in stages[stage][key]}
+
+    checkpoints = {f"{run}/checkpoint.pt" for run in runs}
+    metrics = {
+        f"{run}/{boxes}/metrics.json"
+        for run in runs
+        for boxes in ("ground_truth_boxes", "detected_boxes")
+    }
+    assert paths("train", "outs") == checkpoints
+    assert checkpoints <= paths("evaluate", "deps")
+    assert paths("evaluate", "metrics") == metrics
+    assert metrics <= paths("report", "deps")
+    assert paths("data", "outs") == {suite["dataset"]["root"] for suite in suites}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The smoke suite run end to end in a fresh checkout."""
+    folder = checkout(tmp_path_factory.mktemp("smoke"))
+    fetched = ROOT / "data" / "sources"
+    if fetched.is_dir():
+        shutil.copytree(fetched, folder / "data" / "sources")
+    done = snakemake(folder, "--cores", "2", "--config", "suite=smoke")
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def test_smoke_suite_makes_every_run_and_the_report(smoke):
+    (suite,) = load_suites("smoke").values()
+    for run in run_names(suite):
+        for boxes in suite["inference"]["box_protocols"]:
+            metrics = json.loads((smoke / "runs" / run / boxes / "metrics.json").read_text())
+            assert metrics["protocol"] == "poseval"
+            assert metrics["frames"] > 0
+            assert 0 <= metrics["ap"]["total"] <= 100
+    page = (smoke / "results" / "smoke" / "index.html").read_text()
+    assert all(use["label"] in page for use in suite["methods"].values())
+
+
+def test_second_run_has_nothing_to_do(smoke):
+    done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_lost_run_is_made_again_with_the_same_bytes(smoke):
+    run = smoke / "runs" / "smoke" / "tdmi" / "seed0"
+    files = ["checkpoint.pt", "history.csv", *(f"{b}/metrics.json" for b in BOXES)]
+    before = [(run / file).read_bytes() for file in files]
+    shutil.rmtree(run)
+    done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert [(run / file).read_bytes() for file in files] == before
+
+
+def test_truncated_frame_is_named_and_nothing_half_written_is_left(smoke):
+    image = next((smoke / "data" / "mocap_smoke" / "images" / "test").rglob("000002.jpg"))
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    run = smoke / "runs" / "smoke" / "single_frame" / "seed0"
+    try:
+        done = subprocess.run(
+            ["tdmi", "predict", "--run", run, "--out", smoke / "elsewhere"],
+            cwd=smoke,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        image.write_bytes(whole)
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert "found a truncated JPEG" in last and image.name in last
+    assert not list((smoke / "elsewhere").rglob("*.json"))
