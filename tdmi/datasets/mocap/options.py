@@ -18,7 +18,7 @@ class MocapOptions:
     """
 
     seed: int = 2023
-    videos: dict[str, int] = field(default_factory=lambda: {"train": 240, "val": 60, "test": 120})
+    videos: dict[str, int] = field(default_factory=lambda: {"train": 240, "val": 60, "test": 100})
     frames: dict[str, int] = field(default_factory=lambda: {"train": 10, "val": 9, "test": 9})
     label_stride: dict[str, int] = field(default_factory=lambda: {"train": 1, "val": 4, "test": 4})
     """Every n-th frame is labelled; PoseTrack labels every fourth outside its training set."""
@@ -49,13 +49,15 @@ class MocapOptions:
 
     blur_share: float = 0.35
     """Share of frames with a long exposure."""
-    exposure: tuple[float, float] = (0.4, 1.0)
+    exposure: tuple[float, float] = (0.6, 1.0)
     """Exposure of blurred frames, in frame intervals."""
     blur_samples: int = 7
     """Renders averaged for a blurred frame; odd, so that the labelled instant is one of them."""
-    defocus_share: float = 0.12
-    defocus_sigma: tuple[float, float] = (1.0, 2.2)
-    """Gaussian sigma of defocused frames in px."""
+    defocus_share: float = 0.25
+    """Share of frames out of focus."""
+    defocus_sigma: tuple[float, float] = (2.5, 6.0)
+    """Gaussian sigma of defocused frames in px. Crops of 64x48 shrink people about three times, so
+    that a sigma of 1 to 2 px cannot be seen in them."""
     moving_camera_share: float = 0.6
     occluder_share: float = 0.45
     """Share of videos with occluders."""
