@@ -19,7 +19,7 @@ def heatmap_loss(
     (weight 0) count as zeros in the mean. Returns a scalar.
 
     `factor`: 0.5 is the loss of HRNet, SimpleBaseline and PoseWarper; 1 that of DCPose, FAMI-Pose
-    and TDMI (TDMI eq. 11: squared Euclidean distance; released code: no half).
+    and TDMI (squared error in the paper; no half in the authors' review-time code).
 
     `foreground`: every squared error is multiplied by `1 + foreground * target`. 0 (default) is the
     published loss. A choice of this project, with the value 9, for training from scratch: some 97 %

@@ -80,7 +80,7 @@ class MocapOptions:
         """Whether frame `frame` (0-based) of every video of `split` carries labels."""
         last = self.frames[split] - 1 - self.label_margin
         position = frame - self.label_margin
-        return 0 <= position and frame <= last and position % self.label_stride[split] == 0
+        return position >= 0 and frame <= last and position % self.label_stride[split] == 0
 
     def __post_init__(self) -> None:
         if self.blur_samples < 3 or self.blur_samples % 2 == 0:
