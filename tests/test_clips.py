@@ -78,6 +78,20 @@ def test_matrix_inverts_and_flip_mirrors():
     np.testing.assert_allclose(transform(points, matrix), mirrored)
 
 
+@pytest.mark.parametrize("case", processing_cases("augment"))
+def test_half_body_and_flip_equal_the_official_ones(case):
+    points, present = np.array(case["joints_xy"]), np.array(case["visible"]) > 0
+    for crop in case["half_body_aspect_0p75"]:
+        centre, width = half_body(points, present, crop["randn_draw"] < 0.5, POSETRACK18, 0.75)
+        np.testing.assert_allclose(centre, crop["center"], rtol=1e-5)
+        np.testing.assert_allclose(width / 200, crop["scale"][0], rtol=1e-5)
+    order = POSETRACK18.flip_order
+    mirrored = np.stack([case["image_width"] - 1 - points[order, 0], points[order, 1]], axis=1)
+    mirrored[~present[order]] = 0
+    np.testing.assert_allclose(mirrored, case["flipped_xy_posetrack"], atol=1e-3)
+    assert present[order].tolist() == [v > 0 for v in case["flipped_visible_posetrack"]]
+
+
 def test_half_body_takes_the_wanted_half_or_the_other():
     points = np.zeros((17, 2))
     points[:, 1] = np.arange(17)
