@@ -9,8 +9,8 @@ from tdmi.errors import UserError
 from tdmi.suites import load_suites, resolve, run_names, seeds_of, start_of
 
 SPLITS = ("train", "val", "test")
-# Environment that environment.yml makes; used only with `--software-deployment-method conda`.
-ENVIRONMENT = "tdmi-bench"
+# Used only with `--software-deployment-method conda`; paths are relative to this folder.
+ENVIRONMENT = "../../environment.yml"
 
 try:
     MAIN = config.get("suite", "embedded")
