@@ -199,6 +199,7 @@ def train(
     loop.run()
     if fabric.is_global_zero:
         loop.finish()
+    fabric.barrier()
     samples = recipe["steps"] * recipe["batch_size"]
     return {
         "train_seconds": loop.seconds,

@@ -1,5 +1,8 @@
 import hashlib
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -89,6 +92,30 @@ def test_state_of_other_settings_is_not_resumed(root, tmp_path, monkeypatch):
 def test_worker_processes_change_nothing(root, finished, tmp_path):
     perform(tiny_dataset.settings(root, workers=2), tmp_path, RUN)
     assert content(tmp_path)[:2] == content(finished)[:2]
+
+
+def test_two_processes_share_a_batch_and_learn_the_same(root, tmp_path):
+    """Gradients are averaged over processes, so that only the order of summation differs."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, pathlib, torch\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import tiny_dataset\n"
+        "from tdmi.runs import perform\n"
+        "torch.set_num_threads(1)\n"
+        "devices, runs = int(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
+        f"settings = tiny_dataset.settings(pathlib.Path({str(root)!r}), devices=devices)\n"
+        "settings['method']['options'] = {'backbone_norm': 'frozen'}\n"
+        "del settings['recipe']['validate_every']\n"
+        f"perform(settings, runs, {RUN!r})\n"
+    )
+    for devices in ("1", "2"):
+        command = [sys.executable, script, devices, tmp_path / devices]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (load_checkpoint(tmp_path / n / RUN / "checkpoint.pt") for n in ("1", "2"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=1e-4, rtol=1e-3)
 
 
 def test_run_folder_is_complete_and_its_hashes_hold(root, finished):

@@ -32,7 +32,7 @@ rule mocap:
         suite=lambda wildcards: GENERATED[wildcards.root],
         options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]]["dataset"]),
     log:
-        "{root}/dataset-{split}.log",
+        "{root}-{split}.log",
     conda:
         ENVIRONMENT
     message:
@@ -50,7 +50,7 @@ rule pose2sim:
     wildcard_constraints:
         root="|".join(POSE2SIM) or "none",
     log:
-        "{root}/dataset.log",
+        "{root}.log",
     conda:
         ENVIRONMENT
     message:
