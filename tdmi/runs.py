@@ -29,11 +29,11 @@ from tdmi.training import train
 
 
 def data_hash(settings: dict[str, Any]) -> str:
-    """SHA-256 over the records that the data set's generator left, one per split."""
+    """SHA-256 over the records that the data set's generator left: one per split, or one."""
     root = Path(settings["dataset"]["root"])
-    records = sorted(root.glob("dataset-*.json"))
+    records = sorted(root.glob("dataset-*.json")) or sorted(root.glob("dataset.json"))
     if not records:
-        raise UserError(f"{root}: no dataset-*.json; make the data set with `tdmi data`")
+        raise UserError(f"{root}: no record dataset*.json; make the data set with `tdmi data`")
     return hashlib.sha256(b"".join(r.read_bytes() for r in records)).hexdigest()
 
 

@@ -46,7 +46,7 @@ rule pose2sim:
     input:
         "data/sources/pose2sim/source.json",
     output:
-        expand("{{root}}/dataset-{split}.json", split=SPLITS),
+        "{root}/dataset.json",
     wildcard_constraints:
         root="|".join(POSE2SIM) or "none",
     log:
