@@ -66,7 +66,8 @@ def test_lint_is_clean_and_the_rules_can_be_drawn():
 def test_unknown_suite_stops_before_anything_runs():
     done = snakemake(ROOT, "-n", "--config", "suite=nope")
     assert done.returncode != 0
-    assert "no suite 'nope' in workflow/config; expected one of embedded" in done.stdout + done.stderr
+    printed = done.stdout + done.stderr
+    assert "no suite 'nope' in workflow/config; expected one of embedded" in printed
 
 
 def test_dvc_stages_hold_every_run_of_the_main_job():
