@@ -15,7 +15,7 @@ from tdmi.building import build_method, load_checkpoint, read_split, split_windo
 from tdmi.datasets.coco import read_detections
 from tdmi.datasets.posetrack18 import write_folder
 from tdmi.errors import UserError
-from tdmi.files import read_json, read_yaml, write_json, write_text
+from tdmi.files import read_json, read_yaml, sha256_of, write_json, write_text
 from tdmi.inference import (
     Boxes,
     InferenceOptions,
@@ -24,7 +24,7 @@ from tdmi.inference import (
     predict,
 )
 from tdmi.models.cost import cost
-from tdmi.provenance import file_hash, provenance
+from tdmi.provenance import provenance
 from tdmi.training import train
 
 
@@ -47,7 +47,7 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
     folder.mkdir(parents=True, exist_ok=True)
     start = settings["start_from"]
     initial = runs / start / "checkpoint.pt" if start else None
-    initial_hash = file_hash(initial) if initial and initial.exists() else None
+    initial_hash = sha256_of(initial) if initial and initial.exists() else None
     text = yaml.safe_dump(settings, sort_keys=False)
     data = data_hash(settings)
     identity = hashlib.sha256(f"{text}{initial_hash}{data}".encode()).hexdigest()
@@ -62,10 +62,10 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
         "seed": settings["seed"],
         "training": timing,
         "data_sha256": data,
-        "boxes_sha256": file_hash(boxes_path(settings, "test")),
+        "boxes_sha256": sha256_of(boxes_path(settings, "test")),
         "initial_weights": start,
         "initial_weights_sha256": initial_hash,
-        "checkpoint_sha256": file_hash(folder / "checkpoint.pt"),
+        "checkpoint_sha256": sha256_of(folder / "checkpoint.pt"),
     }
     write_json(folder / "provenance.json", record)
 

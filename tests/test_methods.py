@@ -216,8 +216,8 @@ def test_loading_is_strict():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"start": "zero"}, "start is 'zero'"),
-        ({"backbone_norm": "off"}, "backbone_norm is 'off'"),
+        ({"start": "zero"}, "option start: found 'zero'"),
+        ({"backbone_norm": "off"}, "option backbone_norm: found 'off'"),
         ({"window": (1, 2)}, "window is"),
         ({"pooling": "median"}, "pooling is 'median'"),
         ({"flow_preset": "slow"}, "preset is 'slow'"),

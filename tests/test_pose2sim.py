@@ -9,7 +9,6 @@ import pytest
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
-from tdmi.datasets.acquire import sha256_of
 from tdmi.datasets.coco import read_detections as read_boxes
 from tdmi.datasets.pose2sim import labels as label_files
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
@@ -30,7 +29,7 @@ from tdmi.datasets.pose2sim.smooth import smooth
 from tdmi.datasets.pose2sim.triangulate import triangulate
 from tdmi.datasets.posetrack18 import read_folder
 from tdmi.errors import UserError
-from tdmi.files import read_json
+from tdmi.files import read_json, sha256_of
 from tdmi.skeletons import POSETRACK18
 
 # One camera 2 m behind the origin on the y axis, 1.5 m high, level, looking along +y: its picture

@@ -7,7 +7,6 @@ configured for pip work here too.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import shutil
 import stat
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tdmi.errors import UserError
-from tdmi.files import read_json, read_yaml, write_json
+from tdmi.files import read_json, read_yaml, sha256_of, write_json
 
 SOURCE_LIST = Path(__file__).with_name("sources.yaml")
 RECORD = "source.json"
@@ -52,15 +51,6 @@ def read_sources(path: Path | str = SOURCE_LIST) -> dict[str, Source]:
                 f"{path}: source {name}: {error}; expected the others' fields"
             ) from None
     return sources
-
-
-def sha256_of(path: Path | str) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 @contextmanager

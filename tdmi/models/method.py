@@ -12,6 +12,7 @@ from tdmi.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import PoseOutput, Target
+from tdmi.options import choose
 
 Start = Literal["single_frame", "paper"]
 BackboneNorm = Literal["frozen", "updated"]
@@ -46,8 +47,8 @@ class PoseMethod(nn.Module):
         loss_foreground: float = 0.0,
     ) -> None:
         super().__init__()
-        _check_choice(self, "start", start, ("single_frame", "paper"))
-        _check_choice(self, "backbone_norm", backbone_norm, ("frozen", "updated"))
+        choose("start", start, ("single_frame", "paper"))
+        choose("backbone_norm", backbone_norm, ("frozen", "updated"))
         if 0 not in window or list(window) != sorted(set(window)):
             raise UserError(
                 f"{type(self).__name__}: window is {tuple(window)}; give increasing frame offsets "
@@ -147,13 +148,6 @@ class PoseMethod(nn.Module):
 
     def _backbone_norms(self) -> list[nn.Module]:
         return [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-
-
-def _check_choice(owner: object, name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UserError(
-            f"{type(owner).__name__}: {name} is {value!r}; expected one of {', '.join(choices)}"
-        )
 
 
 def _listed(title: str, names: list[str], limit: int = 5) -> str:

@@ -17,7 +17,6 @@ import numpy as np
 from tqdm import tqdm
 
 from tdmi.annotations import UNSCORED, Annotations, concatenate
-from tdmi.datasets.acquire import sha256_of
 from tdmi.datasets.coco import Detections, write_detections
 from tdmi.datasets.mocap.boxes import simulate_boxes
 from tdmi.datasets.mocap.families import Library, load_library, source_records
@@ -32,7 +31,7 @@ from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.datasets.mocap.render import cover_at, render_frames
 from tdmi.datasets.mocap.scene import Scene, sample_scene
 from tdmi.datasets.posetrack18 import write_folder
-from tdmi.files import read_json, write_json, write_text
+from tdmi.files import read_json, sha256_of, write_json, write_text
 from tdmi.skeletons import POSETRACK18
 
 SPLITS = ("train", "val", "test")

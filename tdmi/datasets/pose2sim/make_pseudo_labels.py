@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import scipy
 
-from tdmi.datasets.acquire import RECORD, sha256_of
+from tdmi.datasets.acquire import RECORD
 from tdmi.datasets.pose2sim import detect, labels, quality
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
 from tdmi.datasets.pose2sim.joints import joints_from_landmarks, lowest_of_sources
@@ -30,7 +30,7 @@ from tdmi.datasets.pose2sim.smooth import smooth
 from tdmi.datasets.pose2sim.triangulate import triangulate
 from tdmi.datasets.pose2sim.videos import calibration_path, frame_rate, read_frames, video_path
 from tdmi.errors import UserError
-from tdmi.files import read_json, write_json
+from tdmi.files import read_json, sha256_of, write_json
 
 # Two points in metres, one above the other, in the middle of the person's way.
 _LOW, _HIGH = np.array([-1.0, 0.0, 0.4]), np.array([-1.0, 0.0, 1.4])

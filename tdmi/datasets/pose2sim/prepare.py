@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tdmi.annotations import UNSCORED, Annotations, concatenate
-from tdmi.datasets.acquire import replacing_folder, sha256_of
+from tdmi.datasets.acquire import replacing_folder
 from tdmi.datasets.coco import Detections, write_detections
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
 from tdmi.datasets.mocap.generate import sha256_of_folder
@@ -29,7 +29,7 @@ from tdmi.datasets.pose2sim.options import SPLITS, Pose2simOptions
 from tdmi.datasets.pose2sim.videos import read_frames, video_path
 from tdmi.datasets.posetrack18 import write_folder
 from tdmi.errors import UserError
-from tdmi.files import write_json, write_text
+from tdmi.files import sha256_of, write_json, write_text
 from tdmi.skeletons import POSETRACK18
 
 FIRST_NUMBER = 950000
