@@ -6,6 +6,7 @@ number. All coordinates are pixels of the full frame; the centre of the top left
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -17,6 +18,8 @@ from tdmi.skeletons import Skeleton
 UNSCORED = -9999.0
 # Files may hold negative track ids (poseval accepts them), so no small number means "none".
 NO_TRACK = int(np.iinfo(np.int64).min)
+# The same value for a person without an identity across videos.
+NO_PERSON_ID = NO_TRACK
 
 
 @dataclass
@@ -65,12 +68,36 @@ class Annotations:
     """[N] float64 px^2 as the file states it; NaN where it has none (all, if left out here)."""
     crowd: np.ndarray | None = None
     """[N] bool, the file's ``iscrowd``; False where it has none (all, if left out here)."""
+    person_id: np.ndarray | None = None
+    """[N] int64 identity across videos (PoseTrack21); NO_PERSON_ID where the file has none."""
+    action: list[str] | None = None
+    """[N] what the person does (HiEve); empty where the file does not say."""
+    frame_number: np.ndarray | None = None
+    """[F] int64, number of the frame in the real video: the first number of its file's name, or
+    its position where the name has none. Differences of it are real frame distances."""
+    frame_size: np.ndarray | None = None
+    """[F, 2] int64 width and height in pixels; 0 where the file does not state them."""
+    frame_boxed: np.ndarray | None = None
+    """[F] bool, every person here has a box, with or without joints (PoseTrack21's
+    ``has_labeled_person``); False where the file does not say."""
+    video_length: np.ndarray | None = None
+    """[V] int64, frames of the whole video as the file states them (``nframes``); 0 if unstated."""
 
     def __post_init__(self) -> None:
-        if self.area is None:
-            self.area = np.full(self.persons, np.nan)
-        if self.crowd is None:
-            self.crowd = np.zeros(self.persons, dtype=bool)
+        people, frames = self.persons, self.frames
+        missing = {
+            "area": lambda: np.full(people, np.nan),
+            "crowd": lambda: np.zeros(people, dtype=bool),
+            "person_id": lambda: np.full(people, NO_PERSON_ID, dtype=np.int64),
+            "action": lambda: [""] * people,
+            "frame_number": lambda: frame_numbers(self.frame_file, self.frame_index),
+            "frame_size": lambda: np.zeros((frames, 2), dtype=np.int64),
+            "frame_boxed": lambda: np.zeros(frames, dtype=bool),
+            "video_length": lambda: np.zeros(len(self.video_names), dtype=np.int64),
+        }
+        for name, default in missing.items():
+            if getattr(self, name) is None:
+                setattr(self, name, default())
 
     @property
     def persons(self) -> int:
@@ -85,6 +112,68 @@ class Annotations:
         return np.flatnonzero(self.frame_video == video)
 
 
+def frame_numbers(files: Sequence[str], positions: np.ndarray) -> np.ndarray:
+    """Number of each frame [F]: the first number in its file's name, else its position."""
+    found = (re.search(r"\d{1,18}", file.rpartition("/")[2]) for file in files)
+    return np.array(
+        [int(m[0]) if m else int(p) for m, p in zip(found, positions, strict=True)], dtype=np.int64
+    )
+
+
+def select_frames(annotations: Annotations, keep: np.ndarray) -> Annotations:
+    """The frames with `keep` [F] true and their persons; every video stays, even if empty."""
+    row = np.cumsum(keep) - 1
+    people = keep[annotations.person_frame]
+    columns = {}
+    for name in _FRAME_COLUMNS:
+        columns[name] = _rows(getattr(annotations, name), keep)
+    for name in _PERSON_COLUMNS:
+        columns[name] = _rows(getattr(annotations, name), people)
+    columns["person_frame"] = row[columns["person_frame"]]
+    return replace(annotations, **columns)
+
+
+def select_persons(annotations: Annotations, keep: np.ndarray) -> Annotations:
+    """The persons with `keep` [N] true, in all frames; ``frame_annotated`` stays as it was."""
+    columns = {name: _rows(getattr(annotations, name), keep) for name in _PERSON_COLUMNS}
+    return replace(annotations, **columns)
+
+
+def select_videos(annotations: Annotations, names: Sequence[str]) -> Annotations:
+    """The videos `names`, in that order; ValueError for a name that is not there."""
+    unknown = sorted(set(names) - set(annotations.video_names))
+    if unknown:
+        raise ValueError(f"no such video: {', '.join(unknown)}")
+    rows = [annotations.video_names.index(name) for name in names]
+    if not rows:
+        raise ValueError("no video to select")
+    return concatenate([_single_video(annotations, video) for video in rows])
+
+
+def _single_video(annotations: Annotations, video: int) -> Annotations:
+    chosen = select_frames(annotations, annotations.frame_video == video)
+    return replace(
+        chosen,
+        video_names=[annotations.video_names[video]],
+        frame_video=np.zeros(chosen.frames, dtype=np.int64),
+        video_length=annotations.video_length[[video]],
+    )
+
+
+def _rows(column: np.ndarray | list, keep: np.ndarray) -> np.ndarray | list:
+    if isinstance(column, list):
+        return [value for value, kept in zip(column, keep, strict=True) if kept]
+    return column[keep]
+
+
+_FRAME_COLUMNS = (
+    "frame_video", "frame_index", "frame_file", "frame_id", "frame_labelled", "frame_annotated",
+    "frame_number", "frame_size", "frame_boxed", "ignore_regions",
+)  # fmt: skip
+_PERSON_COLUMNS = (
+    "person_frame", "track_id", "person_id", "action", "keypoints", "present", "visible",
+    "joint_score", "box", "head_box", "score", "area", "crowd",
+)  # fmt: skip
 _JOINT_COLUMNS = {"keypoints": 0.0, "present": False, "visible": False, "joint_score": UNSCORED}
 
 

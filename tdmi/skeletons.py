@@ -82,6 +82,33 @@ POSETRACK18 = Skeleton(
     _HEAD_LIMBS + _BODY_LIMBS,
 )  # fmt: skip
 
+HIEVE = Skeleton(
+    "hieve",
+    (
+        "nose", "chest", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder",
+        "left_elbow", "left_wrist", "right_hip", "right_knee", "right_ankle", "left_hip",
+        "left_knee", "left_ankle",
+    ),
+    (("nose", "chest"), *_BODY_LIMBS),
+)  # fmt: skip
+COCO = Skeleton(
+    "coco",
+    (
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
+        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
+        "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    ),
+    (
+        ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"),
+        ("right_eye", "right_ear"), *_BODY_LIMBS,
+    ),
+)  # fmt: skip
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (POSETRACK17, POSETRACK18, HIEVE, COCO)}
+
+# Other names that files use for these joints.
+ALIASES = {"neck": "head_bottom", "upper_neck": "head_bottom", "head": "head_top"}
+
 # Falloff of the object keypoint similarity, by position in POSETRACK18 (COCO's list).
 OKS_SIGMAS = (
     0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,

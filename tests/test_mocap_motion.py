@@ -149,5 +149,5 @@ def test_no_clip_is_in_two_splits(tmp_path):
 
 
 def test_missing_clip_names_the_command(tmp_path):
-    with pytest.raises(UserError, match="tdmi data fetch --source pybullet"):
+    with pytest.raises(UserError, match="tdmi data fetch pybullet"):
         load_library(tmp_path, "test")

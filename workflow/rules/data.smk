@@ -17,7 +17,7 @@ rule fetch:
     message:
         "Fetch {wildcards.source}"
     shell:
-        "tdmi data fetch --source {wildcards.source} --root data/sources > {log} 2>&1"
+        "tdmi data fetch {wildcards.source} --root data/sources > {log} 2>&1"
 
 
 rule mocap:

@@ -95,8 +95,7 @@ def _files(sources: Path, family: Family) -> list[Path]:
         matching = sorted(p for p in folder.rglob(f"{clip}.*") if p.suffix in (".txt", ".npy"))
         if not matching:
             raise UserError(
-                f"{folder}: no clip {clip}; run: tdmi data fetch --source {family.source} "
-                f"--root {sources}"
+                f"{folder}: no clip {clip}; run: tdmi data fetch {family.source} --root {sources}"
             )
         found.append(matching[0])
     return found

@@ -194,7 +194,7 @@ def _write_images(
     if count != expected:
         raise UserError(
             f"{video}: {count} readable frames, expected {expected}; the file is damaged: "
-            "remove it and run 'tdmi data fetch --source pose2sim'"
+            "remove it and run 'tdmi data fetch pose2sim'"
         )
     return size
 

@@ -11,7 +11,7 @@ import numpy as np
 from tdmi.errors import UserError
 
 _TRIAL = Path("pose2sim/Pose2Sim/Demo_SinglePerson")
-_CURE = "fetch it with 'tdmi data fetch --source pose2sim'"
+_CURE = "fetch it with 'tdmi data fetch pose2sim'"
 
 
 def video_path(sources: Path | str, camera: str) -> Path:
