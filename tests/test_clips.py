@@ -27,7 +27,7 @@ from tdmi.skeletons import POSETRACK18
     ],
 )
 def test_window_repeats_the_key_frame_at_the_ends(position, expected):
-    assert window_offsets(position, 5, (-2, -1, 0, 1, 2)) == expected
+    assert window_offsets(position, range(5), (-2, -1, 0, 1, 2)) == expected
 
 
 # The official code takes a centre at exactly -1 for a missing one and does not enlarge its box.

@@ -11,8 +11,11 @@ from tdmi.annotations import Annotations
 from tdmi.clips.augmentation import Augmentation, draw_geometry
 from tdmi.clips.crops import crop_matrix, crop_regions, transform, warp
 from tdmi.clips.frames import FrameStore
-from tdmi.clips.windows import window_offsets
+from tdmi.clips.person_boxes import BOX_CLEANING
+from tdmi.clips.windows import WINDOW_ENDS, window_offsets
+from tdmi.errors import UserError
 from tdmi.heatmaps import crop_to_heatmap, encode
+from tdmi.options import choose
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,14 @@ class CropOptions:
     """Of the target Gaussian, in heatmap pixels."""
     target_centre: str = "subpixel"
     """``subpixel`` or ``rounded``, see `tdmi.heatmaps.encode`."""
+    window_ends: str = "repeat_key"
+    """What stands in for missing neighbours, see `tdmi.clips.windows.window_offsets`."""
+    box_cleaning: str = "none"
+    """What happens to ground-truth boxes, see `tdmi.clips.person_boxes.cleaned`."""
+
+    def __post_init__(self) -> None:
+        choose("crop.window_ends", self.window_ends, WINDOW_ENDS)
+        choose("crop.box_cleaning", self.box_cleaning, BOX_CLEANING)
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -57,25 +68,33 @@ class Windows:
     store: FrameStore
     window: Sequence[int]
     crop: CropOptions
-    _starts: np.ndarray = field(init=False)
-    _lengths: np.ndarray = field(init=False)
+    _rows: list[dict[int, int]] = field(init=False)
+    """For each video the rows of its frames by frame number."""
 
     def __post_init__(self) -> None:
-        videos = len(self.annotations.video_names)
-        self._starts = np.searchsorted(self.annotations.frame_video, np.arange(videos))
-        self._lengths = np.bincount(self.annotations.frame_video, minlength=videos)
+        annotations = self.annotations
+        self._rows = [{} for _ in annotations.video_names]
+        videos, numbers = annotations.frame_video.tolist(), annotations.frame_number.tolist()
+        for row, (video, number) in enumerate(zip(videos, numbers, strict=True)):
+            other = self._rows[video].setdefault(number, row)
+            if other != row:
+                raise UserError(
+                    f"{annotations.video_names[video]}: {annotations.frame_file[other]} and "
+                    f"{annotations.frame_file[row]} both have frame number {number}, expected the "
+                    "first number of the name to count the frames of the video; rename the frames"
+                )
 
     def cut(self, frame: int, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops [T, h, w, 3] of the window of frame row `frame`, and their offsets [T].
+        """Crops [T, h, w, 3] of the window of frame row `frame`, and their offsets [T] in frames.
 
         All frames get the same matrix: the crop of the key frame's person.
         """
-        video = self.annotations.frame_video[frame]
-        start, length = int(self._starts[video]), int(self._lengths[video])
-        offsets = window_offsets(frame - start, length, self.window)
+        rows = self._rows[self.annotations.frame_video[frame]]
+        number = int(self.annotations.frame_number[frame])
+        offsets = window_offsets(number, rows, self.window, self.crop.window_ends)
         crops: dict[int, np.ndarray] = {}
         for k in set(offsets):
-            file = self.annotations.frame_file[frame + k]
+            file = self.annotations.frame_file[rows[number + k]]
             crops[k] = warp(self.store.read(file), matrix, self.crop.size)
         return np.stack([crops[k] for k in offsets]), np.array(offsets)
 

@@ -1,19 +1,56 @@
-"""Which frames of a video make the window of a key frame."""
+"""Which frames of a video make the window of a key frame, where some of them do not exist."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+WINDOW_ENDS = ("repeat_key", "nearest", "dcpose")
 
 
-def window_offsets(position: int, frames: int, window: Sequence[int]) -> tuple[int, ...]:
-    """Offsets really used for key frame `position` (0-based) of a video of `frames` frames.
+def window_offsets(
+    key: int, numbers: Collection[int], window: Sequence[int], ends: str = "repeat_key"
+) -> tuple[int, ...]:
+    """Offsets really used for the key frame with number `key`, as many as `window` has.
 
-    A neighbour outside the video is replaced by the key frame itself (offset 0). Existing
-    neighbours before the key frame stay in temporal order, so at the start (-2, -1) becomes
-    (-1, 0); those after it come first, so at the end (1, 2) becomes (1, 0). This is the rule of the
-    TDMI authors' review-time code: a repeated key frame makes a zero difference.
+    Numbers are those of the real video, so an offset is a real distance in frames. A frame is
+    missing before the video's start, after its end, or where the data set left one out. What stands
+    in for it is the rule `ends`, which treats both sides of the key frame alike:
+
+    - ``repeat_key``: the key frame. A side's existing frames stay in temporal order and come first:
+      at the start (-2, -1) becomes (-1, 0), at the end (1, 2) becomes (1, 0). A repeated key frame
+      makes a zero difference. Rule of the TDMI authors' review-time code.
+    - ``nearest``: the existing frame on that side that is nearest to the wanted one (of two, the
+      one nearer to the key frame), however far; the key frame if the side has none. At the start
+      (-2, -1) becomes (-1, -1).
+    - ``dcpose``: the farthest existing frame on that side that is no farther from the key frame
+      than the wanted one; the key frame if there is none. Rule of DCPose's code, which has one
+      frame per side; taking it per frame for wider windows is a choice of this project.
+
+    The last two agree unless frames are missing in the middle: with -1 missing and -2 there, the
+    wanted -1 becomes -2 under ``nearest`` and 0 under ``dcpose``.
+
+    Args:
+        key: number of the key frame, one of `numbers`.
+        numbers: the existing frames of the video.
+        window: wanted offsets, rising, one of them 0.
     """
-    offsets = tuple(k if 0 <= position + k < frames else 0 for k in window)
-    before = sorted(offsets[i] for i, k in enumerate(window) if k < 0)
-    after = [offsets[i] for i, k in enumerate(window) if k >= 0]
-    return (*before, *after)
+    if ends == "repeat_key":
+        before = _existing_first(key, numbers, [k for k in window if k < 0])
+        return (*before, 0, *_existing_first(key, numbers, [k for k in window if k > 0]))
+    stand_in = {"nearest": _nearest, "dcpose": _not_farther}[ends]
+    return tuple(k if key + k in numbers else stand_in(key, numbers, k) for k in window)
+
+
+def _existing_first(key: int, numbers: Collection[int], wanted: Sequence[int]) -> list[int]:
+    existing = [k for k in wanted if key + k in numbers]
+    return existing + [0] * (len(wanted) - len(existing))
+
+
+def _nearest(key: int, numbers: Collection[int], wanted: int) -> int:
+    side = [number - key for number in numbers if (number - key) * wanted > 0]
+    return min(side, key=lambda k: (abs(k - wanted), abs(k)), default=0)
+
+
+def _not_farther(key: int, numbers: Collection[int], wanted: int) -> int:
+    step = 1 if wanted < 0 else -1
+    return next((k for k in range(wanted, 0, step) if key + k in numbers), 0)
