@@ -16,6 +16,7 @@ from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import PoseMethod
 from tdmi.options import build
+from tdmi.suites import skeleton_of
 
 
 def build_method(settings: dict[str, Any]) -> PoseMethod:
@@ -29,8 +30,9 @@ def build_method(settings: dict[str, Any]) -> PoseMethod:
             f"method {method['name']}: class {method['class']!r} cannot be imported ({error}); "
             "give the dotted name of a PoseMethod"
         ) from None
+    joints = len(skeleton_of(settings))
     backbone = build("backbone", HRNet, settings["backbone"])
-    model = build(f"of method {method['name']}", constructor, method["options"], backbone, 17)
+    model = build(f"of method {method['name']}", constructor, method["options"], backbone, joints)
     # A quarter faster than the default layout for these convolutions on CPU, and on tensor cores.
     return model.to(memory_format=torch.channels_last)
 
@@ -46,9 +48,15 @@ def read_split(settings: dict[str, Any], split: str) -> Annotations:
     folder = Path(dataset["root"]) / "annotations" / dataset[split]
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: no such folder; make the data set with `tdmi data {dataset['name']}`"
+            f"{folder}: no such folder; make the data set with `tdmi data` (README, Data)"
         )
-    return read_folder(folder)
+    annotations = read_folder(folder)
+    if annotations.skeleton != skeleton_of(settings):
+        raise UserError(
+            f"{folder}: joints are {annotations.skeleton.name}, expected "
+            f"{skeleton_of(settings).name}, the suite's dataset/skeleton"
+        )
+    return annotations
 
 
 def split_windows(

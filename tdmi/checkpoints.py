@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from tdmi.errors import UserError
+from tdmi.models.method import PoseMethod
+from tdmi.skeletons import COCO, Skeleton
 
 _HRNET_PARTS = {"conv1", "bn1", "conv2", "bn2", "layer1"} | {
     *(f"transition{i}" for i in (1, 2, 3)),
@@ -46,6 +50,38 @@ def from_hrnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     UserError for any other name (an ImageNet classification file, for instance).
     """
     return {_hrnet_name(name, name): value for name, value in _plain(state).items()}
+
+
+def published_start(path: Path, method: PoseMethod, skeleton: Skeleton) -> dict[str, Tensor]:
+    """Official HRNet COCO pose weights of a file, as a single-frame state for `skeleton`.
+
+    The head's channels are taken over by joint name; joints that COCO does not have (PoseTrack's
+    head_bottom and head_top, HiEve's chest) keep the method's own initial weights and are learnt
+    anew (choice of this project: released code reuses the eyes' channels for them).
+    UserError: no such file, not a weights file, or weights of another network.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file, expected HRNet pose weights trained on COCO, e.g. "
+            "pose_hrnet_w48_384x288.pth of the HRNet authors' model zoo; put it there, or take "
+            "initial_weights out of the suite to train from scratch"
+        ) from None
+    except Exception as error:
+        raise UserError(
+            f"{path}: found no readable weights ({type(error).__name__}), expected a file of "
+            "tensors written by torch.save; download it again"
+        ) from None
+    state = from_hrnet(content.get("state_dict", content))
+    slots = skeleton.slots_in(COCO)
+    for name, own in method.head.state_dict(prefix="head.").items():
+        if name not in state or len(state[name]) != len(COCO):
+            raise UserError(f"{path}: {name} is not that of the {len(COCO)} COCO joints")
+        mapped = own.clone()
+        mapped[slots >= 0] = state[name][slots[slots >= 0]]
+        state[name] = mapped
+    return state
 
 
 def from_dcpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -41,12 +41,24 @@ def boxes_path(settings: dict[str, Any], split: str) -> Path:
     return Path(settings["dataset"]["root"]) / "boxes" / f"{settings['dataset'][split]}.json"
 
 
+def data_release(settings: dict[str, Any]) -> str | None:
+    """Label release that the data set's record states, e.g. ``v0.45``; None if it states none."""
+    record = Path(settings["dataset"]["root"]) / "dataset.json"
+    return read_json(record).get("release") if record.exists() else None
+
+
+def boxes_hash(settings: dict[str, Any]) -> str | None:
+    path = boxes_path(settings, "test")
+    return sha256_of(path) if path.exists() else None
+
+
 def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False) -> None:
     """Train a run and write its folder; ``provenance.json`` comes last and means complete."""
     folder = runs / name
     folder.mkdir(parents=True, exist_ok=True)
     start = settings["start_from"]
-    initial = runs / start / "checkpoint.pt" if start else None
+    published = settings.get("initial_weights")
+    initial = runs / start / "checkpoint.pt" if start else Path(published) if published else None
     initial_hash = sha256_of(initial) if initial and initial.exists() else None
     text = yaml.safe_dump(settings, sort_keys=False)
     data = data_hash(settings)
@@ -62,8 +74,9 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
         "seed": settings["seed"],
         "training": timing,
         "data_sha256": data,
-        "boxes_sha256": sha256_of(boxes_path(settings, "test")),
-        "initial_weights": start,
+        "data_release": data_release(settings),
+        "boxes_sha256": boxes_hash(settings),
+        "initial_weights": start or published,
         "initial_weights_sha256": initial_hash,
         "checkpoint_sha256": sha256_of(folder / "checkpoint.pt"),
     }

@@ -8,6 +8,7 @@ run's settings are one plain mapping without references: it is written to the ru
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,27 @@ import jsonschema
 
 from tdmi.errors import UserError
 from tdmi.files import read_yaml
+from tdmi.skeletons import SKELETONS, Skeleton
 
 WORKFLOW = Path("workflow")
 
 
-def load_suite(name: str, workflow: Path = WORKFLOW) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Trial:
+    """A suite made small to try it out before the real thing; everything else stays as it is."""
+
+    width: int | None = None
+    """Width of the backbone and its stem, instead of the suite's."""
+    steps: int | None = None
+    """Steps of every recipe, instead of its steps or epochs."""
+
+    def name(self, suite: str) -> str:
+        """Name under which a suite tried this way keeps its runs, apart from the real ones."""
+        parts = (f"_{key}{value}" for key, value in asdict(self).items() if value is not None)
+        return suite + "".join(parts)
+
+
+def load_suite(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> dict[str, Any]:
     """Read and check a suite by name; its methods are merged with their own files.
 
     Raises UserError for an unknown suite, method, recipe or key, with the file and the place.
@@ -44,16 +61,59 @@ def load_suite(name: str, workflow: Path = WORKFLOW) -> dict[str, Any]:
                 f"{path}: methods/{method}/start_from: found {start!r}, expected "
                 f"<suite>/<method>/seed<k> of this suite or its base"
             )
+        if start is not None and "initial_weights" in use:
+            raise UserError(
+                f"{path}: methods/{method}: found start_from and initial_weights, expected one"
+            )
         options = {**description.get("options", {}), **use.get("options", {})}
         suite["methods"][method] = {**description, **use, "options": options}
-    return suite
+    return tried(suite, trial) if trial else suite
 
 
-def load_suites(name: str, workflow: Path = WORKFLOW) -> dict[str, dict[str, Any]]:
+def load_suites(
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None
+) -> dict[str, dict[str, Any]]:
     """A suite and its companions, by name, the suite itself first."""
-    main = load_suite(name, workflow)
-    companions = [load_suite(companion, workflow) for companion in main.get("companions", [])]
+    main = load_suite(name, workflow, trial)
+    companions = [
+        load_suite(companion, workflow, trial) for companion in main.get("companions", [])
+    ]
+    for companion in companions:
+        if companion["inference"]["box_protocols"] != main["inference"]["box_protocols"]:
+            raise UserError(
+                f"suite {companion['suite']}: inference/box_protocols differ from those of "
+                f"{main['suite']}, which includes it; give both the same"
+            )
     return {suite["suite"]: suite for suite in (main, *companions)}
+
+
+def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
+    """The suite as `trial` wants it, under a name of its own.
+
+    No published weights fit another width, so with one the methods start without them.
+    """
+
+    changed = {**suite, "suite": trial.name(suite["suite"])}
+    if "base" in suite:
+        changed["base"] = trial.name(suite["base"])
+    if trial.width is not None:
+        changed["backbone"] = suite["backbone"] | {"width": trial.width, "stem_width": trial.width}
+    if trial.steps is not None:
+        changed["recipes"] = {
+            name: {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
+            | {"steps": trial.steps}
+            for name, recipe in suite["recipes"].items()
+        }
+    changed["methods"] = {}
+    for method, use in suite["methods"].items():
+        use = dict(use)
+        if "start_from" in use:
+            start, _, rest = use["start_from"].partition("/")
+            use["start_from"] = f"{trial.name(start)}/{rest}"
+        if trial.width is not None:
+            use.pop("initial_weights", None)
+        changed["methods"][method] = use
+    return changed
 
 
 def check(value: Any, schema_path: Path, path: Path) -> None:
@@ -117,6 +177,7 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         },
         "start_from": start_of(suite, method, seed),
         "start_whole": use.get("start_whole", False),
+        **({"initial_weights": use["initial_weights"]} if "initial_weights" in use else {}),
         "dataset": {k: v for k, v in suite["dataset"].items() if k != "options"},
         "crop": suite["crop"],
         "augmentation": suite["augmentation"],
@@ -124,3 +185,8 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "recipe": suite["recipes"][use["recipe"]],
         "inference": suite["inference"],
     }
+
+
+def skeleton_of(settings: dict[str, Any]) -> Skeleton:
+    """Joints that a run (or suite) predicts."""
+    return SKELETONS[settings["dataset"].get("skeleton", "posetrack18")]

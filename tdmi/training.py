@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from tdmi.annotations import on_skeleton
 from tdmi.building import build_method, load_checkpoint, read_split, split_windows
+from tdmi.checkpoints import published_start
 from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import Sample, TrainingSamples
 from tdmi.errors import UserError
@@ -32,6 +33,7 @@ from tdmi.inference import InferenceOptions, ground_truth_boxes, normalise, pred
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
 from tdmi.skeletons import POSETRACK17
+from tdmi.suites import skeleton_of
 
 RECIPE = {
     "optimiser": "adam",
@@ -46,7 +48,24 @@ RECIPE = {
     "log_every": 50,
 }
 """Values of a recipe's optional keys; without ``gradient_clip`` gradients are not clipped, without
-``validate_every`` there is no validation, without ``checkpoint_every`` no intermediate state."""
+``validate_every`` there is no validation, without ``checkpoint_every`` no intermediate state. The
+length is given as ``steps`` or as ``epochs``; ``milestones`` count in the same unit, all else in
+steps."""
+
+
+def in_steps(recipe: dict[str, Any], samples: int) -> dict[str, Any]:
+    """The recipe with `epochs`, and the milestones given in epochs, turned into steps.
+
+    An epoch is the whole batches that `samples` fill, at least one.
+    """
+    if "epochs" not in recipe:
+        return recipe
+    per_epoch = max(1, samples // recipe["batch_size"])
+    rest = {key: value for key, value in recipe.items() if key != "epochs"}
+    return rest | {
+        "steps": recipe["epochs"] * per_epoch,
+        "milestones": [epoch * per_epoch for epoch in recipe["milestones"]],
+    }
 
 
 def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target]:
@@ -171,7 +190,8 @@ def train(
     A run that was interrupted goes on from ``resume.pt`` and ends with the same bits.
 
     Args:
-        initial: ``checkpoint.pt`` of the run that this one starts from.
+        initial: ``checkpoint.pt`` of the run that this one starts from, or the file of published
+            weights if the settings have `initial_weights`.
         identity: hash of settings, data and initial weights; a state left by another identity is
             not resumed.
 
@@ -188,7 +208,9 @@ def train(
     )
     fabric.launch()
     method = build_method(settings)
-    if initial is not None:
+    if initial is not None and settings.get("initial_weights"):
+        method.load_single_frame(published_start(initial, method, skeleton_of(settings)))
+    elif initial is not None:
         state = load_checkpoint(initial)
         if settings["start_whole"]:
             method.load_state_dict(state)
@@ -200,7 +222,7 @@ def train(
     if fabric.is_global_zero:
         loop.finish()
     fabric.barrier()
-    samples = recipe["steps"] * recipe["batch_size"]
+    samples = loop.recipe["steps"] * recipe["batch_size"]
     return {
         "train_seconds": loop.seconds,
         "train_samples_per_second": samples / loop.seconds,
@@ -220,17 +242,17 @@ class Loop:
         folder: Path,
         identity: str,
     ) -> None:
-        self.fabric, self.recipe, self.folder = fabric, recipe, folder
-        self.identity = identity
-        self.plain = method
-        optimiser = make_optimiser(method, recipe)
-        self.schedule = make_schedule(optimiser, recipe)
-        self.method, self.optimiser = fabric.setup(method, optimiser)
+        self.fabric, self.folder, self.identity = fabric, folder, identity
         windows = split_windows(settings, read_split(settings, "train"), method.window)
         augmentation = Augmentation(**settings["augmentation"])
         self.samples = TrainingSamples(windows, augmentation, settings["seed"])
         if not len(self.samples):
             raise UserError(f"{windows.store.root}: no annotated person in the training split")
+        self.recipe = recipe = in_steps(recipe, len(self.samples))
+        self.plain = method
+        optimiser = make_optimiser(method, recipe)
+        self.schedule = make_schedule(optimiser, recipe)
+        self.method, self.optimiser = fabric.setup(method, optimiser)
         every = recipe.get("validate_every")
         self.validation = Validation(settings, method.window) if every else None
         self.history = History()

@@ -13,10 +13,11 @@ from golden_models import (
 )
 
 from baselines.single_frame import SingleFrame
-from tdmi.checkpoints import from_hrnet
+from tdmi.checkpoints import from_hrnet, published_start
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import Target
+from tdmi.skeletons import COCO, HIEVE, POSETRACK18
 
 WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
 CASES = [
@@ -118,3 +119,40 @@ def test_names_of_parallel_training_and_foreign_files():
     assert list(from_hrnet({"stage2.0.x": weight})) == ["backbone.stage2.0.x"]
     with pytest.raises(UserError, match=r"incre_modules\.0"):
         from_hrnet({"incre_modules.0.weight": weight})
+
+
+@pytest.mark.parametrize("skeleton", [POSETRACK18, HIEVE], ids=lambda s: s.name)
+def test_published_weights_start_a_run_joint_by_joint(tmp_path, skeleton):
+    def trunk():
+        return HRNet(4, 2, modules=(1,), blocks=1, stem_width=4, stem_blocks=1)
+
+    coco = SingleFrame(trunk(), len(COCO))
+    torch.nn.init.normal_(coco.head.weight)
+    official = {
+        key.replace("head.", "final_layer.").removeprefix("backbone."): value
+        for key, value in coco.state_dict().items()
+    }
+    torch.save(official, tmp_path / "coco.pth")
+    method = SingleFrame(trunk(), len(skeleton))
+    before = method.head.weight.clone()
+    method.load_single_frame(published_start(tmp_path / "coco.pth", method, skeleton))
+    assert torch.equal(method.backbone.conv1.weight, coco.backbone.conv1.weight)
+    for i, joint in enumerate(skeleton.joints):
+        known = joint in COCO.joints
+        wanted = coco.head.weight[COCO.index(joint)] if known else before[i]
+        assert torch.equal(method.head.weight[i], wanted), joint
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file"), (b"not weights", "no readable weights"), ({"a.b": 1}, "unknown name")],
+)
+def test_unusable_published_weights_are_named(tmp_path, content, message):
+    path = tmp_path / "weights.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    method = SingleFrame(HRNet(4, 2, modules=(1,), blocks=1, stem_width=4, stem_blocks=1))
+    with pytest.raises(UserError, match=message):
+        published_start(path, method, POSETRACK18)

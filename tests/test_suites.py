@@ -5,7 +5,16 @@ import pytest
 import yaml
 
 from tdmi.errors import UserError
-from tdmi.suites import WORKFLOW, load_suite, load_suites, resolve, run_names, seeds_of, start_of
+from tdmi.suites import (
+    WORKFLOW,
+    Trial,
+    load_suite,
+    load_suites,
+    resolve,
+    run_names,
+    seeds_of,
+    start_of,
+)
 
 SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
 
@@ -32,7 +41,7 @@ def test_every_shipped_suite_is_valid_and_every_run_resolves(name):
         for seed in seeds_of(suite, method):
             settings = resolve(suite, method, seed)
             assert settings["seed"] == seed
-            assert settings["recipe"]["steps"] > 0
+            assert settings["recipe"].get("steps", settings["recipe"].get("epochs")) > 0
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -98,3 +107,49 @@ def test_unknown_suite_and_broken_yaml(workflow):
 def test_unknown_method_of_a_suite():
     with pytest.raises(UserError, match="no method 'x'; expected one of single_frame"):
         resolve(load_suite("smoke"), "x", 0)
+
+
+def test_a_trial_changes_width_steps_and_names_alone():
+    real, small = load_suite("posetrack18"), load_suite("posetrack18", trial=Trial(12, 2))
+    assert small["suite"] == "posetrack18_width12_steps2"
+    assert small["backbone"] == real["backbone"] | {"width": 12, "stem_width": 12}
+    for name, recipe in real["recipes"].items():
+        kept = {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
+        assert small["recipes"][name] == kept | {"steps": 2}
+    for key in ("dataset", "crop", "augmentation", "inference", "report", "seeds"):
+        assert small[key] == real[key]
+    settings = resolve(small, "tdmi", 0)
+    assert settings["start_from"] == "posetrack18_width12_steps2/single_frame/seed0"
+    assert "initial_weights" not in resolve(small, "single_frame", 0)
+    assert "initial_weights" in resolve(
+        load_suite("posetrack18", trial=Trial(steps=2)), "single_frame", 0
+    )
+
+
+def test_a_trial_reaches_companions():
+    suites = load_suites("embedded", trial=Trial(steps=3))
+    assert list(suites) == ["embedded_steps3", "pose2sim_steps3"]
+    start = resolve(suites["pose2sim_steps3"], "tdmi", 0)["start_from"]
+    assert start.split("/")[0] in suites
+
+
+def test_box_protocols_of_a_companion_must_be_the_same(workflow):
+    change(
+        workflow,
+        "pose2sim.yaml",
+        lambda c: c["inference"].update(box_protocols=["ground_truth_boxes"]),
+    )
+    with pytest.raises(UserError, match="pose2sim: inference/box_protocols differ"):
+        load_suites("embedded", workflow)
+
+
+def test_full_scale_suites_share_the_published_settings():
+    for name in ("posetrack17", "posetrack18", "posetrack21", "hieve"):
+        suite = load_suite(name)
+        recipe = suite["recipes"]["temporal"]
+        assert suite["crop"]["size"] == [384, 288] and suite["crop"]["sigma"] == 3
+        assert suite["backbone"]["width"] == 48 and suite["backbone"]["stages"] == 4
+        assert (recipe["optimiser"], recipe["learning_rate"]) == ("adam", 1e-3)
+        assert (recipe["epochs"], recipe["milestones"]) == (20, [6, 12, 18])
+        assert recipe["batch_size"] == 24
+        assert suite["dataset"]["root"] == f"data/{name}/prepared"

@@ -175,6 +175,14 @@ def test_rates_and_schedules(root):
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
 
 
+def test_epochs_become_steps():
+    recipe = {"epochs": 20, "batch_size": 24, "milestones": [6, 12], "learning_rate": 1.0}
+    steps = training.in_steps(recipe, 24 * 10 + 5)
+    assert steps == {"steps": 200, "milestones": [60, 120], "batch_size": 24, "learning_rate": 1.0}
+    assert training.in_steps(recipe, 3)["steps"] == 20
+    assert training.in_steps(steps, 99) is steps
+
+
 def test_train_pck_by_hand():
     target = torch.zeros(1, 3, 6, 6)
     target[0, :, 2, 2] = 1

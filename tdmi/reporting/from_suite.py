@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tdmi.reporting.settings import Settings, parse
-from tdmi.suites import WORKFLOW, load_suites, seeds_of
+from tdmi.suites import WORKFLOW, Trial, load_suites, seeds_of
 
 QUESTION = (
     "On the same boxes, with the same decoder, training budget and official evaluator: what do "
@@ -17,9 +17,9 @@ QUESTION = (
 _SHOWN = ("seeds", "crop", "augmentation", "backbone", "recipes", "inference")
 
 
-def settings_of(name: str, workflow: Path = WORKFLOW) -> Settings:
+def settings_of(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> Settings:
     """Settings of the report on a suite; a companion on pseudo-labels becomes its real video."""
-    suites = load_suites(name, workflow)
+    suites = load_suites(name, workflow, trial)
     return parse(mapping_of(suites), workflow / "config" / f"{name}.yaml")
 
 

@@ -2,28 +2,39 @@
 
 import hashlib
 import json
+import os
 
 from snakemake.exceptions import WorkflowError
 
 from tdmi.errors import UserError
-from tdmi.suites import load_suites, resolve, run_names, seeds_of, start_of
+from tdmi.suites import Trial, load_suites, resolve, run_names, seeds_of
 
 SPLITS = ("train", "val", "test")
 # Used only with `--software-deployment-method conda`; paths are relative to this folder.
 ENVIRONMENT = "../../environment.yml"
 
+# `--config width=8 steps=2` tries a suite at a small size; its runs and results get their own name.
+TRIAL = Trial(**{key: int(config[key]) for key in ("width", "steps") if key in config})
+TRIAL_OPTIONS = "".join(f" --{key} {config[key]}" for key in ("width", "steps") if key in config)
+
 try:
-    MAIN = config.get("suite", "embedded")
-    SUITES = load_suites(MAIN)
+    SUITES = load_suites(config.get("suite", "embedded"), trial=TRIAL)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+MAIN = next(iter(SUITES))
+BOX_PROTOCOLS = SUITES[MAIN]["inference"]["box_protocols"]
 
 
 wildcard_constraints:
     suite="|".join(SUITES),
     method="[a-z0-9_]+",
     seed="[0-9]+",
-    boxes="ground_truth_boxes|detected_boxes",
+    boxes="|".join(BOX_PROTOCOLS),
+
+
+def suite_file(suite):
+    """Name of the suite's file: its own name without a trial's."""
+    return suite.removesuffix(TRIAL.name(""))
 
 
 def digest(value):
@@ -39,6 +50,14 @@ def dataset_records(suite):
     return [f"{dataset['root']}/dataset.json"]
 
 
+def initial_checkpoint(wildcards):
+    """What a run starts from: another run of this project, or published weights."""
+    settings = run_settings(wildcards)
+    if settings["start_from"]:
+        return f"runs/{settings['start_from']}/checkpoint.pt"
+    return settings.get("initial_weights", [])
+
+
 def trained_runs():
     """The checkpoints of every run of every suite of the main job."""
     return [
@@ -52,17 +71,12 @@ def evaluated_runs():
         f"runs/{run}/{boxes}/metrics.json"
         for suite in SUITES.values()
         for run in run_names(suite)
-        for boxes in suite["inference"]["box_protocols"]
+        for boxes in BOX_PROTOCOLS
     ]
 
 
 def run_settings(wildcards):
     return resolve(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
-
-
-def start_checkpoint(wildcards):
-    start = start_of(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
-    return f"runs/{start}/checkpoint.pt" if start else []
 
 
 def truth_folder(wildcards):

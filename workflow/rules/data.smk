@@ -1,9 +1,21 @@
-"""The embedded data sets: fetched sources, then one job per split."""
+"""Data sets: the embedded ones from fetched sources, the big ones fetched, checked and prepared."""
 
 # Which suite of this job makes which data set; two suites may share one.
 GENERATED = {suite["dataset"]["root"]: name for name, suite in SUITES.items()}
-MOCAP = [root for root, name in GENERATED.items() if SUITES[name]["dataset"]["name"] == "mocap"]
-POSE2SIM = [root for root in GENERATED if root not in MOCAP]
+
+
+def roots_of(*names):
+    """Roots of the job's data sets that have one of these names."""
+    return [root for root, suite in GENERATED.items() if SUITES[suite]["dataset"]["name"] in names]
+
+
+MOCAP = roots_of("mocap")
+POSE2SIM = roots_of("pose2sim")
+# The big ones live one folder above what is prepared from them.
+BIG = {
+    root.removesuffix("/prepared"): SUITES[GENERATED[root]]
+    for root in roots_of("posetrack17", "posetrack18", "posetrack21", "hieve")
+}
 
 
 rule fetch:
@@ -29,7 +41,7 @@ rule mocap:
     wildcard_constraints:
         root="|".join(MOCAP) or "none",
     params:
-        suite=lambda wildcards: GENERATED[wildcards.root],
+        suite=lambda wildcards: suite_file(GENERATED[wildcards.root]),
         options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]]["dataset"]),
     log:
         "{root}-{split}.log",
@@ -57,3 +69,72 @@ rule pose2sim:
         "Prepare real video in {wildcards.root}"
     shell:
         "tdmi data pose2sim --sources data/sources --root {wildcards.root} > {log} 2>&1"
+
+
+rule acquire:
+    output:
+        "{root}/acquired.json",
+    wildcard_constraints:
+        root="|".join(BIG) or "none",
+    params:
+        name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
+        # Not a setting: another mirror gives the same files.
+        mirror=lambda wildcards: f" --base-url {config['base_url']}" if "base_url" in config else "",
+    log:
+        "{root}-acquire.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "Fetch {params.name} into {wildcards.root} (progress and what to do by hand in {log})"
+    shell:
+        "tdmi data fetch {params.name} --root {wildcards.root}{params.mirror} > {log} 2>&1"
+
+
+rule check:
+    input:
+        "{root}/acquired.json",
+    output:
+        "{root}/check.json",
+    wildcard_constraints:
+        root="|".join(BIG) or "none",
+    params:
+        name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
+    log:
+        "{root}-check.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "Check {wildcards.root} (report in {log})"
+    shell:
+        "tdmi data check {params.name} --root {wildcards.root} --json {output} > {log} 2>&1"
+
+
+def detector_boxes(wildcards):
+    """The detector's boxes, if they are there already; without them `tdmi data prepare` explains."""
+    return [path for path in [f"{wildcards.root}/boxes/val.json"] if os.path.exists(path)]
+
+
+rule prepare:
+    input:
+        "{root}/acquired.json",
+        "{root}/check.json",
+        detector_boxes,
+    output:
+        "{root}/prepared/dataset.json",
+    wildcard_constraints:
+        root="|".join(BIG) or "none",
+    params:
+        name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
+        boxes=lambda wildcards: (
+            ""
+            if "detected_boxes" in BIG[wildcards.root]["inference"]["box_protocols"]
+            else " --without-boxes"
+        ),
+    log:
+        "{root}-prepare.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "Prepare {wildcards.root}"
+    shell:
+        "tdmi data prepare {params.name} --root {wildcards.root}{params.boxes} > {log} 2>&1"

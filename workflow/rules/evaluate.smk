@@ -7,8 +7,13 @@ rule predict:
         provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
         data=lambda wildcards: dataset_records(wildcards.suite),
     output:
-        directory("runs/{suite}/{method}/seed{seed}/ground_truth_boxes/predictions"),
-        directory("runs/{suite}/{method}/seed{seed}/detected_boxes/predictions"),
+        directory(
+            expand(
+                "runs/{suite}/{method}/seed{seed}/{boxes}/predictions",
+                boxes=BOX_PROTOCOLS,
+                allow_missing=True,
+            )
+        ),
         timing="runs/{suite}/{method}/seed{seed}/timing.json",
     params:
         settings=lambda wildcards: digest(SUITES[wildcards.suite]["inference"]),
@@ -34,6 +39,7 @@ rule evaluate:
         "runs/{suite}/{method}/seed{seed}/{boxes}/metrics.json",
     params:
         truth=truth_folder,
+        protocol=lambda wildcards: SUITES[wildcards.suite].get("evaluation", "poseval"),
     log:
         "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.log",
     conda:
@@ -41,5 +47,5 @@ rule evaluate:
     message:
         "Evaluate {wildcards.method}, seed {wildcards.seed}, {wildcards.boxes}"
     shell:
-        "tdmi evaluate --protocol poseval --gt {params.truth} --pred {input.predictions}"
+        "tdmi evaluate --protocol {params.protocol} --gt {params.truth} --pred {input.predictions}"
         " --out {output} > {log} 2>&1"

@@ -14,13 +14,14 @@ rule report:
         directory(f"results/{MAIN}/figures"),
         directory(f"results/{MAIN}/gallery"),
     params:
-        suite=MAIN,
+        suite=suite_file(MAIN) + TRIAL_OPTIONS,
+        name=MAIN,
         settings=digest(list(SUITES.values())),
     log:
         f"runs/{MAIN}/report.log",
     conda:
         ENVIRONMENT
     message:
-        "Report in results/{params.suite}"
+        "Report in results/{params.name}"
     shell:
-        "tdmi report --suite {params.suite} --runs runs --out results/{params.suite} > {log} 2>&1"
+        "tdmi report --suite {params.suite} --runs runs --out results/{params.name} > {log} 2>&1"

@@ -4,7 +4,7 @@
 rule train:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),
-        start=start_checkpoint,
+        start=initial_checkpoint,
     output:
         checkpoint="runs/{suite}/{method}/seed{seed}/checkpoint.pt",
         history="runs/{suite}/{method}/seed{seed}/history.csv",
@@ -12,6 +12,7 @@ rule train:
         cost="runs/{suite}/{method}/seed{seed}/cost.json",
         provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
     params:
+        suite=lambda wildcards: suite_file(wildcards.suite) + TRIAL_OPTIONS,
         settings=lambda wildcards: digest(run_settings(wildcards)),
     log:
         "runs/{suite}/{method}/seed{seed}/train.log",
@@ -25,5 +26,5 @@ rule train:
     message:
         "Train {wildcards.method}, seed {wildcards.seed} (progress in {log})"
     shell:
-        "tdmi train --suite {wildcards.suite} --method {wildcards.method} --seed {wildcards.seed}"
+        "tdmi train --suite {params.suite} --method {wildcards.method} --seed {wildcards.seed}"
         " --threads {threads} > {log} 2>&1"

@@ -1,0 +1,26 @@
+"""Options of commands that take a suite: the suite itself, or a small trial of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tdmi.suites import Trial
+
+
+def add_trial(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--width", type=int, metavar="N", help="try the suite with a backbone of this width"
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="try the suite with this many steps per recipe"
+    )
+
+
+def trial_of(args: argparse.Namespace) -> Trial | None:
+    from tdmi.suites import Trial
+
+    if args.width is None and args.steps is None:
+        return None
+    return Trial(args.width, args.steps)
