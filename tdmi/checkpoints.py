@@ -52,13 +52,10 @@ def from_hrnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {_hrnet_name(name, name): value for name, value in _plain(state).items()}
 
 
-def published_start(path: Path, method: PoseMethod, skeleton: Skeleton) -> dict[str, Tensor]:
-    """Official HRNet COCO pose weights of a file, as a single-frame state for `skeleton`.
+def read_published(path: Path) -> dict[str, Tensor]:
+    """State dictionary of a file of published HRNet weights, as it is in the file.
 
-    The head's channels are taken over by joint name; joints that COCO does not have (PoseTrack's
-    head_bottom and head_top, HiEve's chest) keep the method's own initial weights and are learnt
-    anew (choice of this project: released code reuses the eyes' channels for them).
-    UserError: no such file, not a weights file, or weights of another network.
+    UserError: no such file (with where to get it), or none that holds tensors by name.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -73,7 +70,21 @@ def published_start(path: Path, method: PoseMethod, skeleton: Skeleton) -> dict[
             f"{path}: found no readable weights ({type(error).__name__}), expected a file of "
             "tensors written by torch.save; download it again"
         ) from None
-    state = from_hrnet(content.get("state_dict", content))
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path}: found no state dictionary, expected tensors by name")
+    return state
+
+
+def published_start(path: Path, method: PoseMethod, skeleton: Skeleton) -> dict[str, Tensor]:
+    """Official HRNet COCO pose weights of a file, as a single-frame state for `skeleton`.
+
+    The head's channels are taken over by joint name; joints that COCO does not have (PoseTrack's
+    head_bottom and head_top, HiEve's chest) keep the method's own initial weights and are learnt
+    anew (choice of this project: released code reuses the eyes' channels for them).
+    UserError: as `read_published`, or weights of another network.
+    """
+    state = from_hrnet(read_published(path))
     slots = skeleton.slots_in(COCO)
     for name, own in method.head.state_dict(prefix="head.").items():
         if name not in state or len(state[name]) != len(COCO):

@@ -145,7 +145,12 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path, skeleton):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"not weights", "no readable weights"), ({"a.b": 1}, "unknown name")],
+    [
+        (None, "no such file"),
+        (b"not weights", "no readable weights"),
+        ({"a.b": 1}, "no state dictionary"),
+        ({"a.b": torch.zeros(1)}, "unknown name"),
+    ],
 )
 def test_unusable_published_weights_are_named(tmp_path, content, message):
     path = tmp_path / "weights.pth"

@@ -92,3 +92,26 @@ def report_inputs():
     runs = [run for suite in SUITES.values() for run in run_names(suite)]
     files = ("history.csv", "cost.json", "provenance.json", "timing.json")
     return evaluated_runs() + [f"runs/{run}/{file}" for run in runs for file in files]
+
+
+# Which suite of this job makes which data set; two suites may share one.
+GENERATED = {suite["dataset"]["root"]: name for name, suite in SUITES.items()}
+
+
+def roots_of(*names):
+    """Roots of the job's data sets that have one of these names."""
+    return [root for root, suite in GENERATED.items() if SUITES[suite]["dataset"]["name"] in names]
+
+
+MOCAP = roots_of("mocap")
+POSE2SIM = roots_of("pose2sim")
+# The big ones live one folder above what is prepared from them.
+BIG = {
+    os.path.dirname(root): SUITES[GENERATED[root]]
+    for root in roots_of("posetrack17", "posetrack18", "posetrack21", "hieve")
+}
+
+
+def detector_boxes(wildcards):
+    """The detector's boxes, if they are there already; without them `tdmi data prepare` explains."""
+    return [path for path in [f"{wildcards.root}/boxes/val.json"] if os.path.exists(path)]

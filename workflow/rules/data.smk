@@ -1,22 +1,5 @@
 """Data sets: the embedded ones from fetched sources, the big ones fetched, checked and prepared."""
 
-# Which suite of this job makes which data set; two suites may share one.
-GENERATED = {suite["dataset"]["root"]: name for name, suite in SUITES.items()}
-
-
-def roots_of(*names):
-    """Roots of the job's data sets that have one of these names."""
-    return [root for root, suite in GENERATED.items() if SUITES[suite]["dataset"]["name"] in names]
-
-
-MOCAP = roots_of("mocap")
-POSE2SIM = roots_of("pose2sim")
-# The big ones live one folder above what is prepared from them.
-BIG = {
-    root.removesuffix("/prepared"): SUITES[GENERATED[root]]
-    for root in roots_of("posetrack17", "posetrack18", "posetrack21", "hieve")
-}
-
 
 rule fetch:
     output:
@@ -107,11 +90,6 @@ rule check:
         "Check {wildcards.root} (report in {log})"
     shell:
         "tdmi data check {params.name} --root {wildcards.root} --json {output} > {log} 2>&1"
-
-
-def detector_boxes(wildcards):
-    """The detector's boxes, if they are there already; without them `tdmi data prepare` explains."""
-    return [path for path in [f"{wildcards.root}/boxes/val.json"] if os.path.exists(path)]
 
 
 rule prepare:

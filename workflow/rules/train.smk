@@ -1,4 +1,18 @@
-"""One job per run; a run may start from another run's checkpoint."""
+"""One job per run; a run may start from another run's checkpoint or from published weights."""
+
+
+# Nothing is downloaded: weights that are not there stop the job at its start, with what to do.
+rule weights:
+    output:
+        "data/weights/{file}.pth",
+    log:
+        "data/weights/{file}.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "Look for published weights {output}"
+    shell:
+        "tdmi data weights {output} > {log} 2>&1"
 
 
 rule train:
