@@ -1,0 +1,125 @@
+"""Image files of a data set: sizes from their headers, and whether each is complete.
+
+Without decoding, an image counts as complete if its header can be read and the mark that ends its
+format stands in its last bytes. Decoding finds damage in between too.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+from tqdm import tqdm
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+# Compressed data does not hold the mark, and some writers add bytes after it.
+_END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 1024
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of one image file."""
+
+    width: int
+    """Pixels; 0 if the header cannot be read."""
+    height: int
+    kind: str = ""
+    """Kind of finding; empty if nothing is wrong."""
+    detail: str = ""
+
+
+Pictures = dict[str, dict[str, Picture]]
+"""Image folder relative to the root, as labels name it -> file name -> picture."""
+
+
+def inspect_tree(root: Path, deep: bool, progress: bool) -> Pictures:
+    """Look at every image below ``<root>/images``; folders without images are left out.
+
+    `deep` decodes all, in one process per CPU core of one thread each.
+    """
+    folders = dict(image_folders(root))
+    paths = [(folder, name) for folder, names in folders.items() for name in names]
+    found: Pictures = {folder: {} for folder in folders}
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    bar = tqdm(total=len(paths), desc="images", unit="", disable=None if progress else True)
+    with bar:
+        for chunk, pictures in zip(chunks, _inspected(root, chunks, deep), strict=True):
+            for (folder, name), picture in zip(chunk, pictures, strict=True):
+                found[folder][name] = picture
+            bar.update(len(chunk))
+    return found
+
+
+def _inspected(root: Path, chunks: list[list[tuple[str, str]]], deep: bool) -> Iterator[list]:
+    files = [[str(root / folder / name) for folder, name in chunk] for chunk in chunks]
+    if not deep:
+        yield from map(inspect_headers, files)
+        return
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(inspect_pixels, files)
+
+
+def image_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Folders below ``images`` that hold images, relative to the root, with the images' names.
+
+    Links to folders are followed, each folder once; hidden files are left out.
+    """
+    stack, seen = ["images"], set()
+    while stack:
+        folder = stack.pop()
+        try:
+            status = os.stat(root / folder)
+            entries = list(os.scandir(root / folder))
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        visible = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+        names = [e.name for e in visible if os.path.splitext(e.name)[1].lower() in SUFFIXES]
+        if names:
+            yield folder, names
+        stack += [f"{folder}/{e.name}" for e in reversed(visible) if e.is_dir()]
+
+
+def inspect_headers(files: list[str]) -> list[Picture]:
+    return [_inspect(file, deep=False) for file in files]
+
+
+def inspect_pixels(files: list[str]) -> list[Picture]:
+    return [_inspect(file, deep=True) for file in files]
+
+
+def _inspect(file: str, deep: bool) -> Picture:
+    width = height = 0
+    try:
+        with warnings.catch_warnings(), open(file, "rb") as stream:
+            warnings.simplefilter("ignore")
+            with Image.open(stream) as image:
+                width, height = image.size
+                mark = _END_MARKS.get(image.format or "")
+                if mark and mark not in _tail(stream):
+                    return Picture(width, height, "image-truncated", "no end mark")
+                if deep:
+                    image.load()
+    # Decoders raise errors of many types on damaged files; each of them is the finding.
+    except Exception as error:
+        return Picture(width, height, "image-unreadable", f"{type(error).__name__}: {error}")
+    return Picture(width, height)
+
+
+def _tail(stream: BinaryIO) -> bytes:
+    """The last bytes of a file; the position stays, decoders go on from it."""
+    position = stream.tell()
+    stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
+    tail = stream.read()
+    stream.seek(position)
+    return tail
