@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
 from tdmi.errors import UserError
@@ -47,13 +49,46 @@ def write_json(path: Path | str, value: Any, indent: int | None = 2) -> None:
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
+def write_compact_json(path: Path | str, value: Any) -> None:
+    """Write JSON without layout, fast. The caller sees to it that every number is finite.
+
+    Floats are written with the fewest digits that give them back to the last bit.
+    """
+    try:
+        data = orjson.dumps(value)
+    except TypeError:  # texts that are not UTF-8, integers beyond 64 bits
+        data = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data + b"\n")
+
+
 def read_json(path: Path | str) -> Any:
+    """Content of a JSON file in UTF-8, with or without byte order mark.
+
+    What the standard forbids and Python's own parser reads is read: bare NaN and Infinity, halves
+    of surrogate pairs. Raises UserError if the file cannot be read or is not JSON.
+    """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _read_json_leniently(data, path)
+
+
+def _read_json_leniently(data: bytes, path: Path) -> Any:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
+        raise UserError(
+            f"{path}: looks like text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"
+        )
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); restore or regenerate it") from None
 
 

@@ -167,6 +167,7 @@ def _annotations(
     return Annotations(
         skeleton=POSETRACK18,
         video_names=[name],
+        video_length=np.array([count]),
         frame_video=np.zeros(count, np.int64),
         frame_index=np.arange(count, dtype=np.int64),
         frame_file=[f"images/{split}/{name}/{i:06d}.jpg" for i in range(count)],

@@ -148,6 +148,7 @@ def annotate(
     return Annotations(
         skeleton=POSETRACK18,
         video_names=[video],
+        video_length=np.array([frames]),
         frame_video=np.zeros(frames, np.int64),
         frame_index=np.arange(frames, dtype=np.int64),
         frame_file=[f"images/{split}/{video}/{index:06d}.jpg" for index in range(frames)],
