@@ -21,7 +21,7 @@ def unknown_joints(dataset: str, path: Path) -> list[str]:
         return [f"joint id {joint}" for joint in _unknown_ids(content)]
     known = {*POSETRACK18.joints, *ALIASES}
     names = content["categories"][0]["keypoints"]
-    return [repr(name) for name in names if not isinstance(name, str) or name not in known]
+    return [repr(name) for name in names if name not in known]
 
 
 def _unknown_ids(content: dict) -> list[Any]:
@@ -34,9 +34,8 @@ def _unknown_ids(content: dict) -> list[Any]:
             stack += value
         elif isinstance(value, dict):
             if "id" in value:
-                joint = (
-                    value["id"][0] if isinstance(value["id"], list) and value["id"] else value["id"]
-                )
+                joint = value["id"]
+                joint = joint[0] if isinstance(joint, list) and joint else joint
                 if joint not in range(len(POSETRACK17)):
                     unknown.append(joint)
             stack += [value[key] for key in ("annopoints", "point") if key in value]

@@ -111,6 +111,9 @@ KINDS = {
     "joint-unknown": Kind(
         "warning", "joints with a name or id that the data set does not have, ignored", _LEAVE
     ),
+    "other-joint-set": Kind(
+        "error", "label files with the joints of another data set", _RELABEL
+    ),
     "joint-far-outside": Kind(
         "warning", "joints more than 100 pixels outside the picture", _LEAVE
     ),
@@ -118,7 +121,9 @@ KINDS = {
     "head-box-missing": Kind(
         "warning", "persons with joints but no head box, hence no head size", _LEAVE
     ),
-    "box-useless": Kind("warning", "boxes without area, or person boxes wholly outside the picture", _LEAVE),
+    "box-useless": Kind(
+        "warning", "boxes without area, or person boxes wholly outside the picture", _LEAVE
+    ),
     "box-outside": Kind("note", "boxes that leave the picture", _LEAVE),
     "person-without-joints": Kind("note", "persons without any joint", _LEAVE),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from tdmi.annotations import Annotations
 from tdmi.datasets.hieve import annolist as hieve_poses
 from tdmi.datasets.posetrack import read_video_file
 from tdmi.errors import UserError
+from tdmi.skeletons import HIEVE, POSETRACK17, POSETRACK18, Skeleton
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Layout:
 
     label_folders: dict[str, str]
     """Split -> folder with one label file per video."""
+    skeletons: tuple[Skeleton, ...] = (POSETRACK17, POSETRACK18)
+    """Joint sets that its labels may have."""
     head_boxes: bool = True
     """Whether labels give head boxes."""
     lists_all_frames: bool = True
@@ -28,7 +31,7 @@ LAYOUTS = {
     "posetrack17": Layout({split: f"annotations/{split}" for split in ("train", "val", "test")}),
     "posetrack18": Layout({split: f"annotations/{split}" for split in ("train", "val", "test")}),
     "posetrack21": Layout({split: f"posetrack_data/{split}" for split in ("train", "val")}),
-    "hieve": Layout({"train": "HIE20/labels/train/track2&3"}, False, False),
+    "hieve": Layout({"train": "HIE20/labels/train/track2&3"}, (HIEVE,), False, False),
 }
 
 

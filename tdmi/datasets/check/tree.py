@@ -110,6 +110,9 @@ def _check_labels(
             findings.add("labels-unreadable", [str(error)])
             continue
         label_file = path.relative_to(root).as_posix()
+        if annotations.skeleton not in layout.skeletons:
+            findings.add("other-joint-set", [f"{label_file}: {annotations.skeleton.name}"])
+            unknown = []
         findings.add("joint-unknown", [f"{label_file}: {joint}" for joint in unknown])
         if not annotations.frames:
             findings.add("labels-empty", [label_file])
