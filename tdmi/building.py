@@ -10,6 +10,7 @@ import torch
 
 from tdmi.annotations import Annotations
 from tdmi.clips.frames import FrameStore
+from tdmi.clips.person_boxes import cleaned
 from tdmi.clips.samples import CropOptions, Windows
 from tdmi.datasets.posetrack18 import read_folder
 from tdmi.errors import UserError
@@ -43,7 +44,10 @@ def crop_options(settings: dict[str, Any]) -> CropOptions:
 
 
 def read_split(settings: dict[str, Any], split: str) -> Annotations:
-    """Annotations of ``train``, ``validation`` or ``test``, by the names the settings give them."""
+    """Annotations of ``train``, ``validation`` or ``test``, by the names the settings give them.
+
+    Boxes are cleaned as ``crop.box_cleaning`` says.
+    """
     dataset = settings["dataset"]
     folder = Path(dataset["root"]) / "annotations" / dataset[split]
     if not folder.is_dir():
@@ -56,7 +60,7 @@ def read_split(settings: dict[str, Any], split: str) -> Annotations:
             f"{folder}: joints are {annotations.skeleton.name}, expected "
             f"{skeleton_of(settings).name}, the suite's dataset/skeleton"
         )
-    return annotations
+    return cleaned(annotations, crop_options(settings).box_cleaning, dataset["root"])
 
 
 def split_windows(
