@@ -3,11 +3,16 @@
 Both folders hold one PoseTrack file per video (2017 or 2018 form, told apart file by file); every
 video of the ground truth needs predictions. Protocols:
 
-  poseval  average precision exactly as the official PoseTrack evaluator computes it (percent)
-  oks      COCO's AP and AR on object keypoint similarity (fractions of 1)
+  poseval      average precision exactly as the official PoseTrack evaluator computes it (percent);
+               with --tracking also MOTA, MOTP, precision and recall of its tracking evaluation
+  posetrack21  average precision as the PoseTrack21 kit computes it (percent)
+  oks          COCO's AP and AR on object keypoint similarity (fractions of 1)
 
-The official table goes to standard output. With --cross-check the installed official evaluator
-runs on the same files too; a difference that equal scores do not explain ends with status 1.
+The official table goes to standard output, signs of a mistake go to standard error. Where the
+official program ends with an exception on input that can be judged, metrics.json says in "notes"
+what was done instead; --strict-poseval refuses such input. With --cross-check the installed
+official evaluator runs on the same files too (AP only); a difference that equal scores do not
+explain ends with status 1.
 """
 
 from __future__ import annotations
@@ -20,14 +25,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tdmi.annotations import Annotations
     from tdmi.evaluation.average_precision import Statistics
+    from tdmi.evaluation.pairing import JudgedVideo
     from tdmi.skeletons import Skeleton
+
+# Options that only one protocol knows.
+_POSEVAL_ONLY = ("tracking", "strict_poseval", "cross_check")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", choices=("poseval", "oks"), default="poseval")
+    parser.add_argument("--protocol", choices=("poseval", "posetrack21", "oks"), default="poseval")
     parser.add_argument("--gt", type=Path, required=True, help="folder of ground-truth files")
     parser.add_argument("--pred", type=Path, required=True, help="folder of prediction files")
     parser.add_argument("--out", type=Path, required=True, help="metrics.json to write")
+    parser.add_argument(
+        "--tracking", action="store_true", help="also evaluate the track ids (poseval)"
+    )
+    parser.add_argument(
+        "--strict-poseval", action="store_true", help="refuse whatever poseval cannot evaluate"
+    )
     parser.add_argument(
         "--cross-check", action="store_true", help="compare with the installed official evaluator"
     )
@@ -37,13 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.errors import UserError
 
-    if args.cross_check and args.protocol != "poseval":
-        raise UserError(
-            f"--cross-check goes with --protocol poseval, found {args.protocol}; leave it out"
-        )
+    for option in _POSEVAL_ONLY:
+        if getattr(args, option) and args.protocol != "poseval":
+            raise UserError(
+                f"--{option.replace('_', '-')} goes with --protocol poseval, found "
+                f"{args.protocol}; leave it out"
+            )
     names = _paired_names(args.gt, args.pred)
     if args.protocol == "poseval":
         _run_poseval(args, names)
+    elif args.protocol == "posetrack21":
+        _run_posetrack21(args, names)
     else:
         _run_oks(args, names)
 
@@ -88,22 +107,87 @@ def _read(
 
 
 def _run_poseval(args: argparse.Namespace, names: list[str]) -> None:
-    from tdmi.evaluation import table
-    from tdmi.evaluation.average_precision import average_precision, combine, evaluate
-    from tdmi.evaluation.pairing import misnamed_frames
+    from tdmi.evaluation import average_precision, mota, table
+    from tdmi.evaluation.matching import match_video
+    from tdmi.evaluation.pairing import judged_videos, misnamed_frames
+    from tdmi.evaluation.suspicions import suspicions
     from tdmi.files import write_json
     from tdmi.skeletons import POSETRACK17
 
     truth, predictions = _read(args, names, POSETRACK17)
-    statistics = evaluate(truth, predictions)
-    for line in misnamed_frames(truth, predictions):
-        print(f"tdmi evaluate: warning: {line}", file=sys.stderr)
-    write_json(args.out, table.metrics(statistics))
-    pooled = combine(statistics.values())
+    _warn(misnamed_frames(truth, predictions))
+    videos = list(judged_videos(truth, predictions))
+    notes = _answered(args, truth, predictions, videos)
+    statistics, tracking = {}, {}
+    for video in videos:
+        matches = match_video(video)
+        statistics[video.name] = average_precision.video_statistics(video, matches)
+        if args.tracking:
+            tracking[video.name] = mota.video_statistics(video, matches)
+    pooled = average_precision.combine(statistics.values())
+    scores = average_precision.average_precision(pooled)
+    _warn(suspicions(videos, POSETRACK17, scores.ap[-1], args.tracking))
+    write_json(args.out, table.metrics(statistics, tracking=tracking or None, notes=notes))
     if not args.quiet:
-        print(table.official_table(average_precision(pooled).ap))
+        print(table.official_table(scores.ap))
+        if args.tracking:
+            print(table.tracking_table(mota.tracking_accuracy(mota.combine(tracking.values()))))
     if args.cross_check:
         _cross_check(args, names, pooled)
+
+
+def _answered(
+    args: argparse.Namespace,
+    truth: Annotations,
+    predictions: Annotations,
+    videos: list[JudgedVideo],
+) -> list[str]:
+    """Notes on what poseval would refuse; with --strict-poseval the first of them is an error."""
+    from tdmi.errors import UserError
+    from tdmi.evaluation.refusals import poseval_refusals
+
+    # AP alone does not look at track ids, so it needs no note on them.
+    if not (args.tracking or args.strict_poseval):
+        return []
+    refusals = poseval_refusals(truth, predictions, videos)
+    if not args.tracking:
+        refusals = [refusal for refusal in refusals if not refusal.tracking_only]
+    if args.strict_poseval and refusals:
+        raise UserError(
+            f"--strict-poseval: {args.pred}: {refusals[0].found}; poseval ends with "
+            f"{refusals[0].exception} here; repair the files or leave the option out"
+        )
+    return [str(refusal) for refusal in refusals]
+
+
+def _run_posetrack21(args: argparse.Namespace, names: list[str]) -> None:
+    from tdmi.evaluation import average_precision, posetrack21, table
+    from tdmi.evaluation.matching import match_video
+    from tdmi.evaluation.pairing import judged_videos, misnamed_frames
+    from tdmi.evaluation.suspicions import suspicions
+    from tdmi.files import write_json
+    from tdmi.skeletons import POSETRACK17
+
+    truth, predictions = _read(args, names, POSETRACK17)
+    _warn(misnamed_frames(truth, predictions) + posetrack21.suspicions(truth, predictions))
+    videos = list(judged_videos(*posetrack21.as_judged(truth, predictions)))
+    statistics = {
+        video.name: average_precision.video_statistics(video, match_video(video))
+        for video in videos
+    }
+    scores = posetrack21.average_precision(average_precision.combine(statistics.values()))
+    _warn(suspicions(videos, POSETRACK17, scores.ap[-1], tracking=False))
+    metrics = table.metrics(
+        statistics, "posetrack21", posetrack21.average_precision, notes=posetrack21.notes(videos)
+    )
+    write_json(args.out, metrics)
+    if not args.quiet:
+        print(table.official_table(scores.ap))
+
+
+def _warn(lines: list[str]) -> None:
+    for line in lines:
+        print(f"tdmi evaluate: warning: {line}", file=sys.stderr)
 
 
 def _cross_check(args: argparse.Namespace, names: list[str], pooled: Statistics) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.annotations import Annotations
-from tdmi.evaluation.matching import match_video
+from tdmi.evaluation.matching import HIT_DISTANCE, Matches, match_video
 from tdmi.evaluation.pairing import JudgedVideo, judged_videos
 
 
@@ -43,18 +43,25 @@ class Scores:
     recall: np.ndarray
 
 
-def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth, by name."""
-    return {video.name: video_statistics(video) for video in judged_videos(truth, predictions)}
+def evaluate(
+    truth: Annotations, predictions: Annotations, threshold: float = HIT_DISTANCE
+) -> dict[str, Statistics]:
+    """Statistics of every video of the ground truth, by name, for any common skeleton.
+
+    A joint is hit within `threshold` head sizes.
+    """
+    return {
+        video.name: video_statistics(video, match_video(video, threshold))
+        for video in judged_videos(truth, predictions)
+    }
 
 
-def video_statistics(video: JudgedVideo) -> Statistics:
+def video_statistics(video: JudgedVideo, matches: Matches) -> Statistics:
     """Label every predicted joint of one video as true or false positive.
 
     A joint of an assigned prediction is true if it hits; a joint that its ground-truth person does
     not have, and every joint of an unassigned prediction, is false.
     """
-    matches = match_video(video)
     people = video.predictions
     assigned = matches.assigned_pair >= 0
     hit = np.zeros(people.present.shape, dtype=bool)
@@ -118,7 +125,7 @@ def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
 def _scores(statistics: Statistics, order: np.ndarray) -> Scores:
     """Scores with the predicted joints in the given order, best first."""
     joints = len(statistics.annotated)
-    table = np.zeros((3, joints + 1))
+    table = np.zeros((3, joints))
     joint, hit = statistics.joint[order], statistics.hit[order]
     for j in range(joints):
         found = np.cumsum(hit[joint == j])
@@ -128,7 +135,10 @@ def _scores(statistics: Statistics, order: np.ndarray) -> Scores:
             recall = found / np.float64(statistics.annotated[j])
         precision = found / np.arange(1, len(found) + 1)
         table[:, j] = 100 * voc_area(recall, precision), 100 * precision[-1], 100 * recall[-1]
-    for row in table:
-        known = row[:joints][~np.isnan(row[:joints])]
-        row[joints] = known.mean() if len(known) else np.nan
-    return Scores(ap=table[0], precision=table[1], recall=table[2])
+    return Scores(*(with_total(row) for row in table))
+
+
+def with_total(values: np.ndarray) -> np.ndarray:
+    """Per-joint values [J] with their Total behind them [J + 1]: the mean of those not NaN."""
+    known = values[~np.isnan(values)]
+    return np.append(values, known.mean() if len(known) else np.nan)

@@ -42,15 +42,15 @@ def head_sizes(head_box: np.ndarray) -> np.ndarray:
     return _HEAD_SCALE * np.sqrt(width * width + height * height)
 
 
-def match_video(video: JudgedVideo) -> Matches:
-    """Distances and assignment for one video.
+def match_video(video: JudgedVideo, threshold: float = HIT_DISTANCE) -> Matches:
+    """Distances and assignment for one video; a joint is hit within `threshold` head sizes.
 
     Raises UserError if a head box is missing in a frame that has predictions.
     """
     prediction, truth = frame_pairs(video.predictions.frame, video.truth.frame)
     _need_head_boxes(video, truth)
     distance = joint_distances(video.predictions, prediction, video.truth, truth)
-    hit = distance <= HIT_DISTANCE
+    hit = distance <= threshold
     annotated = video.truth.present.sum(axis=1)
     pck = hit.sum(axis=1) / np.maximum(annotated, 1)[truth]
     pairs = assign(pck, prediction, truth)

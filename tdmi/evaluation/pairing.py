@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdmi.annotations import Annotations
+from tdmi.annotations import NO_TRACK, Annotations
 from tdmi.errors import UserError
 from tdmi.evaluation.ignore_regions import inside_any
 
@@ -101,6 +101,15 @@ def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
                 "paired by position, as the official evaluator does"
             )
     return lines
+
+
+def repeated_in_frame(frame: np.ndarray, track_id: np.ndarray) -> np.ndarray:
+    """[N] bool, an earlier person of the same frame has the same track id."""
+    order = np.lexsort((track_id, frame))
+    frame, track = frame[order], track_id[order]
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[order[1:]] = (frame[1:] == frame[:-1]) & (track[1:] == track[:-1])
+    return repeated & (track_id != NO_TRACK)
 
 
 def _stem(path: str) -> str:

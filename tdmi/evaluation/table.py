@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from tdmi.evaluation import mota
 from tdmi.evaluation.average_precision import Scores, Statistics, average_precision, combine
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
 
@@ -22,24 +25,58 @@ def group_means(values: np.ndarray) -> np.ndarray:
 def official_table(values: np.ndarray) -> str:
     """Heading and row of per-joint values [16], one decimal, as poseval prints them."""
     heading = "& " + " & ".join(f"{name:<4}" for name in _HEADINGS) + r"\\"
-    row = "&" + " &".join(f"{value:5.1f}" for value in group_means(values)) + r" \\"
-    return f"{heading}\n{row}"
+    return f"{heading}\n{_row(group_means(values))}"
 
 
-def metrics(statistics: dict[str, Statistics]) -> dict:
-    """Content of ``metrics.json`` for the poseval protocol, unrounded, NaN as None."""
+def tracking_table(scores: mota.Scores) -> str:
+    """Heading and row of the 11 official tracking columns, one decimal, as poseval prints them."""
+    totals = [values[-1] for values in (scores.motp, scores.precision, scores.recall)]
+    measures = [*["MOTA"] * len(_HEADINGS), "MOTP", "Prec", "Rec "]
+    parts = [*_HEADINGS, *[_HEADINGS[-1]] * len(totals)]
+    lines = [
+        "& " + " & ".join(measures) + r" \\",
+        "& " + " & ".join(f"{part:<4}" for part in parts) + r"\\",
+        _row(np.append(group_means(scores.mota), totals)),
+    ]
+    return "\n".join(lines).replace("Total &", "Total&")
+
+
+def metrics(
+    statistics: dict[str, Statistics],
+    protocol: str = "poseval",
+    score: Callable[[Statistics], Scores] = average_precision,
+    tracking: dict[str, mota.Statistics] | None = None,
+    notes: Sequence[str] = (),
+) -> dict:
+    """Content of ``metrics.json``, unrounded, NaN as None.
+
+    `score` turns statistics into AP, precision and recall; `tracking` has the same videos as
+    `statistics`; `notes` are lines on answers where the official program has none.
+    """
     pooled = combine(statistics.values())
-    scores = average_precision(pooled)
-    return {
-        "protocol": "poseval",
+    scores = score(pooled)
+    per_video = {name: _video_entry(score(part)) for name, part in statistics.items()}
+    content = {
+        "protocol": protocol,
         "frames": pooled.frames,
         "ground_truth_persons": pooled.truth_persons,
         "predicted_persons": pooled.predicted_persons,
         "ap": _entries(scores.ap),
         "precision": _entries(scores.precision),
         "recall": _entries(scores.recall),
-        "per_video": {name: _video_entry(average_precision(s)) for name, s in statistics.items()},
     }
+    if tracking is not None:
+        content["mota"] = _tracking_entries(mota.tracking_accuracy(mota.combine(tracking.values())))
+        for name, counts in tracking.items():
+            per_video[name] |= _tracking_totals(mota.tracking_accuracy(counts))
+    content["per_video"] = per_video
+    if notes:
+        content["notes"] = list(notes)
+    return content
+
+
+def _row(values: np.ndarray) -> str:
+    return "&" + " &".join(f"{value:5.1f}" for value in values) + r" \\"
 
 
 def _entries(values: np.ndarray) -> dict:
@@ -54,6 +91,24 @@ def _video_entry(scores: Scores) -> dict:
         "ap_total": number_or_none(scores.ap[-1]),
         "precision_total": number_or_none(scores.precision[-1]),
         "recall_total": number_or_none(scores.recall[-1]),
+    }
+
+
+def _tracking_entries(scores: mota.Scores) -> dict:
+    """MOTA by group and joint; MOTP, precision and recall in total."""
+    entries = _entries(scores.mota)
+    per_joint = entries.pop("per_joint")
+    totals = {"motp": scores.motp, "precision": scores.precision, "recall": scores.recall}
+    entries |= {name: number_or_none(values[-1]) for name, values in totals.items()}
+    return entries | {"per_joint": per_joint}
+
+
+def _tracking_totals(scores: mota.Scores) -> dict:
+    return {
+        "mota_total": number_or_none(scores.mota[-1]),
+        "motp_total": number_or_none(scores.motp[-1]),
+        "tracking_precision_total": number_or_none(scores.precision[-1]),
+        "tracking_recall_total": number_or_none(scores.recall[-1]),
     }
 
 
