@@ -139,6 +139,16 @@ def select_persons(annotations: Annotations, keep: np.ndarray) -> Annotations:
     return replace(annotations, **columns)
 
 
+def in_frame_order(annotations: Annotations) -> Annotations:
+    """The persons sorted by frame, those of one frame in the order they had."""
+    order = np.argsort(annotations.person_frame, kind="stable")
+    columns = {}
+    for name in _PERSON_COLUMNS:
+        column = getattr(annotations, name)
+        columns[name] = [column[i] for i in order] if isinstance(column, list) else column[order]
+    return replace(annotations, **columns)
+
+
 def select_videos(annotations: Annotations, names: Sequence[str]) -> Annotations:
     """The videos `names`, in that order; ValueError for a name that is not there."""
     unknown = sorted(set(names) - set(annotations.video_names))

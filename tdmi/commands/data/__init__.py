@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("fetch", "check", "prepare", "weights", "mocap", "pose2sim", "contact_sheet")
+ACTIONS = ("fetch", "check", "convert", "prepare", "export", "weights", "mocap", "pose2sim", "contact_sheet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
