@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("fetch", "check", "convert", "prepare", "export", "weights", "mocap", "pose2sim", "contact_sheet")
+ACTIONS = (
+    "fetch", "check", "convert", "prepare", "export", "weights", "mocap", "pose2sim",
+    "contact_sheet",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
