@@ -86,8 +86,8 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
     """Annotations of one split as training needs them, and notes on what they do not hold."""
     if name == "hieve":
         videos = hieve.TRAIN_VIDEOS if split == "train" else hieve.VALIDATION_VIDEOS
-        hieve.extract_frames(root, videos)
-        annotations, notes = hieve.read_labels(root, videos), []
+        notes = hieve.extract_frames(root, videos)
+        annotations = hieve.read_labels(root, videos)
     else:
         annotations, notes = to_posetrack18(read_labels(root / LABEL_FOLDERS[name] / split))
     videos = [
