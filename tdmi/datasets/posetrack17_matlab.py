@@ -43,7 +43,7 @@ def read_file(path: Path | str) -> Annotations:
 
     Raises UserError for anything that is not this form, files of MATLAB version 7.3 among it.
     """
-    return posetrack17.parse(_content(Path(path)), path)
+    return posetrack17.parse(read_content(Path(path)), path)
 
 
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
@@ -59,7 +59,7 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
             temporary.write_bytes(_HEADER + buffer.getvalue()[len(_HEADER) :])
 
 
-def _content(path: Path) -> dict:
+def read_content(path: Path) -> dict:
     """The file in the JSON form."""
     try:
         data = path.read_bytes()
