@@ -6,6 +6,7 @@ tolerantly, and must never fail otherwise.
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from typing import Any
@@ -50,11 +51,16 @@ def mutated_bytes(data: bytes, seed: int) -> bytes:
     return text.encode(rng.choice(("utf-16", "utf-32", "utf-8-sig", "cp037")), "replace")
 
 
+def _odd(rng: random.Random) -> Any:
+    # A copy: a later change of the same file may reach into it.
+    return copy.deepcopy(rng.choice(ODD_VALUES))
+
+
 def _changed(content: Any, rng: random.Random) -> Any:
     """One change at a random place: every container is as likely as its share of all."""
     holders = list(_containers(content))
     if not holders:
-        return rng.choice(ODD_VALUES)
+        return _odd(rng)
     holder = rng.choice(holders)
     key = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
     action = rng.choice(("delete", "odd", "odd", "wrap", "unwrap", "double"))
@@ -67,7 +73,7 @@ def _changed(content: Any, rng: random.Random) -> Any:
     elif action == "double" and isinstance(holder, list):
         holder.insert(key, json.loads(json.dumps(holder[key])))
     else:
-        holder[key] = rng.choice(ODD_VALUES)
+        holder[key] = _odd(rng)
     return content
 
 

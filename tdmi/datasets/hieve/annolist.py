@@ -1,0 +1,206 @@
+"""HiEve's pose labels (track 2 and 3) and predictions: one ``annolist`` JSON per video.
+
+It looks like PoseTrack2017's form and is another: x1..y2 is the box of the whole person, joint ids
+are HiEve's 14, image names have no folder, and no ``is_labeled`` was seen. A person without joints
+stays, because its box is a label too; a joint id that comes twice counts once, the first time.
+
+Sources: format page of the HiEve challenge (joint numbers, names of submitted files) and public
+readers of the released files (the rest).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
+from tdmi.datasets.hieve.columns import (
+    base_name,
+    finite,
+    frame_path,
+    from_corners,
+    joint_index,
+    need_hieve,
+    new_person,
+    one_video,
+    people_of_frames,
+    set_joint,
+    to_corners,
+    track,
+)
+from tdmi.datasets.parsing import REGENERATE, describe, member, video_name
+from tdmi.errors import UserError
+from tdmi.files import read_json, write_json
+from tdmi.options import choose
+
+POINT_SCORES = ("confidence", "visibility", "flag")
+"""What the ``score`` of a joint may mean in ground truth (unsure: no public source says it).
+
+confidence  nothing about visibility: every listed joint counts as visible
+visibility  above 0 means visible, as users' readers assume when they count joints
+flag        the flag of the XML form: 0 visible, 1 hidden, -1 not annotated
+
+The average precision of this project never asks for visibility, so only "flag" can change it.
+"""
+
+
+def read_file(path: Path | str, point_score: str = "confidence") -> Annotations:
+    """Read one video named by the file's stem; frame files are ``images/<video>/<name>``.
+
+    `point_score`: one of POINT_SCORES. Image ids are positions in the file.
+    Raises UserError for anything that is not this form.
+    """
+    return parse(read_json(path), path, point_score)
+
+
+def parse(content: Any, path: Path | str, point_score: str = "confidence") -> Annotations:
+    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    choose("point_score", point_score, POINT_SCORES)
+    video = video_name(path)
+    files, regions, people = [], [], []
+    for index, frame in enumerate(member(content, "annolist", list, str(path))):
+        where = f"{path}: annolist[{index}]"
+        rectangles = member(frame, "annorect", list, where)
+        name = _image_name(frame)
+        if not isinstance(name, str) or not base_name(name):
+            raise UserError(
+                f"{where}: 'image' gives {describe(name)} as name, expected the frame's file "
+                f'name, as in {{"image": [{{"name": "000000.jpg"}}]}}; {REGENERATE}'
+            )
+        files.append(frame_path(video, name))
+        regions.append(_regions(frame, where))
+        for k, rectangle in enumerate(rectangles):
+            people.append(_person(rectangle, index, point_score, f"{where}.annorect[{k}]"))
+    return one_video(video, files, people, ignore_regions=regions)
+
+
+def write_file(annotations: Annotations, path: Path | str) -> None:
+    """Write annotations of one video, which `read_file` gives back as far as the form holds them.
+
+    It holds names of frames, ignore regions, boxes, track ids, joints and scores. UserError if
+    the joints are not HiEve's or a number is not finite.
+    """
+    need_hieve(annotations, path)
+    write_json(path, content(annotations, 0), indent=None)
+
+
+def write_folder(annotations: Annotations, folder: Path | str) -> None:
+    """Write ``<video>.json`` for every video."""
+    need_hieve(annotations, folder)
+    for video, name in enumerate(annotations.video_names):
+        write_json(Path(folder) / f"{name}.json", content(annotations, video), indent=None)
+
+
+def content(annotations: Annotations, video: int) -> dict:
+    """Content of the file of the video in row `video`."""
+    frames = annotations.frames_of(video)
+    return {
+        "annolist": [
+            {
+                "image": [{"name": base_name(annotations.frame_file[frame])}],
+                "ignore_regions": [
+                    {"point": [{"x": [x], "y": [y]} for x, y in polygon.tolist()]}
+                    for polygon in annotations.ignore_regions[frame]
+                ],
+                "annorect": [_rectangle(annotations, person) for person in people],
+            }
+            for frame, people in zip(frames, people_of_frames(annotations, frames), strict=True)
+        ]
+    }
+
+
+def _image_name(frame: dict) -> Any:
+    """The name of the frame's image, or whatever is in its place."""
+    image = frame.get("image")
+    image = image[0] if isinstance(image, list) and image else image
+    name = image.get("name") if isinstance(image, dict) else None
+    return name[0] if isinstance(name, list) and len(name) == 1 else name
+
+
+def _regions(frame: dict, where: str) -> list[np.ndarray]:
+    polygons = []
+    regions = frame.get("ignore_regions") or []
+    if not isinstance(regions, list):
+        raise UserError(
+            f"{where}: 'ignore_regions' is {describe(regions)}, expected a list; {REGENERATE}"
+        )
+    for k, region in enumerate(regions):
+        place = f"{where}.ignore_regions[{k}]"
+        corners = [
+            _position(point, f"{place}.point[{n}]")
+            for n, point in enumerate(member(region, "point", list, place))
+        ]
+        polygons.append(np.array(corners, dtype=np.float64).reshape(-1, 2))
+    return polygons
+
+
+def _position(point: Any, where: str) -> tuple[float, float]:
+    if not isinstance(point, dict):
+        raise UserError(f"{where}: found {describe(point)}, expected a point; {REGENERATE}")
+    return finite(point.get("x"), f"{where}: x"), finite(point.get("y"), f"{where}: y")
+
+
+def _person(rectangle: Any, frame: int, point_score: str, where: str) -> dict[str, Any]:
+    if not isinstance(rectangle, dict):
+        raise UserError(f"{where}: found {describe(rectangle)}, expected an object; {REGENERATE}")
+    person = new_person(frame)
+    person["track_id"] = track(rectangle.get("track_id"), f"{where}: track_id")
+    if rectangle.get("score") not in (None, []):
+        person["score"] = finite(rectangle["score"], f"{where}: score")
+    corners = [rectangle.get(key) for key in ("x1", "y1", "x2", "y2")]
+    if any(corner not in (None, []) for corner in corners):
+        person["box"] = from_corners([finite(c, f"{where}: box") for c in corners])
+    for k, point in enumerate(_points(rectangle, where)):
+        place = f"{where}.annopoints[0].point[{k}]"
+        x, y = _position(point, place)
+        joint = joint_index(point.get("id"), f"{place}: id")
+        score = UNSCORED
+        if point.get("score") not in (None, []):
+            score = finite(point["score"], f"{place}: score")
+        if not person["present"][joint] and not (point_score == "flag" and score == -1):
+            set_joint(person, joint, x, y, _visible(score, point_score, place), score)
+    return person
+
+
+def _visible(score: float, meaning: str, where: str) -> bool:
+    if meaning == "confidence" or score == UNSCORED:
+        return True
+    if meaning == "visibility":
+        return score > 0
+    if score not in (0, 1):
+        raise UserError(
+            f"{where}: score is {score}, expected the flag 0, 1 or -1; read the file with "
+            "point_score 'confidence'"
+        )
+    return score == 0
+
+
+def _points(rectangle: dict, where: str) -> list:
+    """The joint list of a person; empty if there is none."""
+    holders = rectangle.get("annopoints") or []
+    if not isinstance(holders, list):
+        raise UserError(
+            f"{where}: 'annopoints' is {describe(holders)}, expected a list; {REGENERATE}"
+        )
+    return member(holders[0], "point", list, f"{where}.annopoints[0]") if holders else []
+
+
+def _rectangle(annotations: Annotations, person: int) -> dict:
+    record: dict[str, Any] = {}
+    box = annotations.box[person]
+    if np.isfinite(box).all():
+        record = {k: [v] for k, v in zip(("x1", "y1", "x2", "y2"), to_corners(box), strict=True)}
+    if annotations.track_id[person] != NO_TRACK:
+        record["track_id"] = [int(annotations.track_id[person])]
+    if np.isfinite(annotations.score[person]):
+        record["score"] = [float(annotations.score[person])]
+    points = []
+    for joint in np.flatnonzero(annotations.present[person]).tolist():
+        x, y = annotations.keypoints[person, joint].tolist()
+        point = {"id": [joint], "x": [x], "y": [y]}
+        if annotations.joint_score[person, joint] != UNSCORED:
+            point["score"] = [float(annotations.joint_score[person, joint])]
+        points.append(point)
+    return record | {"annopoints": [{"point": points}]}

@@ -1,0 +1,111 @@
+"""Frames of HiEve's videos as pictures: ``images/<video>/000000.jpg`` and on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+from filelock import FileLock
+from tqdm import tqdm
+
+from tdmi.datasets.hieve import annolist
+from tdmi.datasets.hieve.labels import labels_path
+from tdmi.errors import UserError
+
+JPEG_QUALITY = 95
+FRAMES_LOST = 5
+"""Frames by which a whole video may fall short of its header (choice of this project: headers are
+off by a frame or two; a cut off file lacks many)."""
+_SUFFIXES = (".mp4", ".mov")
+# Where the released archives put the videos differs between users' programs.
+_FOLDERS = ("HIE20/videos/train", "HIE20/videos/test", "HIE20/videos")
+
+
+def extract_frames(root: Path | str, videos: Iterable[str], progress: bool = True) -> list[str]:
+    """Write the frames of `videos` ("1" to "32") as JPEG files, numbered from 0.
+
+    A video's folder appears complete or not at all; one that exists is left as it is. Where
+    labels lie beside the videos every labelled frame must have come out. Returns a line for every
+    video whose labels name fewer frames than it has. Raises UserError for a video that is missing,
+    unreadable or cut off.
+    """
+    images = Path(root) / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    notes = []
+    # Two programs that extract into the same folder would delete each other's work.
+    with FileLock(images / ".extract.lock"):
+        for video in videos:
+            if (images / video).is_dir():
+                continue
+            labelled = _labelled_frames(root, video)
+            part = images / f".{video}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            try:
+                path = video_path(root, video)
+                count = _extract(path, part, progress)
+                if count < labelled:
+                    raise UserError(
+                        f"{path}: {count} frames, expected {labelled}, as many as the labels name; "
+                        "unpack the video again"
+                    )
+                os.replace(part, images / video)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+            if 0 < labelled < count:
+                notes.append(f"video {video}: {count} frames, labels name the first {labelled}")
+    return notes
+
+
+def video_path(root: Path | str, video: str) -> Path:
+    """The file of a video below the data set's root; UserError if it is not there."""
+    for folder in _FOLDERS:
+        for path in sorted((Path(root) / folder).glob(f"{video}.*")):
+            if path.suffix.lower() in _SUFFIXES:
+                return path
+    raise UserError(
+        f"{Path(root) / _FOLDERS[0] / video}.mp4: no such file, expected HiEve video {video} "
+        "there, in ../test or in the folder above; unpack the videos of the data set there"
+    )
+
+
+def _labelled_frames(root: Path | str, video: str) -> int:
+    """Number of frames that the labels need; 0 if there are no labels."""
+    path = labels_path(root, video)
+    if not path.is_file():
+        return 0
+    numbers = annolist.read_file(path).frame_number
+    return int(numbers.max()) + 1 if len(numbers) else 0
+
+
+def _extract(path: Path, folder: Path, progress: bool) -> int:
+    """Write all frames into `folder`; returns their number."""
+    capture = cv2.VideoCapture(str(path))
+    stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    count = 0
+    bar = tqdm(total=max(stated, 0), desc=f"video {path.stem}", unit="frame", leave=False,
+               disable=None if progress else True)  # fmt: skip
+    try:
+        while (read := capture.read())[0]:
+            done, data = cv2.imencode(".jpg", read[1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            if not done:
+                raise UserError(f"{path}: frame {count} cannot be written as JPEG")
+            (folder / f"{count:06d}.jpg").write_bytes(data.tobytes())
+            count += 1
+            bar.update()
+    except OSError as error:
+        raise UserError(f"{folder.parent}: cannot write frame {count} of {path}: {error}") from None
+    finally:
+        capture.release()
+        bar.close()
+    if not count:
+        raise UserError(f"{path}: no readable frame, expected a video; unpack it again")
+    if count < stated - FRAMES_LOST:
+        raise UserError(
+            f"{path}: {count} frames can be read of {stated} that it should have, so it is damaged "
+            "or cut off; unpack it again"
+        )
+    return count
