@@ -141,6 +141,13 @@ def test_frames_keep_their_order():
     assert not torch.allclose(encoder(features, visual), encoder(backwards, visual))
 
 
+def test_offsets_come_for_groups_of_four_channels():
+    for channels, groups in ((48, 12), (8, 2)):
+        encoder = TemporalDifferenceEncoder(channels, 5, 2, depths=(1,), blocks=(1,))
+        (modulation,) = (m for m in encoder.modules() if hasattr(m, "deform"))
+        assert modulation.offset.out_channels == 18 * groups
+
+
 def test_visual_feature_is_read_only_by_its_guidance():
     features, other = _sequence(), torch.randn(2, 8, 6, 5)
     for guidance, reads in (("difference", False), ("key_and_difference", True)):

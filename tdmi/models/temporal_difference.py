@@ -121,7 +121,8 @@ class TemporalDifferenceEncoder(nn.Module):
         guidance: what steers offsets and masks: "difference" = D^j, with separate residual blocks
             for the two (paper), or "key_and_difference" = the key frame's deepest feature beside
             D^j, with one shared block (review-time code).
-        offset_groups: groups of channels with their own offsets and masks (review-time code: 12).
+        offset_groups: groups of channels with their own offsets and masks; by default groups of
+            four channels, the review-time code's 12 at 48 channels.
         mask_activation: "sigmoid" (deformable convolution v2) or "none" (review-time code).
         offset_dilation: of the 3x3 convolutions for offsets and masks (review-time code: 3).
         accumulation: merge = "conv", 3x3 with batch norm and ReLU at every depth (paper's figure),
@@ -141,7 +142,7 @@ class TemporalDifferenceEncoder(nn.Module):
         blocks: Sequence[int] = (3, 3, 2, 2),
         difference: str = "consecutive",
         guidance: str = "difference",
-        offset_groups: int = 12,
+        offset_groups: int | None = None,
         mask_activation: str = "sigmoid",
         offset_dilation: int = 3,
         accumulation: str = "conv",
@@ -151,6 +152,7 @@ class TemporalDifferenceEncoder(nn.Module):
         self.guidance = choose("encoder.guidance", guidance, GUIDANCES)
         choose("encoder.mask_activation", mask_activation, MASK_ACTIVATIONS)
         choose("encoder.accumulation", accumulation, ACCUMULATIONS)
+        offset_groups = channels // 4 if offset_groups is None else offset_groups
         _check_numbers(channels, frames, depths, blocks, offset_groups)
         self.key = key
         self.depths = tuple(depths)
