@@ -164,4 +164,6 @@ def _as_annotations(
         score=boxes.score,
         area=np.full(n, np.nan),
         crowd=np.zeros(n, bool),
+        person_id=None,
+        action=None,
     )

@@ -4,6 +4,7 @@ import tiny_dataset
 import torch
 from torch import nn
 
+from tdmi.annotations import NO_PERSON_ID
 from tdmi.building import read_split, split_windows
 from tdmi.datasets.coco import Detections, read_detections
 from tdmi.errors import UserError
@@ -77,6 +78,20 @@ def test_scores_are_heatmap_maximum_times_box_score(one_blob):
     half = predict(Brightness(2), one_blob, halved, options).joint_score
     np.testing.assert_allclose(half, full / 2)
     assert full[:, 0].min() > 0
+
+
+def test_predictions_take_no_column_over_from_the_labels(one_blob):
+    """Fewer boxes than labelled persons, who have identities, actions, areas and head boxes."""
+    truth = one_blob.annotations
+    truth.person_id[:], truth.action[:], truth.area[:] = 7, ["walk"] * 5, 99
+    boxes = ground_truth_boxes(truth)
+    two = Boxes(boxes.frame[:2], boxes.box[:2], boxes.score[:2], boxes.track_id[:2])
+    predicted = predict(Brightness(2), one_blob, two, InferenceOptions(blur_kernel=3))
+    assert predicted.person_id.tolist() == [NO_PERSON_ID] * 2
+    assert predicted.action == ["", ""]
+    assert np.isnan(predicted.area).all()
+    assert np.isnan(predicted.head_box).all()
+    assert len(predicted.crowd) == len(predicted.keypoints) == 2
 
 
 def test_detected_boxes_are_filtered_ordered_and_numbered(tmp_path):

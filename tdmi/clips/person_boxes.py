@@ -12,7 +12,9 @@ import numpy as np
 from PIL import Image
 
 from tdmi.annotations import Annotations
+from tdmi.datasets.conversion import box_of_joints
 from tdmi.errors import UserError
+from tdmi.options import choose
 
 BOX_CLEANING = ("none", "official")
 EXTENT_RULES = ("detect_and_track", "poseval")
@@ -89,11 +91,12 @@ def extent_boxes(annotations: Annotations, rule: str) -> np.ndarray:
     enlarged by 30 %, as in poseval's converter from the 2017 to the 2018 form and in the boxes of
     the 2018 files. NaN for persons without a joint.
     """
-    points = np.where(annotations.present[..., None], annotations.keypoints, np.nan)
-    boxes = np.full((annotations.persons, 4), np.nan)
-    some = annotations.present.any(axis=1)
-    low, high = np.nanmin(points[some], axis=1), np.nanmax(points[some], axis=1)
-    extra, factor = {"detect_and_track": (1, 1.2), "poseval": (0, 1.3)}[rule]
-    size = high - low + extra
-    boxes[some] = np.concatenate([low - (factor - 1) / 2 * size, factor * size], axis=1)
-    return boxes
+    choose("rule", rule, EXTENT_RULES)
+    if rule == "poseval":
+        return box_of_joints(annotations.keypoints, annotations.present)
+    there = annotations.present & np.isfinite(annotations.keypoints).all(axis=2)
+    low = np.where(there[..., None], annotations.keypoints, np.inf).min(axis=1)
+    high = np.where(there[..., None], annotations.keypoints, -np.inf).max(axis=1)
+    some = there.any(axis=1)[:, None]
+    low, size = np.where(some, low, np.nan), np.where(some, high - low + 1, np.nan)
+    return np.concatenate([low - 0.1 * size, 1.2 * size], axis=1)
