@@ -1,4 +1,4 @@
-"""The evaluators' recorded answers in `tests/golden/poseval` and `tests/golden/oks`."""
+"""The evaluators' recorded answers in `tests/golden/{poseval,posetrack21,oks}`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 @functools.cache
-def cases(topic: str) -> dict[str, dict]:
-    with lzma.open(FOLDER / topic / "cases.json.xz", "rt", encoding="utf-8") as file:
+def cases(topic: str, name: str = "cases") -> dict[str, dict]:
+    with lzma.open(FOLDER / topic / f"{name}.json.xz", "rt", encoding="utf-8") as file:
         return json.load(file)
 
 
 def write_back(case: dict, folder: Path) -> tuple[Path, Path]:
-    """Write the files of a poseval case again; gives the ground-truth and prediction folders."""
+    """Write the files of a case again; gives the ground-truth and prediction folders."""
     for side in ("gt", "pred"):
         (folder / side).mkdir(parents=True)
         for name, content in case[side].items():

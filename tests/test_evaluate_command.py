@@ -1,7 +1,9 @@
 """`tdmi evaluate` from files to metrics.json, and its cross-check against the official program."""
 
 import argparse
+import copy
 import json
+import re
 import sys
 
 import numpy as np
@@ -91,6 +93,191 @@ def test_missing_predictions_are_refused(protocol, tmp_path):
     lost.unlink()
     with pytest.raises(UserError, match=rf"{lost.name}: no such file.*3 videos.*1 missing"):
         run(*paths(tmp_path, truth, predictions), "--protocol", protocol)
+
+
+def test_tracking_metrics_and_table(tmp_path, capsys):
+    truth, predictions = write_back(POSEVAL["m_medium_pt18"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--tracking")
+    expected = cases("poseval", "tracking")["m_medium_pt18"]
+    metrics = read(tmp_path)
+    assert list(metrics)[-2:] == ["mota", "per_video"]
+    mota = metrics["mota"]
+    columns = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"]
+    ours = [mota[column] for column in [*columns, "motp", "precision", "recall"]]
+    np.testing.assert_allclose(ours, expected["table"], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        list(mota["per_joint"].values()), expected["mota"][:15], rtol=0, atol=1e-9
+    )
+    for values in metrics["per_video"].values():
+        assert list(values) == [
+            "ap_total", "precision_total", "recall_total", "mota_total", "motp_total",
+            "tracking_precision_total", "tracking_recall_total",
+        ]  # fmt: skip
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:4] == [
+        "& MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTP & Prec & Rec  \\\\",
+        "& Head & Shou & Elb  & Wri  & Hip  & Knee & Ankl & Total& Total& Total& Total\\\\",
+    ]
+    cells = " &".join(f"{value:>5.1f}" for value in expected["table"])
+    assert lines[4:] == [f"&{cells} \\\\"]
+
+
+def test_tracking_changes_nothing_else(tmp_path):
+    truth, predictions = write_back(POSEVAL["r_small"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    without = read(tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking")
+    tracked = read(tmp_path)
+    del tracked["mota"]
+    for name, values in tracked["per_video"].items():
+        tracked["per_video"][name] = {key: values[key] for key in without["per_video"][name]}
+    assert tracked == without
+
+
+def test_posetrack21_metrics(tmp_path, capsys):
+    case = cases("posetrack21")["m_medium"]
+    truth, predictions = write_back(case, tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--protocol", "posetrack21")
+    metrics, expected = read(tmp_path), case["expected"]["map"]
+    assert metrics["protocol"] == "posetrack21"
+    columns = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"]
+    for kind in ("ap", "precision", "recall"):
+        ours = [metrics[kind][column] for column in columns]
+        official = list(expected[f"table_{kind}"].values())
+        np.testing.assert_allclose(ours, official, rtol=0, atol=1e-9)
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.startswith(f"&{expected['table_ap']['Head']:>5.1f} &")
+
+
+def test_answers_where_the_kit_crashes_are_noted(tmp_path, capsys):
+    truth, predictions = write_back(cases("posetrack21")["labelled_frame_without_people"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--protocol", "posetrack21")
+    (note,) = read(tmp_path)["notes"]
+    assert "000011_mpii_test: frame 1 (1 in all)" in note
+    assert f"note: {note}" in capsys.readouterr().err
+
+
+# What poseval refuses though it can be judged: file, place and exception.
+REFUSED = {
+    "track_id_limit": "10000 or more in the predictions: 000001_mpii_test: frame 0 .*Assertion",
+    "repeated_track_id": "twice in one frame of the predictions: 000001_mpii_test: frame 0 .*Exc",
+    "gt_without_track_id": "a person without track id: 000001_mpii_test: frame 0 .*IndexError",
+    "prediction_without_track_id": "a person without track id: 000001_mpii_test: .*IndexError",
+    "second_prediction_without_track_id": "without track id: 000001_mpii_test: .*IndexError",
+    "single_frame": r"single judged frame: 000001_mpii_test \(1 in all\).*IndexError",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_answers_where_poseval_crashes_are_noted_or_refused(name, tmp_path):
+    truth, predictions = write_back(POSEVAL[name], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--tracking", "--quiet")
+    (note,) = read(tmp_path)["notes"]
+    assert re.search(REFUSED[name], note)
+    (tmp_path / "metrics.json").unlink()
+    with pytest.raises(UserError, match=f"--strict-poseval: .*pred: .*{REFUSED[name]}") as error:
+        run(*paths(tmp_path, truth, predictions), "--tracking", "--strict-poseval")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("name", ["m_medium", "unlabelled_prediction_without_track_id"])
+def test_what_poseval_accepts_is_accepted_strictly(name, tmp_path):
+    truth, predictions = write_back(POSEVAL[name], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking", "--strict-poseval")
+    assert "notes" not in read(tmp_path)
+
+
+def test_average_precision_alone_has_no_notes_on_tracks(tmp_path):
+    truth, predictions = write_back(POSEVAL["gt_without_track_id"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    assert "notes" not in read(tmp_path)
+    with pytest.raises(UserError, match="IndexError"):  # poseval needs the ids for AP too
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--strict-poseval")
+    truth, predictions = write_back(POSEVAL["single_frame"], tmp_path / "single")
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--strict-poseval")
+
+
+@pytest.mark.parametrize("option", ["--tracking", "--strict-poseval"])
+def test_options_of_poseval_alone_are_refused_elsewhere(option, tmp_path):
+    truth, predictions = write_back(cases("posetrack21")["r_small"], tmp_path)
+    with pytest.raises(UserError, match=f"{option} goes with --protocol poseval"):
+        run(*paths(tmp_path, truth, predictions), "--protocol", "posetrack21", option)
+
+
+def scaled(person: dict) -> None:
+    person["keypoints"] = [v / 1000 if k % 3 < 2 else v for k, v in enumerate(person["keypoints"])]
+
+
+def without_ankles(person: dict) -> None:
+    for slot in (15, 16):
+        person["keypoints"][3 * slot : 3 * slot + 3] = [0, 0, 0]
+
+
+def evenly_scored(person: dict) -> None:
+    person["scores"] = [0.5] * 17
+
+
+def unscored(person: dict) -> None:
+    person["scores"] = []
+
+
+def untracked(person: dict) -> None:
+    del person["track_id"]
+
+
+def tiny_headed(person: dict) -> None:
+    person["bbox_head"] = [v / 1000 for v in person["bbox_head"]]
+
+
+@pytest.mark.parametrize(
+    ("side", "damage", "warning"),
+    [
+        ("pred", scaled, r"95 % of predicted x are below [01]\.\d+, of annotated ones below \d{3}"),
+        ("pred", scaled, "total AP is 0 %"),
+        ("pred", without_ankles, r"never predicted, though annotated: right_ankle \(\d+\), left_a"),
+        ("pred", evenly_scored, r"all \d+ predicted joints have the score 0\.5"),
+        ("pred", unscored, "no predicted joint has a score"),
+        ("pred", untracked, r"(\d+) of \1 predicted people have no track id"),
+        ("gt", tiny_headed, r"the head size is 0\.\d+ px and the joints of a person span \d+ px"),
+    ],
+)
+def test_signs_of_a_mistake_get_a_warning(side, damage, warning, tmp_path, capsys):
+    case = copy.deepcopy(POSEVAL["m_medium_pt18"])
+    for content in case[side].values():
+        for person in content["annotations"]:
+            damage(person)
+    truth, predictions = write_back(case, tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking")
+    assert re.search(f"warning: .*{warning}", capsys.readouterr().err)
+
+
+def test_places_as_track_ids_get_a_warning_with_tracking_only(tmp_path, capsys):
+    case = copy.deepcopy(POSEVAL["m_medium_pt18"])
+    for content in case["pred"].values():
+        with_track_ids(content)
+    truth, predictions = write_back(case, tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    assert capsys.readouterr().err == ""
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking")
+    assert "each person's place in its frame" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["m_medium", "m_medium_pt18", "r_crowd_swaps", "r_ignore"])
+def test_sound_files_get_no_warning(name, tmp_path, capsys):
+    truth, predictions = write_back(POSEVAL[name], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking")
+    assert capsys.readouterr().err == ""
+
+
+def test_nobody_to_find_and_nobody_found_get_a_warning(tmp_path, capsys):
+    for name, warning in (
+        ("no_labelled_frames", "no joint is annotated in any judged frame"),
+        ("no_predictions", "no joint is predicted in any judged frame"),
+    ):
+        truth, predictions = write_back(POSEVAL[name], tmp_path / name)
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking")
+        assert warning in capsys.readouterr().err
 
 
 def test_oks_metrics(tmp_path, capsys):

@@ -110,12 +110,14 @@ def _run_poseval(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.evaluation import average_precision, mota, table
     from tdmi.evaluation.matching import match_video
     from tdmi.evaluation.pairing import judged_videos, misnamed_frames
-    from tdmi.evaluation.suspicions import suspicions
+    from tdmi.evaluation.suspicions import doubtful_tracks, suspicions
     from tdmi.files import write_json
     from tdmi.skeletons import POSETRACK17
 
     truth, predictions = _read(args, names, POSETRACK17)
-    _warn(misnamed_frames(truth, predictions))
+    _tell("warning", misnamed_frames(truth, predictions))
+    if args.tracking:
+        _tell("warning", doubtful_tracks(predictions))
     videos = list(judged_videos(truth, predictions))
     notes = _answered(args, truth, predictions, videos)
     statistics, tracking = {}, {}
@@ -126,7 +128,7 @@ def _run_poseval(args: argparse.Namespace, names: list[str]) -> None:
             tracking[video.name] = mota.video_statistics(video, matches)
     pooled = average_precision.combine(statistics.values())
     scores = average_precision.average_precision(pooled)
-    _warn(suspicions(videos, POSETRACK17, scores.ap[-1], args.tracking))
+    _tell("warning", suspicions(videos, POSETRACK17, scores.ap[-1]))
     write_json(args.out, table.metrics(statistics, tracking=tracking or None, notes=notes))
     if not args.quiet:
         print(table.official_table(scores.ap))
@@ -155,9 +157,11 @@ def _answered(
     if args.strict_poseval and refusals:
         raise UserError(
             f"--strict-poseval: {args.pred}: {refusals[0].found}; poseval ends with "
-            f"{refusals[0].exception} here; repair the files or leave the option out"
+            f"{refusals[0].exception}; repair the files or leave the option out"
         )
-    return [str(refusal) for refusal in refusals]
+    notes = [str(refusal) for refusal in refusals]
+    _tell("note", notes)
+    return notes
 
 
 def _run_posetrack21(args: argparse.Namespace, names: list[str]) -> None:
@@ -169,25 +173,27 @@ def _run_posetrack21(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.skeletons import POSETRACK17
 
     truth, predictions = _read(args, names, POSETRACK17)
-    _warn(misnamed_frames(truth, predictions) + posetrack21.suspicions(truth, predictions))
+    _tell(
+        "warning", misnamed_frames(truth, predictions) + posetrack21.suspicions(truth, predictions)
+    )
     videos = list(judged_videos(*posetrack21.as_judged(truth, predictions)))
     statistics = {
         video.name: average_precision.video_statistics(video, match_video(video))
         for video in videos
     }
     scores = posetrack21.average_precision(average_precision.combine(statistics.values()))
-    _warn(suspicions(videos, POSETRACK17, scores.ap[-1], tracking=False))
-    metrics = table.metrics(
-        statistics, "posetrack21", posetrack21.average_precision, notes=posetrack21.notes(videos)
-    )
+    _tell("warning", suspicions(videos, POSETRACK17, scores.ap[-1]))
+    notes = posetrack21.notes(videos)
+    _tell("note", notes)
+    metrics = table.metrics(statistics, "posetrack21", posetrack21.average_precision, notes=notes)
     write_json(args.out, metrics)
     if not args.quiet:
         print(table.official_table(scores.ap))
 
 
-def _warn(lines: list[str]) -> None:
+def _tell(kind: str, lines: list[str]) -> None:
     for line in lines:
-        print(f"tdmi evaluate: warning: {line}", file=sys.stderr)
+        print(f"tdmi evaluate: {kind}: {line}", file=sys.stderr)
 
 
 def _cross_check(args: argparse.Namespace, names: list[str], pooled: Statistics) -> None:

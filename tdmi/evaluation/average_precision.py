@@ -28,10 +28,12 @@ class Statistics:
     hit: np.ndarray
     """[M] bool, true positive."""
     annotated: np.ndarray
-    """[J] int64, number of annotated joints."""
+    """[J] int64, number of annotated joints; float64, the sum of their weights, if weighted."""
     frames: int
     truth_persons: int
     predicted_persons: int
+    weight: np.ndarray | None = None
+    """[M] float64, what each predicted joint counts; 1 each if left out."""
 
 
 @dataclass
@@ -56,31 +58,43 @@ def evaluate(
     }
 
 
-def video_statistics(video: JudgedVideo, matches: Matches) -> Statistics:
+def video_statistics(
+    video: JudgedVideo, matches: Matches, frame_weight: np.ndarray | None = None
+) -> Statistics:
     """Label every predicted joint of one video as true or false positive.
 
     A joint of an assigned prediction is true if it hits; a joint that its ground-truth person does
-    not have, and every joint of an unassigned prediction, is false.
+    not have, and every joint of an unassigned prediction, is false. `frame_weight` [K]: what a
+    joint of each judged frame counts, on both sides (HiEve's weighted score; 1 if left out).
     """
     people = video.predictions
     assigned = matches.assigned_pair >= 0
     hit = np.zeros(people.present.shape, dtype=bool)
     hit[assigned] = matches.hit[matches.assigned_pair[assigned]]
     person, joint = np.nonzero(people.present)
+    weight, annotated = None, video.truth.present.sum(axis=0)
+    if frame_weight is not None:
+        weight = frame_weight[people.frame[person]]
+        annotated = frame_weight[video.truth.frame] @ video.truth.present
     return Statistics(
         joint=joint,
         score=people.score[person, joint],
         hit=hit[person, joint],
-        annotated=video.truth.present.sum(axis=0),
+        annotated=annotated,
         frames=len(video.frame_index),
         truth_persons=len(video.truth),
         predicted_persons=len(people),
+        weight=weight,
     )
 
 
 def combine(statistics: Iterable[Statistics]) -> Statistics:
-    """Pool several videos, in the order given (which matters among equal scores only)."""
+    """Pool several videos, in the order given (which matters among equal scores only).
+
+    Either all of them are weighted or none is.
+    """
     parts = list(statistics)
+    weighted = any(part.weight is not None for part in parts)
     return Statistics(
         joint=np.concatenate([part.joint for part in parts]),
         score=np.concatenate([part.score for part in parts]),
@@ -89,6 +103,7 @@ def combine(statistics: Iterable[Statistics]) -> Statistics:
         frames=sum(part.frames for part in parts),
         truth_persons=sum(part.truth_persons for part in parts),
         predicted_persons=sum(part.predicted_persons for part in parts),
+        weight=np.concatenate([part.weight for part in parts]) if weighted else None,
     )
 
 
@@ -127,13 +142,15 @@ def _scores(statistics: Statistics, order: np.ndarray) -> Scores:
     joints = len(statistics.annotated)
     table = np.zeros((3, joints))
     joint, hit = statistics.joint[order], statistics.hit[order]
+    weight = np.ones(len(order)) if statistics.weight is None else statistics.weight[order]
     for j in range(joints):
-        found = np.cumsum(hit[joint == j])
+        counted = weight[joint == j]
+        found = np.cumsum(counted * hit[joint == j])
         if not len(found):
             continue
         with np.errstate(invalid="ignore"):
             recall = found / np.float64(statistics.annotated[j])
-        precision = found / np.arange(1, len(found) + 1)
+        precision = found / np.cumsum(counted)
         table[:, j] = 100 * voc_area(recall, precision), 100 * precision[-1], 100 * recall[-1]
     return Scores(*(with_total(row) for row in table))
 

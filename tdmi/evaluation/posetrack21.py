@@ -62,9 +62,9 @@ def notes(videos: Sequence[JudgedVideo]) -> list[str]:
     if not empty:
         return []
     return [
-        f"a judged frame without annotated people outside ignore regions: {empty[0]} (in all "
-        f"{len(empty)}); the PoseTrack21 kit ends with TypeError or IndexError here, this answer: "
-        "all its predictions are false"
+        f"a judged frame without annotated people outside ignore regions: {empty[0]} "
+        f"({len(empty)} in all); the PoseTrack21 kit ends with TypeError or IndexError, here all "
+        "predictions of the frame are false"
     ]
 
 
@@ -85,7 +85,7 @@ def suspicions(truth: Annotations, predictions: Annotations) -> list[str]:
     points = predictions.keypoints[predictions.present]
     if len(points) and (points == np.round(points)).all():
         lines.append(
-            "all predicted coordinates are whole numbers; where the files write them, and the third "
+            "all predicted coordinates are whole numbers; where a file writes them, and the third "
             "number of each joint, without decimal point, the PoseTrack21 kit cuts the scores to "
             "whole numbers and finds another AP; write 12.0 rather than 12"
         )

@@ -33,7 +33,7 @@ class Refusal:
     """It stops poseval's tracking, not its AP."""
 
     def __str__(self) -> str:
-        return f"{self.found}; poseval ends with {self.exception} here, this answer: {self.answer}"
+        return f"{self.found}; poseval ends with {self.exception}, here {self.answer}"
 
 
 def poseval_refusals(
@@ -88,7 +88,7 @@ def poseval_refusals(
 def _first(what: str, places: Iterable[str]) -> str:
     """`what`, its first place and how many places there are; empty if there is none."""
     places = list(places)
-    return f"{what}: {places[0]} (in all {len(places)})" if places else ""
+    return f"{what}: {places[0]} ({len(places)} in all)" if places else ""
 
 
 def _places(annotations: Annotations, persons: np.ndarray) -> list[str]:

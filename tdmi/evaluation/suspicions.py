@@ -11,15 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdmi.annotations import NO_TRACK, UNSCORED
+from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.evaluation.matching import head_sizes
 from tdmi.evaluation.pairing import JudgedVideo, People
 from tdmi.skeletons import Skeleton
 
 UNIT_RATIO = 2.0
 """Coordinates whose 95th percentile is this many times larger or smaller are in other units."""
+ENOUGH_JOINTS = 100
+"""On each side, for units to be compared."""
 HEAD_SHARE = (0.02, 2.0)
 """Median of head size to the diagonal of the person's joints; about 0.1 for standing people."""
+DEPARTURES = 3
+"""How often somebody must have left while others stayed before track ids are doubted."""
 LOW_AP = 1.0
 """Percent; an untrained model has less, a working one has never."""
 
@@ -32,12 +36,9 @@ class _Side:
     present: np.ndarray
     score: np.ndarray
     head_box: np.ndarray
-    track_id: np.ndarray
 
 
-def suspicions(
-    videos: Sequence[JudgedVideo], skeleton: Skeleton, total_ap: float, tracking: bool
-) -> list[str]:
+def suspicions(videos: Sequence[JudgedVideo], skeleton: Skeleton, total_ap: float) -> list[str]:
     """One line for each sign found in judged videos on `skeleton`; `total_ap` in percent."""
     truth = _together([video.truth for video in videos])
     predictions = _together([video.predictions for video in videos])
@@ -54,9 +55,23 @@ def suspicions(
             f"the total AP is {total_ap:.2g} %: if the model is trained, look at the order of "
             "frames and joints, at units, and whether both sides are of the same videos"
         )
-    if tracking:
-        lines += _doubtful_tracks(videos, predictions)
     return lines
+
+
+def doubtful_tracks(predictions: Annotations) -> list[str]:
+    """A line if the track ids of predictions are missing or look as if nothing was tracked."""
+    lacking = (predictions.track_id == NO_TRACK).sum()
+    if lacking:
+        return [
+            f"{lacking} of {predictions.persons} predicted people have no track id, so each is a "
+            "track alone and MOTA counts a switch wherever it is paired again"
+        ]
+    if _are_places(predictions) and _departures(predictions) >= DEPARTURES:
+        return [
+            "the predicted track ids are each person's place in its frame, as if nothing had been "
+            "tracked; MOTA is that of these ids"
+        ]
+    return []
 
 
 def _together(sides: Sequence[People]) -> _Side:
@@ -98,7 +113,7 @@ def _other_units(truth: _Side, predictions: _Side) -> list[str]:
     for axis, name in enumerate("xy"):
         values = [side.keypoints[side.present][:, axis] for side in (truth, predictions)]
         values = [column[np.isfinite(column)] for column in values]
-        if not (len(values[0]) and len(values[1])):
+        if min(map(len, values)) < ENOUGH_JOINTS:
             continue
         ours, theirs = (np.percentile(column, 95) for column in values)
         if ours > 0 and not ours / UNIT_RATIO < theirs < ours * UNIT_RATIO:
@@ -126,29 +141,15 @@ def _odd_heads(truth: _Side) -> list[str]:
     ]
 
 
-def _doubtful_tracks(videos: Sequence[JudgedVideo], predictions: _Side) -> list[str]:
-    lacking = (predictions.track_id == NO_TRACK).sum()
-    if lacking:
-        return [
-            f"{lacking} of {len(predictions.track_id)} predicted people have no track id, so each "
-            "is a track alone and MOTA counts a switch wherever it is paired again"
-        ]
-    if all(_are_places(video.predictions) for video in videos) and _people_leave(videos):
-        return [
-            "the predicted track ids are each person's place in its frame, as if nothing had been "
-            "tracked; MOTA is that of these ids"
-        ]
-    return []
-
-
-def _are_places(people: People) -> bool:
+def _are_places(people: Annotations) -> bool:
     """In each frame the track ids count up from a common first one, 0 or 1."""
-    first = np.searchsorted(people.frame, people.frame)
-    offset = people.track_id - (np.arange(len(people)) - first)
+    first = np.searchsorted(people.person_frame, people.person_frame)
+    offset = people.track_id - (np.arange(people.persons) - first)
     return bool((offset == offset[:1]).all() and np.isin(offset[:1], (0, 1)).all())
 
 
-def _people_leave(videos: Sequence[JudgedVideo]) -> bool:
-    """Some frame has fewer predicted people than the one before."""
-    counts = [np.bincount(v.predictions.frame, minlength=len(v.frame_index)) for v in videos]
-    return any((np.diff(count) < 0).any() for count in counts)
+def _departures(people: Annotations) -> int:
+    """Frames with fewer people than the one before in the same video, though not without any."""
+    count = np.bincount(people.person_frame, minlength=people.frames)
+    fewer = (np.diff(count) < 0) & (count[1:] > 0)
+    return int((fewer & (np.diff(people.frame_video) == 0)).sum())

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from tdmi.evaluation import mota
 from tdmi.evaluation.average_precision import Scores, Statistics, average_precision, combine
-from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
+from tdmi.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
 
 _HEADINGS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Total")
 
 
-def group_means(values: np.ndarray) -> np.ndarray:
-    """The 8 official columns of per-joint values [16]: 7 plain group means, then the Total.
+Groups = Mapping[str, tuple[str, ...]]
+
+
+def group_means(
+    values: np.ndarray, skeleton: Skeleton = POSETRACK17, groups: Groups = JOINT_GROUPS
+) -> np.ndarray:
+    """The 8 official columns of per-joint values [J + 1]: 7 plain group means, then the Total.
 
     NaN is not skipped: one undefined joint makes its group undefined.
     """
-    rows = [[POSETRACK17.index(joint) for joint in group] for group in JOINT_GROUPS.values()]
+    rows = [[skeleton.index(joint) for joint in group] for group in groups.values()]
     return np.array([values[row].mean() for row in rows] + [values[-1]])
 
 
@@ -55,15 +60,15 @@ def metrics(
     """
     pooled = combine(statistics.values())
     scores = score(pooled)
-    per_video = {name: _video_entry(score(part)) for name, part in statistics.items()}
+    per_video = {name: video_entry(score(part)) for name, part in statistics.items()}
     content = {
         "protocol": protocol,
         "frames": pooled.frames,
         "ground_truth_persons": pooled.truth_persons,
         "predicted_persons": pooled.predicted_persons,
-        "ap": _entries(scores.ap),
-        "precision": _entries(scores.precision),
-        "recall": _entries(scores.recall),
+        "ap": entries(scores.ap),
+        "precision": entries(scores.precision),
+        "recall": entries(scores.recall),
     }
     if tracking is not None:
         content["mota"] = _tracking_entries(mota.tracking_accuracy(mota.combine(tracking.values())))
@@ -79,14 +84,17 @@ def _row(values: np.ndarray) -> str:
     return "&" + " &".join(f"{value:5.1f}" for value in values) + r" \\"
 
 
-def _entries(values: np.ndarray) -> dict:
-    names = [*JOINT_GROUPS, "total"]
-    entries = dict(zip(names, map(number_or_none, group_means(values)), strict=True))
-    joints = zip(POSETRACK17.joints, map(number_or_none, values[:-1]), strict=True)
-    return entries | {"per_joint": dict(joints)}
+def entries(
+    values: np.ndarray, skeleton: Skeleton = POSETRACK17, groups: Groups = JOINT_GROUPS
+) -> dict:
+    """Per-joint values [J + 1] by name: the group means, the Total, and ``per_joint``."""
+    means = group_means(values, skeleton, groups)
+    by_name = dict(zip([*groups, "total"], map(number_or_none, means), strict=True))
+    joints = zip(skeleton.joints, map(number_or_none, values[:-1]), strict=True)
+    return by_name | {"per_joint": dict(joints)}
 
 
-def _video_entry(scores: Scores) -> dict:
+def video_entry(scores: Scores) -> dict:
     return {
         "ap_total": number_or_none(scores.ap[-1]),
         "precision_total": number_or_none(scores.precision[-1]),
@@ -96,11 +104,11 @@ def _video_entry(scores: Scores) -> dict:
 
 def _tracking_entries(scores: mota.Scores) -> dict:
     """MOTA by group and joint; MOTP, precision and recall in total."""
-    entries = _entries(scores.mota)
-    per_joint = entries.pop("per_joint")
+    values = entries(scores.mota)
+    per_joint = values.pop("per_joint")
     totals = {"motp": scores.motp, "precision": scores.precision, "recall": scores.recall}
-    entries |= {name: number_or_none(values[-1]) for name, values in totals.items()}
-    return entries | {"per_joint": per_joint}
+    values |= {name: number_or_none(total[-1]) for name, total in totals.items()}
+    return values | {"per_joint": per_joint}
 
 
 def _tracking_totals(scores: mota.Scores) -> dict:

@@ -191,8 +191,10 @@ def main() -> None:
         print(f"| {name} | {seconds:.2f} |", flush=True)
     seconds, _ = timed(lambda: posetrack21.evaluate(truth, predictions), args.repeat)
     print(f"| PoseTrack21 AP, all of it | {seconds:.2f} |", flush=True)
-    if args.skip_poseval or importlib.util.find_spec("poseval") is None:
-        print("| poseval | not installed |" if not args.skip_poseval else "")
+    if args.skip_poseval:
+        return
+    if importlib.util.find_spec("poseval") is None:
+        print("| poseval | not installed |")
         return
     for option, name in (("-e", "AP"), ("-t", "tracking")):
         seconds = poseval_seconds(*people, option)
