@@ -6,7 +6,7 @@ import argparse
 import importlib
 
 ACTIONS = (
-    "fetch", "check", "convert", "prepare", "export", "weights", "mocap", "pose2sim",
+    "fetch", "check", "convert", "detect", "prepare", "export", "weights", "mocap", "pose2sim",
     "contact_sheet",
 )  # fmt: skip
 
