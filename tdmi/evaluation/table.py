@@ -10,7 +10,8 @@ from tdmi.evaluation import mota
 from tdmi.evaluation.average_precision import Scores, Statistics, average_precision, combine
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
 
-_HEADINGS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Total")Groups = Mapping[str, tuple[str, ...]]
+_HEADINGS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Total")
+Groups = Mapping[str, tuple[str, ...]]
 """Joints of each column of a result row."""
 
 
