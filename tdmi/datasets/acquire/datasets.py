@@ -188,7 +188,7 @@ def _unpack_piece(job: Job, piece: Piece) -> None:
     """Unpack the archives of a piece and enter it, if they hold all of its layout."""
     archives = [[job.archives / part.name for part in piece.files]] if piece.files else []
     for path in job.hand_archives(piece):
-        job.record.check_part(path.name, None, downloaded=False)
+        job.record.check_part(path, path.name, None, downloaded=False)
         archives.append([path])
     target = Target(piece, job.root, job.journal(piece))
     if piece.version:

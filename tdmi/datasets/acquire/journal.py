@@ -68,7 +68,7 @@ class Journal:
         """Number of files, bytes, and SHA-256 over the sorted lines `name<TAB>size<TAB>sha256`."""
         digest = hashlib.sha256()
         for name, (size, sha256) in sorted(self.entries.items()):
-            digest.update(f"{name}\t{size}\t{sha256}\n".encode())
+            digest.update(f"{name}\t{size}\t{sha256}\n".encode("utf-8", "surrogatepass"))
         total = sum(size for size, _ in self.entries.values())
         return {"files": len(self.entries), "bytes": total, "sha256": digest.hexdigest()}
 

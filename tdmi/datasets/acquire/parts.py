@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -27,9 +28,11 @@ def check_parts(job: Job, piece: Piece) -> None:
     """Compare or enter the archive parts that are there; they are read in parallel."""
     present = [part for part in piece.files if (job.archives / part.name).is_file()]
     with ThreadPoolExecutor(job.jobs) as pool:
-        list(pool.map(lambda p: job.record.check_part(p.name, p.exact, downloaded=False), present))
-    if present:
-        job.record.save()
+        list(pool.map(lambda part: _check(job, part), present))
+
+
+def _check(job: Job, part: Part) -> None:
+    job.record.check_part(job.archives / part.name, part.name, part.exact, downloaded=False)
 
 
 def bring_parts(job: Job, pieces: list[Piece]) -> dict[str, str]:
@@ -58,6 +61,7 @@ def bring_parts(job: Job, pieces: list[Piece]) -> dict[str, str]:
 
 def _download(job: Job, pieces: list[Piece], wanted: list[tuple[Part, Wanted]]) -> dict[str, str]:
     lock = threading.Lock()
+    exact = {part.name: part.exact for part, _ in wanted}
     files = [one for _, one in wanted]
     with requests.Session() as session, job.bar("downloading", None) as bar:
         session.headers["User-Agent"] = f"tdmi-bench/{__version__}"
@@ -68,7 +72,11 @@ def _download(job: Job, pieces: list[Piece], wanted: list[tuple[Part, Wanted]]) 
             with lock:
                 bar.update(count)
 
-        transfers = Transfers(session, report)
+        def accept(path: Path, name: str) -> None:
+            # Entered before it gets its name: what lies there unentered is the user's.
+            job.record.check_part(path, name, exact[name], downloaded=True)
+
+        transfers = Transfers(session, report, accept)
         sizes = {
             part.name: size or part.exact or part.about
             for (part, _), size in zip(wanted, sizes_of(files, transfers, job.jobs), strict=True)
@@ -77,12 +85,7 @@ def _download(job: Job, pieces: list[Piece], wanted: list[tuple[Part, Wanted]]) 
         _check_room(job, pieces, sizes, present)
         bar.total = None if None in sizes.values() else sum(sizes.values())
         bar.update(present)
-        failures = download_all(files, transfers, job.jobs)
-    for part, _ in wanted:
-        if part.name not in failures:
-            job.record.check_part(part.name, part.exact, downloaded=True)
-            job.record.save()
-    return failures
+        return download_all(files, transfers, job.jobs)
 
 
 def _check_room(job: Job, pieces: list[Piece], sizes: dict[str, int | None], present: int) -> None:

@@ -6,6 +6,7 @@ repeats a job loses nothing.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tdmi.files import read_json, sha256_of, write_json
 ACQUIRED = "acquired.json"
 PRIVATE = ".acquire"
 ARCHIVES = "archives"
+TABLES = ("parts", "pieces", "placed")
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Record:
     """Complete pieces by key."""
     placed: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Optional files placed by hand, by name relative to the root: size, sha256, mtime_ns."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def load(cls, root: Path, name: str) -> Record:
@@ -72,16 +75,12 @@ class Record:
         return record
 
     def save(self) -> None:
-        write_json(
-            self.root / PRIVATE / "state.json",
-            {
-                "name": self.name,
-                "labels": self.labels,
-                "parts": self.parts,
-                "pieces": self.pieces,
-                "placed": self.placed,
-            },
-        )
+        """Write the state, if it is not there like this."""
+        path = self.root / PRIVATE / "state.json"
+        with self._lock:
+            content = {name: getattr(self, name) for name in ("name", "labels", *TABLES)}
+            if not path.exists() or read_json(path) != content:
+                write_json(path, content)
 
     def drop(self, key: str) -> None:
         """A piece is not complete any more, hence the root is not either."""
@@ -93,34 +92,36 @@ class Record:
         """Where the list of a piece's files lies."""
         return self.root / PRIVATE / f"{key}.jsonl"
 
-    def check_part(self, name: str, exact: int | None, downloaded: bool) -> None:
-        """Enter `archives/<name>`, or compare it with what was entered before.
+    def check_part(self, path: Path, name: str, exact: int | None, downloaded: bool) -> None:
+        """Enter archive part `name`, lying at `path`, or compare it with what was entered before.
 
         Size and time of the last change decide whether it has to be read again. UserError names a
-        part that is not the one of the first time, or not of the published size.
+        part that is not the one of the first time, or not of the published size; a downloaded one
+        is then deleted.
         """
-        path = self.root / ARCHIVES / name
         status = path.stat()
-        if exact is not None and status.st_size != exact:
-            raise UserError(
-                f"{path}: {status.st_size} bytes, published are {exact}; fetch it again"
-            )
         known = self.parts.get(name)
         unchanged = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
         if known and unchanged.items() <= known.items():
             return
         found = sha256_of(path)
-        if known and (known["size"], known["sha256"]) != (status.st_size, found):
+        problem = None
+        if exact is not None and status.st_size != exact:
+            problem = f"{status.st_size} bytes, published are {exact}; fetch it again"
+        elif known and (known["size"], known["sha256"]) != (status.st_size, found):
+            problem = (
+                f"changed: {status.st_size} bytes with SHA-256 {found}, recorded are "
+                f"{known['size']} bytes with {known['sha256']}; fetch it again, or use a new "
+                "--root if the publisher has changed it"
+            )
+        if problem:
             if downloaded:
                 path.unlink()
-            cure = "it was deleted again: call once more" if downloaded else "fetch it again"
-            raise UserError(
-                f"{path}: changed: {status.st_size} bytes with SHA-256 {found}, recorded are "
-                f"{known['size']} bytes with {known['sha256']}; {cure}, or use a new --root if "
-                "the publisher has changed it"
-            )
+            raise UserError(f"{self.root / ARCHIVES / name}: {problem}")
         downloaded = downloaded or bool(known and known["downloaded"])
-        self.parts[name] = {**unchanged, "sha256": found, "downloaded": downloaded}
+        with self._lock:  # several parts are entered at once
+            self.parts[name] = {**unchanged, "sha256": found, "downloaded": downloaded}
+        self.save()
 
     def check_placed(self, name: str) -> str | None:
         """Enter an optional file placed by hand; one line if it has changed since."""

@@ -54,6 +54,8 @@ class Transfers:
     session: requests.Session
     report: Callable[[int], None]
     """Called with the number of new bytes; negative when a file starts over."""
+    accept: Callable[[Path, str], None] = lambda path, name: None
+    """Called with a whole file, still at its temporary place, before it gets its `name`."""
     stop: threading.Event = field(default_factory=threading.Event)
     dead_hosts: set[str] = field(default_factory=set)
     """Hosts that could not be reached at all: not tried again for every part."""
@@ -145,6 +147,7 @@ def _download(wanted: Wanted, transfers: Transfers) -> None:
             if unreachable or tries >= TRIES or transfers.stop.is_set():
                 raise DownloadFailed(f"{shown(wanted.url)}: {problem}; try again later") from None
             transfers.stop.wait(min(30.0, BACKOFF * 2**tries))
+    transfers.accept(part, wanted.target.name)
     os.replace(part, wanted.target)
     _note_of(wanted.target).unlink(missing_ok=True)
 
