@@ -15,6 +15,7 @@ from check_trees import (
     posetrack21_tree,
 )
 from PIL import Image
+from scipy.io import savemat
 
 from tdmi.cli import main
 from tdmi.datasets.check import check, release_of
@@ -262,17 +263,39 @@ def test_unknown_joint_name(tree):
     assert finding.examples == [f"{VAL_LABELS}: 'left_antenna'"]
 
 
-def test_unknown_joint_id_and_person_without_a_joint_list_of_posetrack17(tmp_path):
+@pytest.mark.parametrize("matlab", [False, True])
+def test_unknown_joint_id_and_person_without_a_joint_list_of_posetrack17(matlab, tmp_path):
     root = posetrack17_tree(tmp_path)
     path = root / "annotations/val/val_labels.json"
+    content = json.loads(path.read_text())
+    person = content["annolist"][2]["annorect"][0]
+    person["annopoints"][0]["point"].append({"id": [15], "x": [50], "y": [50], "is_visible": [1]})
+    content["annolist"][3]["annorect"].append({"x1": [1], "y1": [1], "x2": [9], "y2": [9]})
+    write_json(path, content)
+    if matlab:
+        path.unlink()
+        savemat(path.with_suffix(".mat"), {"annolist": structs(content["annolist"])})
+    report = check("posetrack17", root)
+    assert found(report) == {"joint-unknown": 1, "person-without-joints": 1}
+    label_file = path.with_suffix(".mat" if matlab else ".json").relative_to(root)
+    assert [f.examples for f in report.findings if f.kind in found(report)] == [
+        [f"{label_file}: joint id 15"],
+        [f"{label_file}: 1 without a joint list"],
+    ]
 
-    def change(content):
-        points = content["annolist"][2]["annorect"][0]["annopoints"][0]["point"]
-        points.append({"id": [15], "x": [50], "y": [50]})
 
-    edit(path, change)
-    finding = only(check("posetrack17", root), "joint-unknown")
-    assert finding.examples == ["annotations/val/val_labels.json: joint id 15"]
+def structs(value):
+    """Lists of objects as MATLAB's struct arrays; lists of one value as that value."""
+    if not isinstance(value, list) or not value:
+        return value if value != [] else np.zeros((0, 0))
+    if not all(isinstance(entry, dict) for entry in value):
+        return value[0]
+    names = list(dict.fromkeys(name for entry in value for name in entry))
+    array = np.empty((1, len(value)), dtype=[(name, object) for name in names])
+    for k, entry in enumerate(value):
+        for name in names:
+            array[0, k][name] = structs(entry[name]) if name in entry else np.zeros((0, 0))
+    return array
 
 
 def test_swapped_sides_are_found_in_the_video_that_has_them(tree):
@@ -363,7 +386,7 @@ def test_release_of_an_unknown_data_set_is_refused():
 @pytest.mark.parametrize(("recorded", "errors"), [("v0.2", 1), ("v0.45", 0), ("mmpose", 0)])
 def test_record_of_the_download_against_what_was_found(recorded, errors, tmp_path):
     root = tmp_path / "posetrack18"
-    write_json(root / "acquired.json", {"label_version": recorded})
+    write_json(root / "acquired.json", {"name": "posetrack18", "labels": recorded})
     for k in range(170):
         name = f"{k:06d}_mpii_test"
         image = {"file_name": f"images/val/{name}/000000.jpg", "id": k + 1}

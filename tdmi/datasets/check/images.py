@@ -17,6 +17,8 @@ from typing import BinaryIO
 from PIL import Image
 from tqdm import tqdm
 
+from tdmi.datasets.check.labels import PROCESSES
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
 # Compressed data does not hold the mark, and some writers add bytes after it.
 _END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
@@ -63,7 +65,7 @@ def _inspected(root: Path, chunks: list[list[tuple[str, str]]], deep: bool) -> I
     if not deep:
         yield from map(inspect_headers, files)
         return
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=PROCESSES) as pool:
         yield from pool.map(inspect_pixels, files)
 
 

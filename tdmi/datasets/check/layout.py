@@ -1,4 +1,4 @@
-"""Where each data set keeps its label files, and how one of them is read."""
+"""Where each data set keeps its files, and what its labels hold."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdmi.annotations import Annotations
-from tdmi.datasets.hieve import annolist as hieve_poses
-from tdmi.datasets.posetrack import read_video_file
 from tdmi.errors import UserError
 from tdmi.skeletons import HIEVE, POSETRACK17, POSETRACK18, Skeleton
 
@@ -61,11 +58,6 @@ def _label_files(folder: Path) -> list[Path]:
     return []
 
 
-def read_labels(dataset: str, path: Path) -> Annotations:
-    """Read one label file; UserError if it is damaged."""
-    return hieve_poses.read_file(path) if dataset == "hieve" else read_video_file(path)
-
-
 def has_film(dataset: str, root: Path, label_file: Path) -> bool:
     """Whether the film of a HiEve video is there, from which frames can be extracted."""
     if dataset != "hieve":
@@ -80,7 +72,7 @@ def recorded_release(root: Path) -> str | None:
     """The label version that the record of the download states; None without a readable one."""
     try:
         record = json.loads((root / "acquired.json").read_text(encoding="utf-8"))
-        version = record["label_version"]
+        version = record["labels"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return version if isinstance(version, str) else None

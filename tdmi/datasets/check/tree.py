@@ -15,12 +15,12 @@ from tdmi.annotations import Annotations
 from tdmi.datasets.check import published
 from tdmi.datasets.check.frames import check_frames
 from tdmi.datasets.check.images import Pictures, inspect_tree
-from tdmi.datasets.check.joints import unknown_joints
+from tdmi.datasets.check.labels import LabelReader, Labels
 from tdmi.datasets.check.layout import (
     LAYOUTS,
+    Layout,
     has_film,
     label_files,
-    read_labels,
     recorded_release,
 )
 from tdmi.datasets.check.people import check_people, place
@@ -100,35 +100,43 @@ def _check_labels(
 ) -> dict[str, list[Video]]:
     """Check every label file that can be read; videos by split."""
     videos: dict[str, list[Video]] = {split: [] for split in files}
-    layout = LAYOUTS[dataset]
     todo = [(split, path) for split, paths in files.items() for path in paths]
-    for split, path in tqdm(todo, desc="labels", disable=None if progress else True):
-        try:
-            annotations = read_labels(dataset, path)
-            unknown = unknown_joints(dataset, path)
-        except (UserError, OSError) as error:
-            findings.add("labels-unreadable", [str(error)])
-            continue
-        label_file = path.relative_to(root).as_posix()
-        if annotations.skeleton not in layout.skeletons:
-            findings.add("other-joint-set", [f"{label_file}: {annotations.skeleton.name}"])
-            unknown = []
-        findings.add("joint-unknown", [f"{label_file}: {joint}" for joint in unknown])
-        if not annotations.frames:
-            findings.add("labels-empty", [label_file])
-        # Damaged labels hold numbers that overflow; comparisons with infinity are what is meant.
-        with np.errstate(over="ignore", invalid="ignore"):
-            sizes = check_frames(
-                annotations,
-                pictures,
-                label_file,
-                findings,
-                has_film=has_film(dataset, root, path),
-                lists_all_frames=layout.lists_all_frames,
-            )
-            check_people(annotations, sizes, layout.head_boxes, findings)
-            videos[split].append(_summary(path.stem, annotations))
+    with LabelReader(dataset) as reader:
+        for split, path in tqdm(todo, desc="labels", disable=None if progress else True):
+            try:
+                labels = reader.read(path)
+            except (UserError, OSError) as error:
+                findings.add("labels-unreadable", [str(error)])
+                continue
+            film = has_film(dataset, root, path)
+            label_file = path.relative_to(root).as_posix()
+            # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
+            with np.errstate(over="ignore", invalid="ignore"):
+                _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
+                videos[split].append(_summary(path.stem, labels.annotations))
     return videos
+
+
+def _check_video(
+    labels: Labels,
+    layout: Layout,
+    label_file: str,
+    film: bool,
+    pictures: Pictures,
+    findings: Findings,
+) -> None:
+    annotations, unknown = labels.annotations, labels.unknown_joints
+    if annotations.skeleton not in layout.skeletons:
+        findings.add("other-joint-set", [f"{label_file}: {annotations.skeleton.name}"])
+        unknown = []
+    findings.add("joint-unknown", [f"{label_file}: {joint}" for joint in unknown])
+    if labels.left_out:
+        text = f"{label_file}: {labels.left_out} without a joint list"
+        findings.add("person-without-joints", [text], labels.left_out)
+    if not annotations.frames:
+        findings.add("labels-empty", [label_file])
+    sizes = check_frames(annotations, pictures, label_file, findings, film, layout.lists_all_frames)
+    check_people(annotations, sizes, layout.head_boxes, findings)
 
 
 def _summary(name: str, annotations: Annotations) -> Video:
