@@ -27,7 +27,8 @@ def inside_any(points: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray
         if len(polygon):
             near = ((points > polygon.min(axis=0)) & (points < polygon.max(axis=0))).all(axis=1)
             near &= ~inside
-            inside[near] = strictly_inside(points[near], polygon)
+            if near.any():
+                inside[near] = strictly_inside(points[near], polygon)
     return inside
 
 
