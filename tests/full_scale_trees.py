@@ -22,7 +22,7 @@ from tdmi.annotations import Annotations, concatenate, on_skeleton, select_video
 from tdmi.datasets import hieve, posetrack17_matlab, posetrack18
 from tdmi.datasets.coco import read_detections
 from tdmi.datasets.conversion import to_posetrack17
-from tdmi.datasets.hieve import annolist
+from tdmi.datasets.hieve import annolist, boxes_text
 from tdmi.datasets.hieve.labels import LABELS
 from tdmi.datasets.mocap.generate import generate_split
 from tdmi.datasets.mocap.options import MocapOptions
@@ -107,6 +107,7 @@ def make_hieve(mocap: Path, tree: Path) -> None:
                 ignore_regions=[[] for _ in range(part.frames)],
             )
             annolist.write_file(parts[name], tree / LABELS / f"{name}.json")
+            boxes_text.write_file(parts[name], tree / "HIE20/labels/train/track1" / f"{name}.txt")
     val = read_split(mocap, "val", None)
     write_boxes(mocap, tree, val, concatenate([parts[name] for name in hieve.VALIDATION_VIDEOS]))
 
