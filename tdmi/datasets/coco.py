@@ -7,9 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmi.datasets.parsing import REGENERATE, describe, member, number, numbers
+from tdmi.datasets.parsing import (
+    REGENERATE,
+    describe,
+    number_rows,
+    real_numbers,
+    refuse_others,
+    whole_numbers,
+)
 from tdmi.errors import UserError
-from tdmi.files import read_json, write_json
+from tdmi.files import read_json, write_compact_json
 
 
 @dataclass
@@ -36,26 +43,34 @@ def read_detections(path: Path | str) -> Detections:
         raise UserError(
             f"{path}: found {describe(records)}, expected a list of detections; {REGENERATE}"
         )
-    count = len(records)
-    image_id = np.zeros(count, dtype=np.int64)
-    category_id = np.ones(count, dtype=np.int64)
-    box = np.zeros((count, 4))
-    score = np.zeros(count)
-    for i, record in enumerate(records):
-        where = f"{path}: detection {i}"
-        image_id[i] = member(record, "image_id", int, where)
-        if "category_id" in record:
-            category_id[i] = member(record, "category_id", int, where)
-        box[i] = numbers(record.get("bbox"), 4, f"{where}: bbox")
-        score[i] = number(record.get("score"), f"{where}: score")
-    return Detections(image_id, category_id, box, score)
+
+    def place(i: int) -> str:
+        return f"{path}: detection {i}"
+
+    refuse_others(records, place)
+    return Detections(
+        image_id=whole_numbers(records, "image_id", place),
+        category_id=whole_numbers(records, "category_id", place, missing=1),
+        box=number_rows(records, "bbox", 4, place),
+        score=real_numbers(records, "score", place),
+    )
 
 
 def write_detections(detections: Detections, path: Path | str) -> None:
-    """Write a detection list that `read_detections` gives back to the last digit."""
+    """Write a detection list that `read_detections` gives back to the last bit.
+
+    Raises UserError, and writes nothing, if a number is not finite.
+    """
+    fit = np.isfinite(detections.box).all(axis=1) & np.isfinite(detections.score)
+    if not fit.all():
+        odd = np.flatnonzero(~fit)[0]
+        raise UserError(
+            f"{path}: not written, detection {odd} (image {detections.image_id[odd]}) has a box or "
+            "score that is not finite, expected finite numbers; look at the detector"
+        )
     columns = (detections.image_id, detections.category_id, detections.box, detections.score)
     records = [
         {"image_id": image, "category_id": category, "bbox": box, "score": score}
         for image, category, box, score in zip(*(c.tolist() for c in columns), strict=True)
     ]
-    write_json(path, records, indent=None)
+    write_compact_json(path, records)

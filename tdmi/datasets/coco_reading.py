@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tdmi.annotations import NO_PERSON_ID, NO_TRACK, UNSCORED
+from tdmi.annotations import NO_PERSON_ID, NO_TRACK, UNSCORED, Annotations
 from tdmi.datasets.parsing import (
     REGENERATE,
     Place,
@@ -89,8 +89,9 @@ def rows_by_id(images: list[dict], place: Place) -> dict[int, int]:
     if len(rows) < len(ids):
         first: dict[int, int] = {}
         again = next(i for i, image_id in enumerate(ids) if first.setdefault(image_id, i) != i)
+        other = place(first[ids[again]])
         raise UserError(
-            f"{place(again)} repeats id {ids[again]} of images[{first[ids[again]]}], "
+            f"{place(again)} repeats id {ids[again]} of {other.rpartition(': ')[2]}, "
             f"expected a different id for every frame; {REGENERATE}"
         )
     return rows
@@ -182,8 +183,8 @@ def person_columns(
         "joint_score": joint_score,
         "box": number_rows(records, "bbox", 4, place, missing=np.nan),
         "head_box": head,
-        "score": real_numbers(records, "score", place),
-        "area": real_numbers(records, "area", place),
+        "score": real_numbers(records, "score", place, missing=np.nan),
+        "area": real_numbers(records, "area", place, missing=np.nan),
         "crowd": np.array([bool(f) for f in flags(records, "iscrowd", place)], dtype=bool),
     }
     order = np.argsort(frame, kind="stable")
@@ -210,11 +211,36 @@ def listed_frames(person_frame: np.ndarray, frames: int) -> np.ndarray:
     return np.bincount(person_frame, minlength=frames).astype(bool)
 
 
-def posetrack_flags(columns: dict[str, Any], flag: np.ndarray) -> None:
-    """Add ``present`` and ``visible`` by PoseTrack's rule, poseval's own.
+def posetrack_annotations(
+    content: dict,
+    images: list[dict],
+    names: list[str],
+    videos: np.ndarray,
+    place: Place,
+    where: str,
+) -> Annotations:
+    """Annotations by the rules of PoseTrack18's form.
 
-    A joint is absent exactly if x = y = 0 and its flag is 0; one elsewhere with flag 0, or any
-    with a flag below 0, is there but hidden.
+    `images` are those of the file, sorted by video; `videos` [F] are rows in `names`. Joint flags
+    are read as poseval reads them: a joint is absent exactly if x = y = 0 and its flag is 0; one
+    elsewhere with flag 0, or any with a flag below 0, is there but hidden.
     """
-    columns["present"] = (columns["keypoints"] != 0).any(axis=2) | (flag != 0)
-    columns["visible"] = flag > 0
+    skeleton, slots = joint_slots(content, where)
+    rows = rows_by_id(images, place)
+    frames = frame_columns(images, place)
+    records = objects(content, "annotations", where)
+    persons, flag = person_columns(records, rows, skeleton, slots, where)
+    listed = listed_frames(persons["person_frame"], len(images))
+    return Annotations(
+        skeleton=skeleton,
+        video_names=names,
+        video_length=video_lengths(images, videos, len(names), place),
+        frame_video=videos,
+        frame_index=np.arange(len(images)) - np.searchsorted(videos, videos),
+        frame_labelled=labelled_frames(images, listed, place),
+        frame_annotated=listed,
+        present=(persons["keypoints"] != 0).any(axis=2) | (flag != 0),
+        visible=flag > 0,
+        **frames,
+        **persons,
+    )

@@ -6,6 +6,7 @@ back to the last bit, but for what the forms cannot hold (said in each form's ow
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,8 @@ def person_records(
     triples[..., 2] = np.where(present, flag[people], 0)
     corners = annotations.head_box[people]
     head = _width_height(corners)
-    exact = (head[:, :2] + head[:, 2:] == corners[:, 2:]).all(axis=1)
+    back = head[:, :2] + head[:, 2:]
+    exact = (back.view(np.int64) == corners[:, 2:].view(np.int64)).all(axis=1)
     scores = annotations.joint_score[people]
     required = {
         "image_id": image_id[annotations.person_frame[people]],
@@ -180,8 +182,24 @@ def posetrack_flag(annotations: Annotations, visible: int = 1) -> np.ndarray:
     return np.where(annotations.visible, visible, np.where(corner, -1, 0))
 
 
+def image_ids(annotations: Annotations) -> np.ndarray:
+    """Ids [F] for one file of all videos: ``frame_id`` where they differ, else 1, 2, ..."""
+    if len(np.unique(annotations.frame_id)) == annotations.frames:
+        return annotations.frame_id
+    return np.arange(1, annotations.frames + 1)
+
+
+def with_areas(annotations: Annotations) -> Annotations:
+    """Unknown areas as width times height, 0 without a box: COCO's tools demand one."""
+    with np.errstate(over="ignore"):
+        extent = annotations.box[:, 2] * annotations.box[:, 3]
+    extent[np.isnan(extent)] = 0.0
+    area = np.where(np.isnan(annotations.area), extent, annotations.area)
+    return replace(annotations, area=area)
+
+
 def _known(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return column, np.isfinite(column.reshape(len(column), -1)).all(axis=1)
+    return column, np.isfinite(column).all(axis=tuple(range(1, column.ndim)))
 
 
 def _width_height(corners: np.ndarray) -> np.ndarray:

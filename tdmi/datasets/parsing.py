@@ -89,12 +89,15 @@ def _floats(values: list) -> np.ndarray | None:
 def objects(content: Any, key: str, where: str) -> list[dict]:
     """`content[key]`, which must be a list of objects."""
     records = member(content, key, list, where)
+    refuse_others(records, lambda i: f"{where}: {key}[{i}]")
+    return records
+
+
+def refuse_others(records: list, place: Place) -> None:
+    """UserError unless every record is an object."""
     if not set(map(type, records)) <= {dict}:
         i, odd = next((i, r) for i, r in enumerate(records) if not isinstance(r, dict))
-        raise UserError(
-            f"{where}: {key}[{i}]: found {describe(odd)}, expected an object; {REGENERATE}"
-        )
-    return records
+        raise UserError(f"{place(i)}: found {describe(odd)}, expected an object; {REGENERATE}")
 
 
 def texts(records: list[dict], key: str, place: Place, missing: str | None = None) -> list[str]:
@@ -120,17 +123,21 @@ def whole_numbers(
     if set(map(type, values)) <= {int}:
         with suppress(OverflowError):
             return np.array(values, dtype=np.int64)
+    optional = missing is not None
     checked = [
-        missing if value is missing else member(records[i], key, int, place(i))
-        for i, value in enumerate(values)
+        missing if optional and record.get(key) is None else member(record, key, int, place(i))
+        for i, record in enumerate(records)
     ]
     return np.array(checked, dtype=np.int64)
 
 
-def real_numbers(records: list[dict], key: str, place: Place) -> np.ndarray:
-    """`record[key]` [N] float64; NaN where it is not there or null."""
+def real_numbers(
+    records: list[dict], key: str, place: Place, missing: float | None = None
+) -> np.ndarray:
+    """`record[key]` [N] float64; `missing` where it is not there or null, if allowed."""
     values = [record.get(key) for record in records]
-    values = [np.nan if value is None else value for value in values]
+    if missing is not None:
+        values = [missing if value is None else value for value in values]
     flat = _floats(values)
     if flat is not None:
         return flat

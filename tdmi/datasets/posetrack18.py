@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from tdmi.annotations import Annotations, concatenate
-from tdmi.datasets import coco_reading as reading
 from tdmi.datasets import coco_writing as writing
-from tdmi.datasets.parsing import objects, video_files, video_name
+from tdmi.datasets.coco_reading import posetrack_annotations
+from tdmi.datasets.parsing import objects, texts, video_files, video_name
 from tdmi.errors import UserError
 from tdmi.files import read_json, write_compact_json
 
@@ -59,35 +59,18 @@ def parse(content: Any, path: Path | str) -> Annotations:
     """Turn the content of one file into annotations; `path` names the video and the errors."""
     where = str(path)
     images = objects(content, "images", where)
-    records = objects(content, "annotations", where)
-    skeleton, slots = reading.joint_slots(content, where)
 
     def place(i: int) -> str:
         return f"{where}: images[{i}]"
 
-    rows = reading.rows_by_id(images, place)
-    frames = reading.frame_columns(images, place)
-    folders = {file.rpartition("/")[0] for file in frames["frame_file"]}
+    folders = {file.rpartition("/")[0] for file in texts(images, "file_name", place)}
     if len(folders) > 1:
         raise UserError(
             f"{where}: frames of {len(folders)} videos in one file, expected one file per video; "
-            "use the per-video annotation files"
+            "use the per-video annotation files, or read it as a merged file"
         )
-    persons, flag = reading.person_columns(records, rows, skeleton, slots, where)
-    reading.posetrack_flags(persons, flag)
-    listed = reading.listed_frames(persons["person_frame"], len(images))
-    video = np.zeros(len(images), dtype=np.int64)
-    return Annotations(
-        skeleton=skeleton,
-        video_names=[video_name(path)],
-        video_length=reading.video_lengths(images, video, 1, place),
-        frame_video=video,
-        frame_index=np.arange(len(images), dtype=np.int64),
-        frame_labelled=reading.labelled_frames(images, listed, place),
-        frame_annotated=listed,
-        **frames,
-        **persons,
-    )
+    videos = np.zeros(len(images), dtype=np.int64)
+    return posetrack_annotations(content, images, [video_name(path)], videos, place, where)
 
 
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
