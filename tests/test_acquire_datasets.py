@@ -33,7 +33,8 @@ from hypothesis import strategies as st
 from mutations import mutated_bytes, mutated_json
 
 from tdmi.cli import main
-from tdmi.datasets.acquire import by_hand, datasets, transfer, unpack
+from tdmi.commands.data.fetch import DATA_SETS
+from tdmi.datasets.acquire import datasets, transfer, unpack
 from tdmi.datasets.acquire.catalogue import read_catalogue
 from tdmi.datasets.acquire.datasets import acquire
 from tdmi.datasets.acquire.journal import Journal
@@ -290,7 +291,6 @@ def test_old_labels_stay_if_the_new_ones_are_damaged_or_old_ones_edited(tmp_path
         get("posetrack18", tmp_path, labels="v0.2")
     assert tree(tmp_path) == EXPECTED18 and (tmp_path / "acquired.json").exists()
     place(tmp_path, {OLD_LABELS18: tar_of(labels18("[0.2]"))})
-    shutil.rmtree(tmp_path / ".acquire" / "none", ignore_errors=True)
     edited = tmp_path / "annotations" / "val" / "001_mpii_test.json"
     edited.write_bytes(b"[]")  # as many bytes as before
     with pytest.raises(UserError, match=r"changed"):
@@ -530,12 +530,12 @@ def test_options_that_do_not_fit_are_named(tmp_path, capsys):
         assert main([*fetch, *command, "--root", str(tmp_path / "root")]) == 2
         assert what in capsys.readouterr().err
     with pytest.raises(UserError, match="--root itself"):
-        by_hand.link_files(read_catalogue()["posetrack21"].fixed[0], tmp_path, tmp_path, None)
+        get("posetrack21", tmp_path, images_from=tmp_path)
 
 
 def test_catalogue_has_the_published_parts():
     catalogue = read_catalogue()
-    assert list(catalogue) == ["posetrack17", "posetrack18", "posetrack21", "hieve"]
+    assert tuple(catalogue) == DATA_SETS == ("posetrack17", "posetrack18", "posetrack21", "hieve")
     for name, parts in (
         ("posetrack17", PARTS17),
         ("posetrack18", PARTS18),

@@ -82,6 +82,7 @@ def test_parts_cut_inside_a_header_give_the_files_that_went_in(tmp_path):
         ("annotations/val/._x.json", None),
         ("annotations/val/run.py", None),
         ("annotations/val/deep/x.json", None),
+        ("annotations/annotations/val/x.json", "annotations/val/x.json"),
         ("README.md", None),
     ],
 )

@@ -45,26 +45,27 @@ def gaps(piece: Piece, root: Path) -> list[Layout]:
     ]
 
 
-def enter_tree(
-    piece: Piece, root: Path, journal: Journal, report: Callable[[int], None] = lambda size: None
-) -> None:
+def enter_tree(piece: Piece, root: Path, journal: Journal, report: Callable[[int], None]) -> None:
     """List every file of the piece that lies under the root and is not listed yet.
 
-    `report` is called with the size of each file that was read.
+    `report` is called with the size of each file.
     """
     with journal:
         for name in sorted(set(files_of(piece, root))):
+            size = (root / name).stat().st_size
             if not journal.has(name):
-                size = (root / name).stat().st_size
                 journal.add(name, size, sha256_of(root / name))
-                report(size)
+            report(size)
 
 
-def link_files(piece: Piece, source: Path, root: Path, journal: Journal) -> None:
+def link_files(
+    piece: Piece, source: Path, root: Path, journal: Journal, report: Callable[[int], None]
+) -> None:
     """Have the piece's files of another root here too: hard links, or copies where that fails.
 
     A hard link costs no room and outlives the other root; it also means that a file changed in
-    place is changed in both. UserError if `source` lacks the piece or a file here differs.
+    place is changed in both. `report` is called with the size of each file. UserError if `source`
+    lacks the piece or a file here differs.
     """
     if source.resolve() == root.resolve():
         raise UserError(f"--images-from: {source} is the --root itself; give another folder")
@@ -78,9 +79,10 @@ def link_files(piece: Piece, source: Path, root: Path, journal: Journal) -> None
     known = Journal(Record(source, "posetrack18").journal(piece.key), source).entries
     with journal:
         for name in sorted(set(files_of(piece, source))):
+            size = (source / name).stat().st_size
+            report(size)
             if journal.has(name):
                 continue
-            size = (source / name).stat().st_size
             listed = known.get(name)
             sha256 = listed[1] if listed and listed[0] == size else sha256_of(source / name)
             target = root / name

@@ -115,7 +115,8 @@ def _acquire(job: Job, labels: str | None, images_from: Path | None) -> dict[str
         _check_complete(job, piece)
     for piece in job.open(pieces):
         if images_from is not None and piece.name == "images":
-            by_hand.link_files(piece, images_from, job.root, job.journal(piece))
+            with _reading(job, piece, images_from) as report:
+                by_hand.link_files(piece, images_from, job.root, job.journal(piece), report)
             job.enter(piece, "links to another root")
         else:
             pieces = _adopt(job, piece, labels, pieces)
@@ -142,7 +143,8 @@ def _check_complete(job: Job, piece: Piece) -> None:
     again = f"delete {job.root / ACQUIRED} and {job.root / PRIVATE} to record what is there"
     journal = job.journal(piece)
     if not journal.entries:  # the list is gone, the record is not
-        by_hand.enter_tree(piece, job.root, journal)
+        with _reading(job, piece, job.root) as report:
+            by_hand.enter_tree(piece, job.root, journal, report)
         if journal.summary()["sha256"] != entered["sha256"]:
             journal.path.unlink()
             raise UserError(f"{job.root}: the files of {piece.name} are not the recorded; {again}")
@@ -170,18 +172,26 @@ def _adopt(job: Job, piece: Piece, labels: str | None, pieces: list[Piece]) -> l
     archives = any((job.archives / part.name).exists() for part in piece.files)
     if ours or archives or [*job.hand_archives(piece)] or by_hand.gaps(piece, job.root):
         return pieces
-    names = sorted(set(by_hand.files_of(piece, job.root)))
     if piece.version:
+        names = sorted(set(by_hand.files_of(piece, job.root)))
         job.record.labels = version_of_tree(job, names, labels)
         pieces = job.dataset.pieces(job.record.labels)
         piece = pieces[0]
     # A list of its own until it is whole: a killed call must not take the user's files for ours.
     growing = Journal(job.root / PRIVATE / f"adopting-{piece.key}.jsonl", job.root)
-    with job.bar(f"reading {piece.name}", sum(size_of(job.root / n) for n in names)) as bar:
-        by_hand.enter_tree(piece, job.root, growing, bar.update)
+    with _reading(job, piece, job.root) as report:
+        by_hand.enter_tree(piece, job.root, growing, report)
     os.replace(growing.path, job.record.journal(piece.key))
     job.enter(piece, "placed by hand")
     return pieces
+
+
+@contextmanager
+def _reading(job: Job, piece: Piece, root: Path) -> Iterator[Callable[[int], None]]:
+    """A progress bar over the piece's files under `root`."""
+    total = sum(size_of(root / name) for name in set(by_hand.files_of(piece, root)))
+    with job.bar(f"reading {piece.name}", total) as bar:
+        yield bar.update
 
 
 def _unpack_piece(job: Job, piece: Piece) -> None:
@@ -207,7 +217,8 @@ def _unpack_piece(job: Job, piece: Piece) -> None:
         )
     if not missing:
         if piece.by_hand:
-            by_hand.enter_tree(piece, job.root, target.journal)
+            with _reading(job, piece, job.root) as report:
+                by_hand.enter_tree(piece, job.root, target.journal, report)
         job.enter(piece, "archive" if piece.files else "placed by hand")
 
 

@@ -30,9 +30,9 @@ class Job:
         return self.root / ARCHIVES
 
     def bar(self, what: str, total: int | None) -> tqdm:
-        """A progress bar in bytes with the time left; silent when stderr is no terminal."""
+        """A passing progress bar in bytes with the time left; silent when stderr is no terminal."""
         disable = None if self.progress else True
-        return tqdm(desc=what, total=total, unit="B", unit_scale=True, disable=disable)
+        return tqdm(desc=what, total=total, unit="B", unit_scale=True, disable=disable, leave=False)
 
     def journal(self, piece: Piece) -> Journal:
         return Journal(self.record.journal(piece.key), self.root)

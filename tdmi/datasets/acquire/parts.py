@@ -27,12 +27,16 @@ from tdmi.errors import UserError
 def check_parts(job: Job, piece: Piece) -> None:
     """Compare or enter the archive parts that are there; they are read in parallel."""
     present = [part for part in piece.files if (job.archives / part.name).is_file()]
-    with ThreadPoolExecutor(job.jobs) as pool:
-        list(pool.map(lambda part: _check(job, part), present))
 
+    def check(part: Part) -> int:
+        path = job.archives / part.name
+        job.record.check_part(path, part.name, part.exact, downloaded=False)
+        return size_of(path)
 
-def _check(job: Job, part: Part) -> None:
-    job.record.check_part(job.archives / part.name, part.name, part.exact, downloaded=False)
+    total = sum(size_of(job.archives / part.name) for part in present)
+    with ThreadPoolExecutor(job.jobs) as pool, job.bar("reading archives", total) as bar:
+        for size in pool.map(check, present):
+            bar.update(size)
 
 
 def bring_parts(job: Job, pieces: list[Piece]) -> dict[str, str]:

@@ -224,7 +224,8 @@ def destination(archive: str, member: str, piece: Piece) -> str | None:
     for position, component in enumerate(components):
         if component in piece.roots:
             name = "/".join([piece.roots[component], *components[position + 1 :]])
-            return name if any(matches(name, pattern) for pattern in piece.keep) else None
+            if any(matches(name, pattern) for pattern in piece.keep):
+                return name
     return None
 
 
