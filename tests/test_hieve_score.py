@@ -1,13 +1,19 @@
 """The local HiEve score: identities, cases counted by hand, Crowd Index of a drawn scene."""
 
+import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_dataset import annotations as tiny
 
 from tdmi.annotations import UNSCORED, Annotations, concatenate
+from tdmi.cli import main
+from tdmi.datasets import posetrack18
+from tdmi.datasets.hieve import TEST_VIDEOS, annolist
 from tdmi.errors import UserError
 from tdmi.evaluation import average_precision as poseval
 from tdmi.evaluation import hieve
@@ -250,3 +256,40 @@ def test_unscored_joints_rank_last():
 def test_local_score_never_imports_torch():
     program = "import sys, tdmi.evaluation.hieve; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def test_evaluate_command_scores_labels_in_either_form(tmp_path, capsys):
+    truth = concatenate([people([[0, 0], [9, 0]], [0, 1], name) for name in ("4", "8")])
+    annolist.write_folder(truth, tmp_path / "gt")
+    posetrack18.write_folder(moved(truth, 6), tmp_path / "pred")
+    arguments = ["--gt", tmp_path / "gt", "--pred", tmp_path / "pred", "--out", tmp_path / "m.json"]
+    assert main(["evaluate", "--protocol", "hieve", *map(str, arguments)]) == 0
+    content = json.loads((tmp_path / "m.json").read_text())
+    assert content == hieve.metrics(truth, moved(truth, 6))
+    np.testing.assert_allclose(totals(content), [200 / 3, 0, 100, 100])
+    assert capsys.readouterr().out.splitlines()[1].split()[-1] == "66.7"
+
+
+def test_evaluate_command_refuses_another_joint_set(tmp_path, capsys):
+    other = replace(tiny("val", 2), video_names=["4"])
+    posetrack18.write_folder(other, tmp_path / "gt")
+    arguments = ["--gt", tmp_path / "gt", "--pred", tmp_path / "gt", "--out", tmp_path / "m.json"]
+    assert main(["evaluate", "--protocol", "hieve", *map(str, arguments)]) == 2
+    assert "4.json: joints are posetrack18, expected HiEve's 14" in capsys.readouterr().err
+
+
+def test_export_command_writes_the_zip_or_names_what_is_missing(tmp_path, capsys):
+    for name in TEST_VIDEOS[1:]:
+        posetrack18.write_folder(people([[0, 0]], [0], name), tmp_path / "pred")
+    arguments = ["--predictions", tmp_path / "pred", "--out", tmp_path / "x.zip"]
+    assert main(["data", "export-hieve", *map(str, arguments)]) == 2
+    assert "no predictions for video 20, expected all 13" in capsys.readouterr().err
+    posetrack18.write_folder(people([[0, 0]], [0], "20"), tmp_path / "pred")
+    assert main(["data", "export-hieve", *map(str, arguments)]) == 0
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        frames = json.loads(archive.read("20.json"))["annolist"]
+    assert frames[0]["image"] == [{"name": "000000.jpg"}]
+    assert len(frames[0]["annorect"][0]["annopoints"][0]["point"]) == 14

@@ -6,6 +6,7 @@ video of the ground truth needs predictions. Protocols:
   poseval      average precision exactly as the official PoseTrack evaluator computes it (percent);
                with --tracking also MOTA, MOTP, precision and recall of its tracking evaluation
   posetrack21  average precision as the PoseTrack21 kit computes it (percent)
+  hieve        a local score for HiEve's joints, which is not the score of its server (percent)
   oks          COCO's AP and AR on object keypoint similarity (fractions of 1)
 
 The official table goes to standard output, signs of a mistake go to standard error. Where the
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
     from tdmi.evaluation.pairing import JudgedVideo
     from tdmi.skeletons import Skeleton
 
+PROTOCOLS = ("poseval", "posetrack21", "hieve", "oks")
 # Options that only one protocol knows.
 _POSEVAL_ONLY = ("tracking", "strict_poseval", "cross_check")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", choices=("poseval", "posetrack21", "oks"), default="poseval")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="poseval")
     parser.add_argument("--gt", type=Path, required=True, help="folder of ground-truth files")
     parser.add_argument("--pred", type=Path, required=True, help="folder of prediction files")
     parser.add_argument("--out", type=Path, required=True, help="metrics.json to write")
@@ -63,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
         _run_poseval(args, names)
     elif args.protocol == "posetrack21":
         _run_posetrack21(args, names)
+    elif args.protocol == "hieve":
+        _run_hieve(args, names)
     else:
         _run_oks(args, names)
 
@@ -94,16 +99,17 @@ def _paired_names(truth: Path, predictions: Path) -> list[str]:
 def _read(
     args: argparse.Namespace, names: list[str], skeleton: Skeleton
 ) -> tuple[Annotations, Annotations]:
-    from tqdm import tqdm
-
     from tdmi.datasets.posetrack import read_folder
 
-    def progress(what: str) -> tqdm:
-        # disable=None: no bar where standard error is not a terminal.
-        return tqdm(names, desc=what, unit="video", disable=True if args.quiet else None)
+    truth = read_folder(args.gt, _progress(args, names, "ground truth"), skeleton)
+    return truth, read_folder(args.pred, _progress(args, names, "predictions"), skeleton)
 
-    truth = read_folder(args.gt, progress("ground truth"), skeleton)
-    return truth, read_folder(args.pred, progress("predictions"), skeleton)
+
+def _progress(args: argparse.Namespace, names: list[str], what: str) -> Iterable[str]:
+    from tqdm import tqdm
+
+    # disable=None: no bar where standard error is not a terminal.
+    return tqdm(names, desc=what, unit="video", disable=True if args.quiet else None)
 
 
 def _run_poseval(args: argparse.Namespace, names: list[str]) -> None:
@@ -189,6 +195,21 @@ def _run_posetrack21(args: argparse.Namespace, names: list[str]) -> None:
     write_json(args.out, metrics)
     if not args.quiet:
         print(table.official_table(scores.ap))
+
+
+def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
+    from tdmi.datasets.hieve import read_folder
+    from tdmi.evaluation import hieve
+    from tdmi.evaluation.pairing import misnamed_frames
+    from tdmi.files import write_json
+
+    truth = read_folder(args.gt, _progress(args, names, "ground truth"))
+    predictions = read_folder(args.pred, _progress(args, names, "predictions"))
+    _tell("warning", misnamed_frames(truth, predictions))
+    metrics = hieve.metrics(truth, predictions)
+    write_json(args.out, metrics)
+    if not args.quiet:
+        print(hieve.local_table(metrics))
 
 
 def _tell(kind: str, lines: list[str]) -> None:

@@ -6,8 +6,8 @@ import argparse
 import importlib
 
 ACTIONS = (
-    "fetch", "check", "convert", "detect", "prepare", "export", "weights", "mocap", "pose2sim",
-    "contact_sheet",
+    "fetch", "check", "convert", "detect", "prepare", "export", "export_hieve", "weights",
+    "mocap", "pose2sim", "contact_sheet",
 )  # fmt: skip
 
 

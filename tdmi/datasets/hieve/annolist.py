@@ -63,17 +63,17 @@ def parse(content: Any, path: Path | str, point_score: str = "confidence") -> An
     for index, frame in enumerate(member(content, "annolist", list, str(path))):
         where = f"{path}: annolist[{index}]"
         rectangles = member(frame, "annorect", list, where)
-        name = _image_name(frame)
-        if not isinstance(name, str) or not base_name(name):
-            raise UserError(
-                f"{where}: 'image' gives {describe(name)} as name, expected the frame's file "
-                f'name, as in {{"image": [{{"name": "000000.jpg"}}]}}; {REGENERATE}'
-            )
-        files.append(frame_path(video, name))
+        files.append(frame_path(video, _image_name(frame, where)))
         regions.append(_regions(frame, where))
         for k, rectangle in enumerate(rectangles):
             people.append(_person(rectangle, index, point_score, f"{where}.annorect[{k}]"))
     return one_video(video, files, people, ignore_regions=regions)
+
+
+def frame_names(path: Path | str) -> list[str]:
+    """Names of the frames alone, in the order of the file, which is faster than reading it all."""
+    frames = member(read_json(path), "annolist", list, str(path))
+    return [base_name(_image_name(f, f"{path}: annolist[{i}]")) for i, f in enumerate(frames)]
 
 
 def write_file(annotations: Annotations, path: Path | str) -> None:
@@ -111,12 +111,17 @@ def content(annotations: Annotations, video: int) -> dict:
     }
 
 
-def _image_name(frame: dict) -> Any:
-    """The name of the frame's image, or whatever is in its place."""
-    image = frame.get("image")
+def _image_name(frame: Any, where: str) -> str:
+    image = frame.get("image") if isinstance(frame, dict) else None
     image = image[0] if isinstance(image, list) and image else image
     name = image.get("name") if isinstance(image, dict) else None
-    return name[0] if isinstance(name, list) and len(name) == 1 else name
+    name = name[0] if isinstance(name, list) and len(name) == 1 else name
+    if not isinstance(name, str) or not base_name(name):
+        raise UserError(
+            f"{where}: 'image' gives {describe(name)} as name, expected the frame's file "
+            f'name, as in {{"image": [{{"name": "000000.jpg"}}]}}; {REGENERATE}'
+        )
+    return name
 
 
 def _regions(frame: dict, where: str) -> list[np.ndarray]:

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
+from tdmi.annotations import frame_numbers
 from tdmi.datasets.hieve import annolist
 from tdmi.datasets.hieve.labels import labels_path
 from tdmi.errors import UserError
@@ -28,7 +30,7 @@ def extract_frames(root: Path | str, videos: Iterable[str], progress: bool = Tru
     """Write the frames of `videos` ("1" to "32") as JPEG files, numbered from 0.
 
     A video's folder appears complete or not at all; one that exists is left as it is. Where
-    labels lie beside the videos every labelled frame must have come out. Returns a line for every
+    labels lie beside the videos every labelled frame must be there. Returns a line for every
     video whose labels name fewer frames than it has. Raises UserError for a video that is missing,
     unreadable or cut off.
     """
@@ -38,23 +40,13 @@ def extract_frames(root: Path | str, videos: Iterable[str], progress: bool = Tru
     # Two programs that extract into the same folder would delete each other's work.
     with FileLock(images / ".extract.lock"):
         for video in videos:
-            if (images / video).is_dir():
-                continue
+            folder = images / video
             labelled = _labelled_frames(root, video)
-            part = images / f".{video}.part"
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir()
-            try:
-                path = video_path(root, video)
-                count = _extract(path, part, progress)
-                if count < labelled:
-                    raise UserError(
-                        f"{path}: {count} frames, expected {labelled}, as many as the labels name; "
-                        "unpack the video again"
-                    )
-                os.replace(part, images / video)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
+            if folder.is_dir():
+                count = sum(path.suffix == ".jpg" for path in folder.iterdir())
+                _need_frames(folder, count, labelled, "remove the folder and extract it again")
+            else:
+                count = _extract_video(video_path(root, video), folder, labelled, progress)
             if 0 < labelled < count:
                 notes.append(f"video {video}: {count} frames, labels name the first {labelled}")
     return notes
@@ -77,11 +69,32 @@ def _labelled_frames(root: Path | str, video: str) -> int:
     path = labels_path(root, video)
     if not path.is_file():
         return 0
-    numbers = annolist.read_file(path).frame_number
-    return int(numbers.max()) + 1 if len(numbers) else 0
+    names = annolist.frame_names(path)
+    return int(frame_numbers(names, np.arange(len(names))).max(initial=-1)) + 1
 
 
-def _extract(path: Path, folder: Path, progress: bool) -> int:
+def _need_frames(found_in: Path, count: int, labelled: int, cure: str) -> None:
+    if count < labelled:
+        raise UserError(
+            f"{found_in}: {count} frames, expected {labelled}, as many as the labels name; {cure}"
+        )
+
+
+def _extract_video(path: Path, folder: Path, labelled: int, progress: bool) -> int:
+    """Make `folder` with all frames of a video; returns their number."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        count = _write_frames(path, part, progress)
+        _need_frames(path, count, labelled, "unpack the video again")
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return count
+
+
+def _write_frames(path: Path, folder: Path, progress: bool) -> int:
     """Write all frames into `folder`; returns their number."""
     capture = cv2.VideoCapture(str(path))
     stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -1,4 +1,4 @@
-"""The pose labels of several videos at once, from where the released archive puts them."""
+"""Pose labels and predictions of several videos at once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tdmi.annotations import Annotations, concatenate
+from tdmi.datasets import posetrack18
 from tdmi.datasets.hieve import annolist
 from tdmi.errors import UserError
+from tdmi.files import read_json
+from tdmi.skeletons import HIEVE
 
 LABELS = Path("HIE20/labels/train/track2&3")
 FRAMES_PER_VIDEO = 1_000_000
@@ -18,6 +21,29 @@ FRAMES_PER_VIDEO = 1_000_000
 def labels_path(root: Path | str, video: str) -> Path:
     """Where the pose labels of a training video lie below the data set's root."""
     return Path(root) / LABELS / f"{video}.json"
+
+
+def read_video_file(path: Path | str) -> Annotations:
+    """Read labels or predictions of one video: an ``annolist``, or PoseTrack18's form.
+
+    The latter is what this project prepares and predicts, with HiEve's 14 joints by name.
+    UserError for another joint set.
+    """
+    content = read_json(path)
+    if isinstance(content, dict) and "annolist" in content:
+        return annolist.parse(content, path)
+    annotations = posetrack18.parse(content, path)
+    if annotations.skeleton != HIEVE:
+        raise UserError(
+            f"{path}: joints are {annotations.skeleton.name}, expected HiEve's {len(HIEVE)}, "
+            "among them the chest; predict with a model for HiEve"
+        )
+    return annotations
+
+
+def read_folder(folder: Path | str, names: Iterable[str]) -> Annotations:
+    """Read ``<name>.json`` for each of the `names`."""
+    return concatenate([read_video_file(Path(folder) / f"{name}.json") for name in names])
 
 
 def read_labels(

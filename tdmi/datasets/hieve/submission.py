@@ -37,12 +37,7 @@ def write_submission(
     path = Path(path)
     if path.suffix != ".zip":
         raise UserError(f"{path}: expected a name that ends in .zip, the server takes nothing else")
-    missing = [video for video in videos if video not in annotations.video_names]
-    if missing:
-        raise UserError(
-            f"{path}: not written, no predictions for video {', '.join(missing)}, expected all "
-            f"{len(videos)} ({videos[0]} to {videos[-1]}); predict them too"
-        )
+    need_videos(annotations.video_names, path, videos)
     need_hieve(annotations, path)
     ready = _completed(select_videos(annotations, videos), path)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -55,6 +50,18 @@ def write_submission(
             entry.create_system = 3  # the same on every system
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, json.dumps(content, allow_nan=False))
+
+
+def need_videos(
+    found: Sequence[str], path: Path | str, videos: Sequence[str] = TEST_VIDEOS
+) -> None:
+    """UserError, with `path` as the place, unless all `videos` are among those found."""
+    missing = [video for video in videos if video not in found]
+    if missing:
+        raise UserError(
+            f"{path}: no predictions for video {', '.join(missing)}, expected all {len(videos)} "
+            f"({videos[0]} to {videos[-1]}); predict them too"
+        )
 
 
 def _completed(annotations: Annotations, path: Path) -> Annotations:
