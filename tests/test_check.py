@@ -497,6 +497,11 @@ def test_bad_roots_are_one_line_and_status_2(place, message, tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_folder_for_the_report_is_refused_before_the_work(tree, capsys):
+    assert main(["data", "check", "posetrack18", "--root", str(tree), "--json", str(tree)]) == 2
+    assert "expected the name of a file" in capsys.readouterr().err
+
+
 def test_linked_folders_are_followed_once(tree, tmp_path):
     shutil.move(tree / "images/val", tmp_path / "elsewhere")
     (tree / "images/val").symlink_to(tmp_path / "elsewhere", target_is_directory=True)

@@ -23,8 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from tdmi.datasets.check import check
+    from tdmi.errors import UserError
     from tdmi.files import write_json
 
+    if args.json and args.json.is_dir():
+        raise UserError(f"{args.json}: a folder, expected the name of a file for --json")
     report = check(args.name, args.root or Path("data") / args.name, deep=args.deep)
     print(report.as_text())
     if args.json:
