@@ -136,7 +136,7 @@ def person_records(
     triples = np.empty((*present.shape, 3), dtype=object)  # whole flags beside real coordinates
     triples[..., :2] = points
     triples[..., 2] = np.where(present, flag[people], 0)
-    corners = annotations.head_box[people]
+    corners = annotations.head_box[people].astype(np.float64)
     head = _width_height(corners)
     back = head[:, :2] + head[:, 2:]
     exact = (back.view(np.int64) == corners[:, 2:].view(np.int64)).all(axis=1)
