@@ -2,9 +2,11 @@
 
 A joint is absent exactly if x = y = 0 and its third number is 0; a joint elsewhere with third
 number 0 is there but hidden (PoseTrack21's occluded joints). A hidden joint at (0, 0) itself is
-written and read with third number -1. Persons without any joint stay persons. Joints are placed by the names in ``categories``, so 15 and 17 keypoint files in any order
-are read into POSETRACK18's slots, and those of HiEve and COCO into theirs. Source: the format's
-converter in poseval.
+written and read with third number -1. Persons without any joint stay persons.
+
+Joints are placed by the names in ``categories``, so 15 and 17 keypoint files in any order are read
+into POSETRACK18's slots, and those of HiEve and COCO into theirs. Source: the format's converter
+in poseval.
 
 Besides what the data sets' own files have, these keys are written and read: ``width`` and
 ``height`` of an image (as merged files have them); ``score`` (of a person), ``area``, ``iscrowd``,
