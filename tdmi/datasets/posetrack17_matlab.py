@@ -8,23 +8,23 @@
 The released files' layout is inferred from the official converter, from the JSON it writes and from
 published code that reads them. So struct arrays may be rows or columns, cells stand for what they
 hold, fields may be missing or empty, and a number may be stored as any numeric class, as a logical
-or as text. Whole doubles are stored in small integer types, so every number becomes a Python number
-before anything is computed with it. The values then mean what they mean in the JSON form, see
-`tdmi.datasets.posetrack17`.
+or as text. Whole doubles are stored in small integer types, which would wrap round, so every number
+becomes a Python number before anything is computed with it. The values then mean what they mean in
+the JSON form, see `tdmi.datasets.posetrack17`.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
 from tdmi.annotations import Annotations
 from tdmi.datasets import posetrack17
+from tdmi.datasets.matlab_file import read_variable
 from tdmi.datasets.parsing import REGENERATE
 from tdmi.datasets.posetrack17_content import contents
 from tdmi.errors import UserError
@@ -73,52 +73,32 @@ def read_content(path: Path) -> dict:
             "MATLAB or Octave and save it again with the option -v7"
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            variables = loadmat(io.BytesIO(data), variable_names=["annolist"])
-    except Exception as error:  # scipy raises whatever a damaged file leads it to
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise UserError(f"{path}: not a readable MATLAB file ({reason}); {REGENERATE}") from None
-    if "annolist" not in variables:
+        annolist = read_variable(data, "annolist")
+    except KeyError:
         raise UserError(
             f"{path}: no variable 'annolist', expected PoseTrack2017 labels; {REGENERATE}"
-        )
-    annolist = variables["annolist"]
-    if not isinstance(annolist, np.ndarray) or annolist.dtype.names is None:
-        raise UserError(
-            f"{path}: 'annolist' is {type(annolist).__name__}, expected a struct array of frames; "
-            f"{REGENERATE}"
-        )
-    return {"annolist": _plain(annolist, str(path))}
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a readable MATLAB file ({error}); {REGENERATE}") from None
+    return {"annolist": _numbered(annolist, f"{path}: annolist")}
 
 
-def _plain(value: Any, where: str, text: bool = False) -> list | str:
-    """A MATLAB array as lists, objects and numbers; `text` keeps text that reads as a number."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "OVUSbiuf":
-        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise UserError(f"{where}: found MATLAB data of kind {kind}, expected labels; {REGENERATE}")
-    # MATLAB counts down the columns first.
-    entries = value.ravel(order="F")
-    if value.dtype.names is not None:
-        return [
-            {
-                name: _plain(entry[name], f"{where}.{name}", name == "name")
-                for name in entry.dtype.names
-            }
-            for entry in entries
-        ]
-    if value.dtype.kind == "O":
-        plain = [_plain(entry, where, text) for entry in entries]
-        return [v for part in plain for v in (part if isinstance(part, list) else [part])]
-    if value.dtype.kind in "US":
-        return _text_or_number("".join(entries.tolist()), where, text)
-    numbers = entries.astype(np.uint8) if value.dtype.kind == "b" else entries
-    return numbers.tolist()
+def _numbered(value: Any, where: str, text: bool = False) -> Any:
+    """The same content with numbers in place of texts; `text`: what is meant as text stays."""
+    if isinstance(value, str):
+        return value if text else _number(value, where)
+    plain: list = []
+    for entry in value:
+        if isinstance(entry, dict):
+            plain.append({k: _numbered(v, f"{where}.{k}", k == "name") for k, v in entry.items()})
+        elif isinstance(entry, str) and not text:
+            plain += _number(entry, where)
+        else:
+            plain.append(entry)
+    return plain
 
 
-def _text_or_number(value: str, where: str, text: bool) -> list | str:
-    if text:
-        return value
+def _number(value: str, where: str) -> list[float]:
     if not value.strip():
         return []
     try:
