@@ -10,6 +10,8 @@ readers of the released files (the rest).
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,14 @@ from tdmi.datasets.hieve.columns import (
     new_person,
     one_video,
     people_of_frames,
-    set_joint,
     to_corners,
     track,
 )
-from tdmi.datasets.parsing import REGENERATE, describe, member, video_name
+from tdmi.datasets.parsing import REGENERATE, Place, describe, member, video_name
 from tdmi.errors import UserError
 from tdmi.files import read_json, write_json
 from tdmi.options import choose
+from tdmi.skeletons import HIEVE
 
 POINT_SCORES = ("confidence", "visibility", "flag")
 """What the ``score`` of a joint may mean in ground truth (unsure: no public source says it).
@@ -59,15 +61,20 @@ def parse(content: Any, path: Path | str, point_score: str = "confidence") -> An
     """Turn the content of one file into annotations; `path` names the video and the errors."""
     choose("point_score", point_score, POINT_SCORES)
     video = video_name(path)
-    files, regions, people = [], [], []
+    files, regions, people, places, points = [], [], [], [], []
     for index, frame in enumerate(member(content, "annolist", list, str(path))):
         where = f"{path}: annolist[{index}]"
         rectangles = member(frame, "annorect", list, where)
         files.append(frame_path(video, _image_name(frame, where)))
         regions.append(_regions(frame, where))
         for k, rectangle in enumerate(rectangles):
-            people.append(_person(rectangle, index, point_score, f"{where}.annorect[{k}]"))
-    return one_video(video, files, people, ignore_regions=regions)
+            place = f"{where}.annorect[{k}]"
+            people.append(_person(rectangle, index, place))
+            points.append(_points(rectangle, place))
+            places.append(place)
+    annotations = one_video(video, files, people, ignore_regions=regions)
+    _set_joints(annotations, points, places, point_score)
+    return annotations
 
 
 def frame_names(path: Path | str) -> list[str]:
@@ -147,7 +154,8 @@ def _position(point: Any, where: str) -> tuple[float, float]:
     return finite(point.get("x"), f"{where}: x"), finite(point.get("y"), f"{where}: y")
 
 
-def _person(rectangle: Any, frame: int, point_score: str, where: str) -> dict[str, Any]:
+def _person(rectangle: Any, frame: int, where: str) -> dict[str, Any]:
+    """Box, track and score of a person; the joints come later, all together."""
     if not isinstance(rectangle, dict):
         raise UserError(f"{where}: found {describe(rectangle)}, expected an object; {REGENERATE}")
     person = new_person(frame)
@@ -157,29 +165,64 @@ def _person(rectangle: Any, frame: int, point_score: str, where: str) -> dict[st
     corners = [rectangle.get(key) for key in ("x1", "y1", "x2", "y2")]
     if any(corner not in (None, []) for corner in corners):
         person["box"] = from_corners([finite(c, f"{where}: box") for c in corners])
-    for k, point in enumerate(_points(rectangle, where)):
-        place = f"{where}.annopoints[0].point[{k}]"
-        x, y = _position(point, place)
-        joint = joint_index(point.get("id"), f"{place}: id")
-        score = UNSCORED
-        if point.get("score") not in (None, []):
-            score = finite(point["score"], f"{place}: score")
-        if not person["present"][joint] and not (point_score == "flag" and score == -1):
-            set_joint(person, joint, x, y, _visible(score, point_score, place), score)
     return person
 
 
-def _visible(score: float, meaning: str, where: str) -> bool:
-    if meaning == "confidence" or score == UNSCORED:
-        return True
-    if meaning == "visibility":
-        return score > 0
-    if score not in (0, 1):
-        raise UserError(
-            f"{where}: score is {score}, expected the flag 0, 1 or -1; read the file with "
-            "point_score 'confidence'"
-        )
-    return score == 0
+def _set_joints(
+    annotations: Annotations, lists: list[list], places: list[str], point_score: str
+) -> None:
+    """Fill in the joints from the point lists of all people, which have these `places`."""
+    counts = [len(points) for points in lists]
+    owner = np.repeat(np.arange(len(lists)), counts)
+    first = np.cumsum(counts) - counts if lists else np.zeros(0, dtype=np.int64)
+    points = list(chain.from_iterable(lists))
+
+    def place(i: int) -> str:
+        return f"{places[owner[i]]}.annopoints[0].point[{i - first[owner[i]]}]"
+
+    for i, point in enumerate(points):
+        if not isinstance(point, dict):
+            raise UserError(f"{place(i)}: found {describe(point)}, expected a point; {REGENERATE}")
+    x, y = (_numbers(points, key, place) for key in ("x", "y"))
+    score = _numbers(points, "score", place, missing=UNSCORED)
+    joint = _numbers(points, "id", place)
+    for i in np.flatnonzero((joint != np.floor(joint)) | (joint < 0) | (joint >= len(HIEVE))):
+        joint_index(float(joint[i]), f"{place(i)}: id")
+    visible = np.ones(len(points), dtype=bool)
+    if point_score == "visibility":
+        visible = (score > 0) | (score == UNSCORED)
+    if point_score == "flag":
+        visible = (score == 0) | (score == UNSCORED)
+        for i in np.flatnonzero(~np.isin(score, (-1, 0, 1, UNSCORED))):
+            raise UserError(
+                f"{place(i)}: score is {score[i]}, expected the flag 0, 1 or -1; read the file "
+                "with point_score 'confidence'"
+            )
+    cell = owner * len(HIEVE) + joint.astype(np.int64)
+    rows = np.unique(cell, return_index=True)[1]  # the first of equals
+    if point_score == "flag":
+        rows = rows[score[rows] != -1]
+    where = owner[rows], joint[rows].astype(np.int64)
+    annotations.keypoints[where] = np.stack([x, y], axis=1)[rows]
+    annotations.present[where] = True
+    annotations.visible[where] = visible[rows]
+    annotations.joint_score[where] = score[rows]
+
+
+def _numbers(
+    points: list[dict], key: str, place: Place, missing: float | None = None
+) -> np.ndarray:
+    """`point[key]` of all points, finite; `missing` where it is not there, if that is allowed."""
+    values = [point.get(key) for point in points]
+    values = [v[0] if type(v) is list and len(v) == 1 else v for v in values]
+    if missing is not None:
+        values = [missing if v is None or v == [] else v for v in values]
+    if set(map(type, values)) <= {int, float}:
+        with suppress(OverflowError):
+            column = np.array(values, dtype=np.float64)
+            if np.isfinite(column).all():
+                return column
+    return np.array([finite(value, f"{place(i)}: {key}") for i, value in enumerate(values)])
 
 
 def _points(rectangle: dict, where: str) -> list:
@@ -201,11 +244,11 @@ def _rectangle(annotations: Annotations, person: int) -> dict:
         record["track_id"] = [int(annotations.track_id[person])]
     if np.isfinite(annotations.score[person]):
         record["score"] = [float(annotations.score[person])]
-    points = []
-    for joint in np.flatnonzero(annotations.present[person]).tolist():
-        x, y = annotations.keypoints[person, joint].tolist()
-        point = {"id": [joint], "x": [x], "y": [y]}
-        if annotations.joint_score[person, joint] != UNSCORED:
-            point["score"] = [float(annotations.joint_score[person, joint])]
-        points.append(point)
+    joints = np.flatnonzero(annotations.present[person])
+    places = annotations.keypoints[person, joints].tolist()
+    scores = annotations.joint_score[person, joints].tolist()
+    points = [
+        {"id": [joint], "x": [x], "y": [y]} | ({} if score == UNSCORED else {"score": [score]})
+        for joint, (x, y), score in zip(joints.tolist(), places, scores, strict=True)
+    ]
     return record | {"annopoints": [{"point": points}]}
