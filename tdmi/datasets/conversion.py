@@ -214,7 +214,7 @@ def _plain(annotations: Annotations, skeleton: Skeleton) -> Annotations:
 
 
 def _with_empty_persons(annotations: Annotations, frames: np.ndarray) -> Annotations:
-    """One person without joints and with a track of its own in each of `frames`."""
+    """One person more in each of `frames`: no joints, a track of its own, an empty head box."""
     count, joints = len(frames), len(annotations.skeleton)
     if count == 0:
         return annotations
@@ -227,7 +227,8 @@ def _with_empty_persons(annotations: Annotations, frames: np.ndarray) -> Annotat
         "visible": np.zeros((count, joints), dtype=bool),
         "joint_score": np.full((count, joints), UNSCORED),
         "box": np.full((count, 4), np.nan),
-        "head_box": np.full((count, 4), np.nan),
+        # Evaluators demand one of everybody, also where there is nothing to measure by it.
+        "head_box": np.zeros((count, 4)),
         "score": np.full(count, np.nan),
         "area": np.full(count, np.nan),
         "crowd": np.zeros(count, dtype=bool),
