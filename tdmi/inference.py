@@ -53,8 +53,9 @@ class Boxes:
 
 
 def ground_truth_boxes(annotations: Annotations) -> Boxes:
-    """The annotated persons' own boxes, with score 1."""
-    rows = np.flatnonzero((annotations.box[:, 2:] > 0).all(axis=1))
+    """The own boxes, with score 1, of the persons that have joints; others cannot be judged."""
+    boxed = (annotations.box[:, 2:] > 0).all(axis=1)
+    rows = np.flatnonzero(boxed & annotations.present.any(axis=1))
     return Boxes(
         annotations.person_frame[rows],
         annotations.box[rows],

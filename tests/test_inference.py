@@ -61,6 +61,13 @@ def test_predictions_land_on_the_blob_in_the_full_frame(one_blob, flip, decoder)
     assert not predicted.present[:, tiny_dataset.EARS].any()
 
 
+def test_people_without_joints_get_no_ground_truth_box():
+    truth = tiny_dataset.annotations("test")
+    truth.present[1] = False
+    truth.box[2, 2] = 0
+    assert ground_truth_boxes(truth).frame.tolist() == [0, 3, 4]
+
+
 def test_window_is_given_in_order(one_blob):
     """The slot before the key frame shows the blob two pixels to the left, where it exists."""
     truth = one_blob.annotations

@@ -47,8 +47,10 @@ def joint_distances(
         offset = truth.keypoints[people][:, None] - prediction.keypoints[found][None]
         each = np.minimum(np.linalg.norm(offset, axis=3) / sizes[people, None, None], CAP)
         each = np.where(prediction.present[found][None], each, CAP)
-        each = np.where(truth.present[people][:, None], each, np.nan)
-        cost = np.nan_to_num(np.nanmean(each, axis=2), nan=CAP)
+        known = truth.present[people][:, None]
+        each = np.where(known, each, np.nan)
+        joints = known.sum(axis=2)
+        cost = np.where(joints > 0, np.nansum(each, axis=2) / np.maximum(joints, 1), CAP)
         for one, other in zip(*linear_sum_assignment(cost), strict=True):
             distances[people[one]] = each[one, other]
             matches[people[one]] = found[other]
