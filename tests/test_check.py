@@ -22,7 +22,7 @@ from tdmi.datasets.check import check, release_of
 from tdmi.datasets.check import published as comparison
 from tdmi.datasets.check.images import image_folders
 from tdmi.datasets.check.release import PUBLISHED
-from tdmi.datasets.check.report import SHOWN, Counts, Findings
+from tdmi.datasets.check.report import SHOWN, Counts, Findings, printable
 from tdmi.errors import UserError
 from tdmi.files import write_json
 
@@ -88,6 +88,12 @@ def test_counts_are_those_of_the_labels(pristine):
     assert counts["train"] == Counts(2, 16, 16, 32, 480)
     assert counts["val"] == Counts(1, 8, 8, 16, 240)
     assert set(counts) == {"train", "val"}
+
+
+def test_labels_of_test_videos_are_checked_too(tree):
+    shutil.move(tree / "annotations/train", tree / "annotations/test")
+    report = check("posetrack18", tree)
+    assert found(report) == {} and set(report.counts) == {"val", "test"}
 
 
 def test_a_small_tree_is_a_subset_and_not_broken(pristine):
@@ -220,10 +226,17 @@ def test_joints_outside_the_picture_far_ones_apart(tree):
     assert finding.severity == "warning" and "nose at (30, -100.5)" in finding.examples[0]
 
 
-def test_joint_on_the_edge_is_inside_whether_pixels_count_from_0_or_1(tree):
-    people(tree, lambda persons: set_joint(persons[3], 0, *SIZE))
-    people(tree, lambda persons: set_joint(persons[4], 0, 0, 0))
+def test_joint_up_to_a_pixel_outside_is_inside_whether_pixels_count_from_0_or_1(tree):
+    people(tree, lambda persons: set_joint(persons[3], 0, SIZE[0] + 0.9, SIZE[1] + 0.9))
+    people(tree, lambda persons: set_joint(persons[4], 0, -0.9, -0.9))
+    people(tree, lambda persons: persons[5].update(bbox=[-0.9, -0.9, SIZE[0] + 1.8, 40]))
     assert found(check("posetrack18", tree)) == {}
+
+
+def test_joints_are_measured_by_the_rest_of_the_video_where_an_image_is_missing(tree):
+    people(tree, lambda persons: set_joint(persons[3], 0, 180, 30))
+    (tree / VAL / "000001.jpg").unlink()
+    assert found(check("posetrack18", tree)) == {"image-missing": 1, "joint-outside": 1}
 
 
 def test_boxes_that_leave_the_picture_and_useless_ones(tree):
@@ -240,6 +253,16 @@ def test_duplicate_track(tree):
     people(tree, lambda persons: persons[3].update(track_id=0))
     finding = only(check("posetrack18", tree), "duplicate-track")
     assert finding.examples == [f"{VAL}/000001.jpg: person 1, track 0"]
+
+
+def test_two_persons_without_track_ids_have_not_the_same_one(tree):
+    people(tree, lambda persons: [persons[k].pop("track_id") for k in (2, 3)])
+    assert found(check("posetrack18", tree)) == {}
+
+
+def test_person_without_joints_needs_no_head_box(tree):
+    people(tree, lambda persons: persons[3].update(keypoints=[0] * 51, bbox_head=None))
+    assert found(check("posetrack18", tree)) == {"person-without-joints": 1}
 
 
 def test_person_without_joints(tree):
@@ -468,6 +491,11 @@ def test_many_places_are_counted_and_few_are_shown(tree):
     text = report.as_text()
     assert "error   image-missing: 7 images" in text and "... and 4 more" in text
     assert len(text.splitlines()) < 40
+
+
+def test_names_in_damaged_files_cannot_write_to_the_terminal():
+    assert printable("a\x1b[31m\nb\ud800 é") == "a\\x1b[31m\\nb\\ud800 é"
+    assert len(printable("x" * 1000)) == 300
 
 
 def test_command_prints_writes_json_and_tells_by_its_status(tree, tmp_path, capsys):

@@ -119,9 +119,6 @@ def _inspect(file: str, deep: bool) -> Picture:
 
 
 def _tail(stream: BinaryIO) -> bytes:
-    """The last bytes of a file; the position stays, decoders go on from it."""
-    position = stream.tell()
+    """The last bytes of a file."""
     stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
-    tail = stream.read()
-    stream.seek(position)
-    return tail
+    return stream.read()
