@@ -66,12 +66,11 @@ def read_boxes(path: Path | str, annotations: Annotations) -> Detections:
     if any("image_name" in record for record in records):
         names = texts(records, "image_name", place)
         rows = frames_by_name(names, annotations)
-        shown = [f"image_name {describe(name)}" for name in names]
+        _refuse_homeless(rows, lambda i: f"image_name {describe(names[i])}", annotations, path)
     else:
         ids = whole_numbers(records, "image_id", place)
         rows = frames_by_id(ids, annotations)
-        shown = [f"image_id {image_id}" for image_id in ids]
-    _refuse_homeless(rows, shown, annotations, path)
+        _refuse_homeless(rows, lambda i: f"image_id {ids[i]}", annotations, path)
     _refuse_shared_ids(annotations, path)
     return Detections(annotations.frame_id[rows], category, box, score)
 
@@ -86,9 +85,9 @@ def write_precomputed_boxes(
     PoseTrack2017 has, else the image id [inferred from code that reads it].
     UserError if a box belongs to no frame or is not finite.
     """
-    rows = frames_by_id(detections.image_id, annotations)
-    shown = [f"image_id {image_id}" for image_id in detections.image_id]
-    _refuse_homeless(rows, shown, annotations, path)
+    ids = detections.image_id
+    rows = frames_by_id(ids, annotations)
+    _refuse_homeless(rows, lambda i: f"image_id {ids[i]}", annotations, path)
     if not (np.isfinite(detections.box).all() and np.isfinite(detections.score).all()):
         raise UserError(f"{path}: not written, a box or score is not finite; detect them again")
     listed = np.bincount(annotations.frame_video, minlength=len(annotations.video_names))
@@ -201,13 +200,13 @@ def _first_odd(records: list) -> object:
 
 
 def _refuse_homeless(
-    rows: np.ndarray, shown: list[str], annotations: Annotations, path: Path | str
+    rows: np.ndarray, shown: Callable[[int], str], annotations: Annotations, path: Path | str
 ) -> None:
     missing = np.flatnonzero(rows < 0)
     if len(missing):
         raise UserError(
             f"{path}: {len(missing)} of {len(rows)} boxes belong to no frame of the "
-            f"{len(annotations.video_names)} annotated videos ({shown[missing[0]]} first), "
+            f"{len(annotations.video_names)} annotated videos ({shown(missing[0])} first), "
             "expected a frame for every box; use the boxes of the same split and release"
         )
 
