@@ -1,19 +1,17 @@
 """Damaged data sets: every check ends in a report that can be printed and written."""
 
 import json
-import os
 import random
 
 import pytest
-from check_trees import draw, posetrack17_tree, video
+from check_trees import draw, video
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mutations import mutated_bytes, mutated_json
 
 from tdmi.datasets import posetrack17, posetrack17_matlab, posetrack18
-from tdmi.datasets.check import check, labels
+from tdmi.datasets.check import check
 from tdmi.datasets.check.images import inspect_headers
-from tdmi.datasets.check.labels import read_labels
 from tdmi.datasets.hieve import annolist
 from tdmi.skeletons import HIEVE, POSETRACK17, POSETRACK18
 
@@ -88,20 +86,3 @@ def test_an_image_that_is_cut_off_anywhere_is_never_taken_for_a_whole_one(image,
         image.write_bytes(whole)
     assert picture.kind in ("image-truncated", "image-unreadable")
     assert inspect_headers([str(image)])[0].kind == ""
-
-
-def crash_on_training_labels(dataset, path):
-    return os._exit(1) if "train" in path.name else read_labels(dataset, path)
-
-
-def test_a_reader_that_takes_its_process_along_is_one_finding(tmp_path, monkeypatch):
-    root = posetrack17_tree(tmp_path, matlab=True)
-    monkeypatch.setattr(labels, "read_labels", crash_on_training_labels)
-    report = check("posetrack17", root, progress=False)
-    unread = [f for f in report.findings if f.kind == "labels-unreadable"]
-    assert [f.count for f in unread] == [1]
-    assert (
-        "train_labels.mat: not a readable MATLAB file (reading it crashes)"
-        in (unread[0].examples[0])
-    )
-    assert report.counts["val"].videos == 1

@@ -6,6 +6,7 @@ format stands in its last bytes. Decoding finds damage in between too.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import warnings
 from collections.abc import Iterator
@@ -16,8 +17,6 @@ from typing import BinaryIO
 
 from PIL import Image
 from tqdm import tqdm
-
-from tdmi.datasets.check.labels import PROCESSES
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 # Compressed data does not hold the mark, and some writers add bytes after it.
@@ -37,6 +36,11 @@ class Picture:
     """Kind of finding; empty if nothing is wrong."""
     detail: str = ""
 
+
+# A forked process needs no main module that can be imported again, and starts at once.
+_PROCESSES = multiprocessing.get_context(
+    "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+)
 
 Pictures = dict[str, dict[str, Picture]]
 """Image folder relative to the root, as labels name it -> file name -> picture."""
@@ -65,7 +69,7 @@ def _inspected(root: Path, chunks: list[list[tuple[str, str]]], deep: bool) -> I
     if not deep:
         yield from map(inspect_headers, files)
         return
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=PROCESSES) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=_PROCESSES) as pool:
         yield from pool.map(inspect_pixels, files)
 
 

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tdmi.annotations import Annotations
 from tdmi.datasets import posetrack17_matlab
 from tdmi.datasets.hieve import annolist
-from tdmi.datasets.parsing import REGENERATE
 from tdmi.datasets.posetrack import read_video_file
-from tdmi.errors import UserError
 from tdmi.files import read_json
 from tdmi.skeletons import ALIASES, POSETRACK17, POSETRACK18
-
-# A forked process needs no main module that can be imported again, and starts at once.
-PROCESSES = multiprocessing.get_context(
-    "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-)
 
 
 @dataclass(frozen=True)
@@ -37,42 +26,8 @@ class Labels:
     """Persons that the reader leaves out, because they have no joint list (PoseTrack17)."""
 
 
-class LabelReader:
-    """Reads the label files of one data set; use it as a context.
-
-    MATLAB files are read in another process: scipy's reader crashes on some damaged ones, and the
-    process with it.
-    """
-
-    def __init__(self, dataset: str) -> None:
-        self._dataset = dataset
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> LabelReader:
-        return self
-
-    def __exit__(
-        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool:
-            self._pool.shutdown()
-
-    def read(self, path: Path) -> Labels:
-        """Read one label file; UserError if it is damaged."""
-        if path.suffix != ".mat":
-            return read_labels(self._dataset, path)
-        self._pool = self._pool or ProcessPoolExecutor(1, mp_context=PROCESSES)
-        try:
-            return self._pool.submit(read_labels, self._dataset, path).result()
-        except BrokenProcessPool:
-            self._pool = None
-            raise UserError(
-                f"{path}: not a readable MATLAB file (reading it crashes); {REGENERATE}"
-            ) from None
-
-
 def read_labels(dataset: str, path: Path) -> Labels:
-    """Read one label file in this process."""
+    """Read one label file; UserError if it is damaged."""
     if dataset == "hieve":
         # Its reader leaves nobody out and refuses files with unknown joints.
         return Labels(annolist.read_file(path), [], 0)

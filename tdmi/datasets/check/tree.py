@@ -15,7 +15,7 @@ from tdmi.annotations import Annotations
 from tdmi.datasets.check import published
 from tdmi.datasets.check.frames import check_frames
 from tdmi.datasets.check.images import Pictures, inspect_tree
-from tdmi.datasets.check.labels import LabelReader, Labels
+from tdmi.datasets.check.labels import Labels, read_labels
 from tdmi.datasets.check.layout import (
     LAYOUTS,
     Layout,
@@ -101,19 +101,18 @@ def _check_labels(
     """Check every label file that can be read; videos by split."""
     videos: dict[str, list[Video]] = {split: [] for split in files}
     todo = [(split, path) for split, paths in files.items() for path in paths]
-    with LabelReader(dataset) as reader:
-        for split, path in tqdm(todo, desc="labels", disable=None if progress else True):
-            try:
-                labels = reader.read(path)
-            except (UserError, OSError) as error:
-                findings.add("labels-unreadable", [str(error)])
-                continue
-            film = has_film(dataset, root, path)
-            label_file = path.relative_to(root).as_posix()
-            # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
-            with np.errstate(over="ignore", invalid="ignore"):
-                _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
-                videos[split].append(_summary(path.stem, labels.annotations))
+    for split, path in tqdm(todo, desc="labels", disable=None if progress else True):
+        try:
+            labels = read_labels(dataset, path)
+        except (UserError, OSError) as error:
+            findings.add("labels-unreadable", [str(error)])
+            continue
+        film = has_film(dataset, root, path)
+        label_file = path.relative_to(root).as_posix()
+        # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
+        with np.errstate(over="ignore", invalid="ignore"):
+            _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
+            videos[split].append(_summary(path.stem, labels.annotations))
     return videos
 
 
