@@ -116,6 +116,7 @@ def people(frames: list[list[tuple[int, float]]]) -> People:
         present=np.ones((len(rows), 1), dtype=bool),
         score=np.ones((len(rows), 1)),
         head_box=np.tile([0.0, 0.0, 6.0, 8.0], (len(rows), 1)),
+        row=np.arange(len(rows)),
     )
 
 

@@ -33,6 +33,8 @@ class People:
     """[N, J] float64."""
     head_box: np.ndarray
     """[N, 4] float64 x1, y1, x2, y2."""
+    row: np.ndarray
+    """[N] int64, row of the person in the annotations it comes from."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -156,6 +158,7 @@ def _people(annotations: Annotations, frames: np.ndarray) -> People:
         present=annotations.present[persons],
         score=annotations.joint_score[persons],
         head_box=annotations.head_box[persons],
+        row=persons,
     )
 
 
