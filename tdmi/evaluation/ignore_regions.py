@@ -7,6 +7,7 @@ orientation test: where rounding could decide, the sign is computed with fractio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -17,52 +18,101 @@ import numpy as np
 _CERTAIN = 3.3306690738754716e-16
 
 
+@dataclass
+class Regions:
+    """G polygons with E edges in all, open or closed, sorted by frame; empty ones are left out."""
+
+    frame: np.ndarray
+    """[G] int64."""
+    first: np.ndarray
+    """[G] int64, row of the first edge."""
+    count: np.ndarray
+    """[G] int64, number of edges."""
+    start: np.ndarray
+    """[E, 2] float64."""
+    end: np.ndarray
+    """[E, 2] float64."""
+    low: np.ndarray
+    """[G, 2] float64, smallest coordinates."""
+    high: np.ndarray
+    """[G, 2] float64, largest coordinates."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def regions_of(frames: Sequence[Sequence[np.ndarray]]) -> Regions:
+    """The polygons ([C, 2] each) of some frames, by the frames' positions."""
+    polygons = [(row, p) for row, frame in enumerate(frames) for p in frame if len(p)]
+    count = np.array([len(polygon) for _, polygon in polygons], dtype=np.int64)
+    first = np.cumsum(count) - count
+    if not polygons:
+        nothing = np.zeros((0, 2))
+        return Regions(count, first, count, nothing, nothing, nothing, nothing)
+    start = np.concatenate([polygon for _, polygon in polygons]).astype(np.float64)
+    following = np.arange(1, len(start) + 1)
+    following[first + count - 1] = first
+    return Regions(
+        frame=np.array([row for row, _ in polygons], dtype=np.int64),
+        first=first,
+        count=count,
+        start=start,
+        end=start[following],
+        low=np.minimum.reduceat(start, first),
+        high=np.maximum.reduceat(start, first),
+    )
+
+
 def inside_any(points: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray:
     """Points [P, 2] in the strict interior of any of `polygons` ([C, 2] each, open or closed).
 
     Returns bool [P]. NaN points are inside nothing; an empty polygon holds nothing.
     """
-    inside = np.zeros(len(points), dtype=bool)
-    for polygon in polygons:
-        if len(polygon):
-            near = ((points > polygon.min(axis=0)) & (points < polygon.max(axis=0))).all(axis=1)
-            near &= ~inside
-            if near.any():
-                inside[near] = strictly_inside(points[near], polygon)
+    regions = regions_of([polygons])
+    point, region = (index.ravel() for index in np.indices((len(points), len(regions))))
+    inside = strictly_inside(points[point], region, regions)
+    return inside.reshape(len(points), len(regions)).any(axis=1)
+
+
+def strictly_inside(points: np.ndarray, region: np.ndarray, regions: Regions) -> np.ndarray:
+    """Points [P, 2] each in the strict interior of its own polygon, row `region` [P]; bool [P]."""
+    inside = (points > regions.low[region]) & (points < regions.high[region])
+    inside = inside[:, 0] & inside[:, 1]
+    near = np.flatnonzero(inside)
+    if not len(near):
+        return inside
+    edges = regions.count[region[near]]
+    begin = np.cumsum(edges) - edges
+    edge = np.arange(edges.sum()) + np.repeat(regions.first[region[near]] - begin, edges)
+    x, y = points[np.repeat(near, edges)].T
+    (start_x, start_y), (end_x, end_y) = regions.start[edge].T, regions.end[edge].T
+
+    side = _orientation(start_x, start_y, end_x, end_y, x, y)
+    on_edge = (
+        (side == 0)
+        & (np.minimum(start_x, end_x) <= x)
+        & (x <= np.maximum(start_x, end_x))
+        & (np.minimum(start_y, end_y) <= y)
+        & (y <= np.maximum(start_y, end_y))
+    )
+    # A ray to the right crosses a rising edge if the point is on its left, and the other way round.
+    rising = (start_y <= y) & (y < end_y) & (side > 0)
+    falling = (end_y <= y) & (y < start_y) & (side < 0)
+    crossings = np.add.reduceat(rising | falling, begin, dtype=np.int64)
+    inside[near] = (crossings % 2 == 1) & ~np.logical_or.reduceat(on_edge, begin)
     return inside
 
 
-def strictly_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Points [P, 2] in the strict interior of one polygon [C, 2], even-odd; bool [P]."""
-    start = np.asarray(polygon, dtype=np.float64)
-    end = np.roll(start, -1, axis=0)
-    x, y = points[:, None, 0], points[:, None, 1]
-    side = _orientation(start, end, points)
-    on_edge = (
-        (side == 0)
-        & (np.minimum(start[:, 0], end[:, 0]) <= x)
-        & (x <= np.maximum(start[:, 0], end[:, 0]))
-        & (np.minimum(start[:, 1], end[:, 1]) <= y)
-        & (y <= np.maximum(start[:, 1], end[:, 1]))
-    )
-    # A ray to the right crosses a rising edge if the point is on its left, and the other way round.
-    rising = (start[:, 1] <= y) & (y < end[:, 1])
-    falling = (end[:, 1] <= y) & (y < start[:, 1])
-    crossings = ((rising & (side > 0)) | (falling & (side < 0))).sum(axis=1)
-    return (crossings % 2 == 1) & ~on_edge.any(axis=1)
-
-
-def _orientation(start: np.ndarray, end: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Sign [P, C]: +1 where a point is left of the edge start -> end, 0 on its line, -1 right."""
-    x, y = points[:, None, 0], points[:, None, 1]
-    left = (start[:, 0] - x) * (end[:, 1] - y)
-    right = (start[:, 1] - y) * (end[:, 0] - x)
+def _orientation(start_x, start_y, end_x, end_y, x, y) -> np.ndarray:
+    """Sign [P]: +1 where the point is left of its edge start -> end, 0 on its line, -1 right."""
+    left = (start_x - x) * (end_y - y)
+    right = (start_y - y) * (end_x - x)
     sign = np.sign(left - right)
     doubtful = np.abs(left - right) <= _CERTAIN * (np.abs(left) + np.abs(right))
-    for p, c in np.argwhere(doubtful & np.isfinite(left - right)):
-        (ax, ay), (bx, by), (px, py) = (
-            [Fraction(float(v)) for v in corner] for corner in (start[c], end[c], points[p])
+    for k in np.flatnonzero(doubtful & np.isfinite(left - right)):
+        ax, ay, bx, by, px, py = (
+            Fraction(float(v[k])) for v in (start_x, start_y, end_x, end_y, x, y)
         )
         exact = (ax - px) * (by - py) - (ay - py) * (bx - px)
-        sign[p, c] = (exact > 0) - (exact < 0)
+        sign[k] = (exact > 0) - (exact < 0)
     return sign

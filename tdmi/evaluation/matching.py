@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.errors import UserError
-from tdmi.evaluation.pairing import JudgedVideo, People
+from tdmi.evaluation.pairing import JudgedVideo, People, frame_pairs, joint_extents
 
 HIT_DISTANCE = 0.5
 """A joint is hit within this distance, in head sizes, both ends included."""
@@ -22,7 +22,10 @@ _HEAD_SCALE = 0.6
 
 @dataclass
 class Matches:
-    """All Q pairs of a prediction and a ground-truth person in one frame, and the assignment."""
+    """Q pairs of a prediction and a ground-truth person in one frame, and the assignment.
+
+    Pairs too far apart for any joint to be hit may be left out.
+    """
 
     prediction: np.ndarray
     """[Q] int64, rows of the predictions, ascending."""
@@ -49,6 +52,8 @@ def match_video(video: JudgedVideo, threshold: float = HIT_DISTANCE) -> Matches:
     """
     prediction, truth = frame_pairs(video.predictions.frame, video.truth.frame)
     _need_head_boxes(video, truth)
+    near = _within_reach(video, prediction, truth, threshold)
+    prediction, truth = prediction[near], truth[near]
     distance = joint_distances(video.predictions, prediction, video.truth, truth)
     hit = distance <= threshold
     annotated = video.truth.present.sum(axis=1)
@@ -59,14 +64,20 @@ def match_video(video: JudgedVideo, threshold: float = HIT_DISTANCE) -> Matches:
     return Matches(prediction, truth, distance, hit, assigned)
 
 
-def frame_pairs(prediction_frame: np.ndarray, truth_frame: np.ndarray) -> tuple:
-    """All pairs (prediction rows [Q], truth rows [Q]) in the same frame; both inputs ascending."""
-    first = np.searchsorted(truth_frame, prediction_frame, side="left")
-    count = np.searchsorted(truth_frame, prediction_frame, side="right") - first
-    prediction = np.repeat(np.arange(len(prediction_frame)), count)
-    begin = np.cumsum(count) - count
-    truth = np.arange(count.sum()) - np.repeat(begin - first, count)
-    return prediction, truth
+def _within_reach(
+    video: JudgedVideo, prediction: np.ndarray, truth: np.ndarray, threshold: float
+) -> np.ndarray:
+    """[Q] bool, false only where no joint of the pair can be hit: most pairs of a crowded frame.
+
+    The boxes around their joints are further apart than a hit can be. The margin covers rounding.
+    """
+    low, high = joint_extents(video.truth)
+    reach = 1.001 * threshold * head_sizes(video.truth.head_box)[:, None]
+    with np.errstate(invalid="ignore"):
+        low, high = low - reach, high + reach
+    found_low, found_high = joint_extents(video.predictions)
+    near = (found_low[prediction] <= high[truth]) & (found_high[prediction] >= low[truth])
+    return near[:, 0] & near[:, 1]
 
 
 def joint_distances(

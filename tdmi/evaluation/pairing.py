@@ -14,7 +14,7 @@ import numpy as np
 
 from tdmi.annotations import NO_TRACK, Annotations
 from tdmi.errors import UserError
-from tdmi.evaluation.ignore_regions import inside_any
+from tdmi.evaluation.ignore_regions import Regions, regions_of, strictly_inside
 
 
 @dataclass
@@ -48,6 +48,7 @@ class JudgedVideo:
     """One video, its K judged frames, and the persons in them."""
 
     name: str
+    """What messages call the video: its name, or the path of its ground-truth file."""
     frame_index: np.ndarray
     """[K] int64, positions of the judged frames in the video."""
     truth: People
@@ -119,6 +120,28 @@ def _stem(path: str) -> str:
     return stem.lstrip("0") or "0" if stem.isdigit() else stem
 
 
+def frame_pairs(first_frame: np.ndarray, second_frame: np.ndarray) -> tuple:
+    """All pairs (rows of the first [Q], rows of the second [Q]) in the same frame.
+
+    Both frame columns ascend; so do the rows of the first, and those of the second for each.
+    """
+    begin = np.searchsorted(second_frame, first_frame, side="left")
+    count = np.searchsorted(second_frame, first_frame, side="right") - begin
+    first = np.repeat(np.arange(len(first_frame)), count)
+    second = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - begin, count)
+    return first, second
+
+
+def joint_extents(people: People) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest coordinates [N, 2] of each person's joints.
+
+    NaN is left out; who has no joint gets infinity and minus infinity.
+    """
+    there = people.present[..., None]
+    low = np.fmin.reduce(np.where(there, people.keypoints, np.inf), axis=1)
+    return low, np.fmax.reduce(np.where(there, people.keypoints, -np.inf), axis=1)
+
+
 def _judge(
     truth: Annotations,
     frames: np.ndarray,
@@ -127,22 +150,18 @@ def _judge(
     name: str,
 ) -> JudgedVideo:
     judged = np.flatnonzero(truth.frame_annotated[frames])
-    video = JudgedVideo(
-        name=name,
-        frame_index=judged,
-        truth=_people(truth, frames[judged]),
-        predictions=_people(predictions, predicted_frames[judged]),
-    )
-    for row, position in enumerate(judged):
-        polygons = truth.ignore_regions[frames[position]]
-        if polygons:
-            _check(polygons, f"{name}: frame {position}")
-            _cut_out(video.truth, row, polygons)
-            _cut_out(video.predictions, row, polygons)
-    with_regions = np.array([bool(truth.ignore_regions[f]) for f in frames[judged]], dtype=bool)
-    video.truth = _without_jointless(video.truth, with_regions)
-    video.predictions = _without_jointless(video.predictions, with_regions)
-    return video
+    polygons = [truth.ignore_regions[frame] for frame in frames[judged]]
+    for position, of_frame in zip(judged, polygons, strict=True):
+        _check(of_frame, f"{name}: frame {position}")
+    regions = regions_of(polygons)
+    has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
+    sides = [
+        _people(truth, frames[judged]),
+        _people(predictions, predicted_frames[judged]),
+    ]
+    for people in sides:
+        _cut_out(people, regions)
+    return JudgedVideo(name, judged, *(_without_jointless(people, has_regions) for people in sides))
 
 
 def _people(annotations: Annotations, frames: np.ndarray) -> People:
@@ -152,13 +171,13 @@ def _people(annotations: Annotations, frames: np.ndarray) -> People:
     frame = row_of[annotations.person_frame]
     persons = np.flatnonzero(frame >= 0)
     return People(
+        row=persons,
         frame=frame[persons],
         track_id=annotations.track_id[persons],
         keypoints=annotations.keypoints[persons],
         present=annotations.present[persons],
         score=annotations.joint_score[persons],
         head_box=annotations.head_box[persons],
-        row=persons,
     )
 
 
@@ -171,12 +190,22 @@ def _check(polygons: list[np.ndarray], where: str) -> None:
             )
 
 
-def _cut_out(people: People, row: int, polygons: list[np.ndarray]) -> None:
-    first, last = np.searchsorted(people.frame, [row, row + 1])
-    person, joint = np.nonzero(people.present[first:last])
-    inside = inside_any(people.keypoints[first + person, joint], polygons)
-    people.present[first + person[inside], joint[inside]] = False
+def _cut_out(people: People, regions: Regions) -> None:
+    """Remove the joints that lie inside a region of their frame."""
+    if not len(regions):
+        return
+    person, region = frame_pairs(people.frame, regions.frame)
+    low, high = joint_extents(people)
+    touch = (high[person] > regions.low[region]) & (low[person] < regions.high[region])
+    touch = touch[:, 0] & touch[:, 1]
+    person, region = person[touch], region[touch]
+    pair, joint = np.nonzero(people.present[person])
+    person, region = person[pair], region[pair]
+    inside = strictly_inside(people.keypoints[person, joint], region, regions)
+    people.present[person[inside], joint[inside]] = False
 
 
 def _without_jointless(people: People, frame_has_regions: np.ndarray) -> People:
+    if not frame_has_regions.any():
+        return people
     return people.keep(people.present.any(axis=1) | ~frame_has_regions[people.frame])
