@@ -7,7 +7,7 @@ scores differ both agree to the last digit, and `tie_bounds` gives the range oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ class Statistics:
     """Everything that average precision needs to know of some videos; M judged joints."""
 
     joint: np.ndarray
-    """[M] int64, joint of each predicted joint, in the order of frames and predictions."""
+    """[M] int8, joint of each predicted joint, in the order of frames and predictions."""
     score: np.ndarray
     """[M] float64."""
     hit: np.ndarray
@@ -77,7 +77,7 @@ def video_statistics(
         weight = frame_weight[people.frame[person]]
         annotated = frame_weight[video.truth.frame] @ video.truth.present
     return Statistics(
-        joint=joint,
+        joint=joint.astype(np.int8),
         score=people.score[person, joint],
         hit=hit[person, joint],
         annotated=annotated,
@@ -113,16 +113,15 @@ def average_precision(statistics: Statistics) -> Scores:
     Precision and recall are those with all predictions kept. A joint that is never predicted has 0
     for all three; one that is predicted but never annotated has AP and recall NaN, precision 0.
     """
-    order = np.argsort(statistics.score, kind="stable")[::-1]
-    return _scores(statistics, order)
+    return _scores(statistics, lambda score, hit: np.argsort(score, kind="stable")[::-1])
 
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
     """Lowest and highest possible scores over all orders of equal scores."""
-    _, rank = np.unique(statistics.score, return_inverse=True)
-    misses_first = np.lexsort((statistics.hit, -rank))
-    hits_first = np.lexsort((~statistics.hit, -rank))
-    return _scores(statistics, misses_first), _scores(statistics, hits_first)
+    return (
+        _scores(statistics, lambda score, hit: np.lexsort((hit, -_rank(score)))),
+        _scores(statistics, lambda score, hit: np.lexsort((~hit, -_rank(score)))),
+    )
 
 
 def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
@@ -137,20 +136,30 @@ def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
     return float(np.sum((recall[step] - recall[step - 1]) * envelope[step]))
 
 
-def _scores(statistics: Statistics, order: np.ndarray) -> Scores:
-    """Scores with the predicted joints in the given order, best first."""
-    joints = len(statistics.annotated)
-    table = np.zeros((3, joints))
-    joint, hit = statistics.joint[order], statistics.hit[order]
-    weight = np.ones(len(order)) if statistics.weight is None else statistics.weight[order]
-    for j in range(joints):
-        counted = weight[joint == j]
-        found = np.cumsum(counted * hit[joint == j])
-        if not len(found):
+def _rank(score: np.ndarray) -> np.ndarray:
+    """Equal scores, NaN among them, share a rank; the best has the highest."""
+    return np.unique(score, return_inverse=True)[1]
+
+
+def _scores(
+    statistics: Statistics, best_first: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Scores:
+    """Scores with the predictions of each joint in the order `best_first(score, hit)`."""
+    table = np.zeros((3, len(statistics.annotated)))
+    for j, annotated in enumerate(statistics.annotated.astype(np.float64)):
+        rows = np.flatnonzero(statistics.joint == j)
+        if not len(rows):
             continue
+        rows = rows[best_first(statistics.score[rows], statistics.hit[rows])]
+        hit = statistics.hit[rows]
+        if statistics.weight is None:
+            found, counted = np.cumsum(hit, dtype=np.float64), np.arange(1.0, len(rows) + 1)
+        else:
+            weight = statistics.weight[rows]
+            found, counted = np.cumsum(weight * hit), np.cumsum(weight)
         with np.errstate(invalid="ignore"):
-            recall = found / np.float64(statistics.annotated[j])
-        precision = found / np.cumsum(counted)
+            recall = found / annotated
+        precision = found / counted
         table[:, j] = 100 * voc_area(recall, precision), 100 * precision[-1], 100 * recall[-1]
     return Scores(*(with_total(row) for row in table))
 

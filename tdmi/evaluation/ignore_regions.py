@@ -81,25 +81,26 @@ def strictly_inside(points: np.ndarray, region: np.ndarray, regions: Regions) ->
     near = np.flatnonzero(inside)
     if not len(near):
         return inside
-    edges = regions.count[region[near]]
-    begin = np.cumsum(edges) - edges
-    edge = np.arange(edges.sum()) + np.repeat(regions.first[region[near]] - begin, edges)
-    x, y = points[np.repeat(near, edges)].T
+    count = regions.count[region[near]]
+    point = np.repeat(np.arange(len(near)), count)
+    shift = regions.first[region[near]] - (np.cumsum(count) - count)
+    edge = np.arange(len(point)) + shift[point]
+    # Only edges that the horizontal line through the point meets can matter.
+    low, high = (f(regions.start[:, 1], regions.end[:, 1]) for f in (np.minimum, np.maximum))
+    y = points[near, 1][point]
+    met = np.flatnonzero((low[edge] <= y) & (y <= high[edge]))
+    point, edge = point[met], edge[met]
+    x, y = points[near[point]].T
     (start_x, start_y), (end_x, end_y) = regions.start[edge].T, regions.end[edge].T
 
     side = _orientation(start_x, start_y, end_x, end_y, x, y)
-    on_edge = (
-        (side == 0)
-        & (np.minimum(start_x, end_x) <= x)
-        & (x <= np.maximum(start_x, end_x))
-        & (np.minimum(start_y, end_y) <= y)
-        & (y <= np.maximum(start_y, end_y))
-    )
+    on_edge = (side == 0) & (np.minimum(start_x, end_x) <= x) & (x <= np.maximum(start_x, end_x))
     # A ray to the right crosses a rising edge if the point is on its left, and the other way round.
     rising = (start_y <= y) & (y < end_y) & (side > 0)
     falling = (end_y <= y) & (y < start_y) & (side < 0)
-    crossings = np.add.reduceat(rising | falling, begin, dtype=np.int64)
-    inside[near] = (crossings % 2 == 1) & ~np.logical_or.reduceat(on_edge, begin)
+    crossings = np.bincount(point[rising | falling], minlength=len(near))
+    inside[near] = crossings % 2 == 1
+    inside[near[point[on_edge]]] = False
     return inside
 
 

@@ -137,9 +137,10 @@ def joint_extents(people: People) -> tuple[np.ndarray, np.ndarray]:
 
     NaN is left out; who has no joint gets infinity and minus infinity.
     """
-    there = people.present[..., None]
-    low = np.fmin.reduce(np.where(there, people.keypoints, np.inf), axis=1)
-    return low, np.fmax.reduce(np.where(there, people.keypoints, -np.inf), axis=1)
+    # Joints before persons: NumPy reduces long rows many times faster than rows of two.
+    points = np.ascontiguousarray(people.keypoints.transpose(2, 1, 0))
+    away = np.where(people.present, 0.0, np.inf).T
+    return np.fmin.reduce(points + away, axis=1).T, np.fmax.reduce(points - away, axis=1).T
 
 
 def _judge(
