@@ -29,7 +29,8 @@ def describe(value: Any) -> str:
         return "null"
     if isinstance(value, list | dict):
         kind = "list" if isinstance(value, list) else "object"
-        return f"a {kind} of {len(value)}" if value else f"an empty {kind}"
+        article = "a" if kind == "list" else "an"
+        return f"{article} {kind} of {len(value)}" if value else f"an empty {kind}"
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

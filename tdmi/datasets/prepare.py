@@ -24,7 +24,7 @@ from tdmi.datasets import hieve, posetrack18
 from tdmi.datasets.check.release import release_of
 from tdmi.datasets.coco import write_detections
 from tdmi.datasets.conversion import to_posetrack18
-from tdmi.datasets.posetrack import read_video_file
+from tdmi.datasets.posetrack import label_files, read_video_file
 from tdmi.datasets.precomputed_boxes import read_boxes
 from tdmi.errors import UserError
 from tdmi.files import sha256_of, write_json
@@ -95,21 +95,6 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
         for video in tqdm(annotations.video_names, desc=f"{name} {split}", disable=None)
     ]
     return concatenate(videos), notes
-
-
-def label_files(folder: Path) -> list[Path]:
-    """Label files of one split, sorted by name: ``*.json``, or ``*.mat`` where there is no JSON.
-
-    UserError if the folder is missing or has neither.
-    """
-    for pattern in ("*.json", "*.mat"):
-        files = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-        if files:
-            return files
-    raise UserError(
-        f"{folder}: no label files (*.json or *.mat) there; fetch them with `tdmi data fetch` and "
-        "see what is missing with `tdmi data check`"
-    )
 
 
 def read_labels(folder: Path) -> Annotations:

@@ -49,6 +49,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         ],
         "seeds": main["seeds"],
         "box_protocols": main["inference"]["box_protocols"],
+        "evaluation": main.get("evaluation", "poseval"),
         "reference": report["reference"],
         "equal_compute": report["equal_compute"],
         "subject": report.get("subject"),

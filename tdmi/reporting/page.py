@@ -61,10 +61,11 @@ def _class(key: str) -> str:
 
 def _introduction(content: Content) -> str:
     settings = content.settings
+    release = f", labels {content.runs.release}" if content.runs.release else ""
     planned = sum(len(method.seeds) for method in settings.methods)
     done = len(content.runs.groups[["method", "seed"]].drop_duplicates())
     facts = [
-        (settings.dataset.name, f"split “{settings.dataset.split}”"),
+        (settings.dataset.name, f"split “{settings.dataset.split}”{release}"),
         (str(len(settings.methods)), "methods"),
         (f"{done} of {planned}" if done < planned else str(done), "runs"),
         (_counts(content), "labelled people in the test split"),

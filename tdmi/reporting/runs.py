@@ -48,6 +48,12 @@ class Runs:
     history: pd.DataFrame
     provenance: dict[tuple[str, int], dict[str, Any]]
 
+    @property
+    def release(self) -> str:
+        """Label release of the data, as the runs' provenance states it; empty if none does."""
+        stated = {record.get("data_release") for record in self.provenance.values()}
+        return ", ".join(sorted(filter(None, stated)))
+
 
 def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable[str]) -> Runs:
     """Read the runs under `folder` (= <runs>/<suite>). UserError names a file that is broken."""

@@ -12,6 +12,7 @@ The mapping, as YAML::
       - {name: tdmi, label: TDMI, family: difference, description: optional, seeds: [1]}
     seeds: [1, 2, 3]                    # of every method that names none of its own
     box_protocols: [ground_truth_boxes, detected_boxes]
+    evaluation: poseval                 # optional: or posetrack21, hieve
     reference: single_frame             # a method's name
     equal_compute: single_frame_equal_compute   # a method's name, or null
     subject: tdmi                       # optional: the method the headline is about
@@ -34,6 +35,12 @@ from typing import Any
 from tdmi.errors import UserError
 from tdmi.files import read_yaml
 
+# How the text of captions names the judge of each protocol.
+JUDGES = {
+    "poseval": "the PoseTrack evaluator",
+    "posetrack21": "PoseTrack21's evaluation kit",
+    "hieve": "a local HiEve score, not its server's (mean of three thresholds)",
+}
 FAMILY_LABELS = {
     "single": "Single frame",
     "control": "Control",
@@ -106,6 +113,11 @@ class Settings:
     gallery_methods: tuple[str, ...]
     real_video: RealVideo | None
     settings: Mapping[str, Any]
+    evaluation: str = "poseval"
+
+    @property
+    def judge(self) -> str:
+        return JUDGES[self.evaluation]
 
     def method(self, name: str) -> Method:
         return next(method for method in self.methods if method.name == name)
@@ -122,6 +134,7 @@ class Settings:
 _REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
 _OPTIONAL = (
     "summary", "equal_compute", "subject", "gallery_methods", "real_video", "settings",
+    "evaluation",
 )  # fmt: skip
 
 
@@ -144,6 +157,9 @@ def parse(value: Any, path: Path) -> Settings:
     for key in ("reference", "equal_compute", "subject"):
         if value.get(key) is not None and value[key] not in names:
             raise UserError(f"{path}: {key}: {value[key]!r} is none of the methods {names}")
+    evaluation = value.get("evaluation", "poseval")
+    if evaluation not in JUDGES:
+        raise UserError(f"{path}: evaluation: found {evaluation!r}, expected {list(JUDGES)}")
     gallery = value.get("gallery_methods")
     gallery = names if gallery is None else _list(gallery, path, "gallery_methods")
     _known(gallery, names, path, "gallery_methods")
@@ -161,6 +177,7 @@ def parse(value: Any, path: Path) -> Settings:
         gallery_methods=tuple(gallery),
         real_video=_real_video(value.get("real_video"), methods, path),
         settings=value.get("settings") or {},
+        evaluation=evaluation,
     )
 
 

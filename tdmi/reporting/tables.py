@@ -80,11 +80,12 @@ def comparison_table(
     dataset: Dataset,
     prefix: str = "",
 ) -> Table:
-    """Poseval AP per joint group, differences to the references, size and cost, one row a method.
+    """AP per joint group, differences to the references, size and cost, one row a method.
 
-    The mean is the evaluator's: the plain mean of the 15 joints, not of the seven groups. `prefix`
+    The mean is the evaluator's: the plain mean of all joints, not of the seven groups. `prefix`
     goes before the table's name.
     """
+    release = f" (labels {runs.release})" if runs.release else ""
     values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
     summaries = {group: comparison.summary(values[group]) for group in GROUPS}
     best = {group: table["mean"].max() for group, table in summaries.items()}
@@ -119,8 +120,8 @@ def comparison_table(
         name=f"{prefix}comparison_{protocol}",
         title=f"Comparison on {dataset.boxes(protocol)}",
         caption=(
-            f"{dataset.name}, split {dataset.split}, labels: {dataset.label_kind}. Average "
-            "precision of the PoseTrack evaluator in per cent, mean over seeds ± sample standard "
+            f"{dataset.name}{release}, split {dataset.split}, labels: {dataset.label_kind}. "
+            f"Average precision of {settings.judge} in per cent, mean over seeds ± sample standard "
             "deviation. Differences are paired by seed (a reference with a single run is "
             "subtracted from all); * marks those whose 95% "
             "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
