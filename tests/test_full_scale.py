@@ -130,7 +130,7 @@ def test_a_full_scale_suite_runs_from_archives_to_the_table(made, address, tmp_p
     run_suite(made, address, "posetrack21", clone, "width=4", "steps=2")
     assert "TDMI" in table_of(clone, "posetrack21_width4_steps2")
     run = clone / "runs/posetrack21_width4_steps2/tdmi/seed0"
-    assert json.loads((run / "provenance.json").read_text())["data_release"] == "subset"
+    assert json.loads((run / "provenance.json").read_text())["data_release"] == "v0.1, subset"
     held = [p for p in clone.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()]
     assert held == [], "the token must not be written anywhere"
 

@@ -27,7 +27,7 @@ from tdmi.datasets.conversion import to_posetrack18
 from tdmi.datasets.posetrack import label_files, read_video_file
 from tdmi.datasets.precomputed_boxes import read_boxes
 from tdmi.errors import UserError
-from tdmi.files import sha256_of, write_json
+from tdmi.files import read_json, sha256_of, write_json
 
 SPLITS = ("train", "val")
 LABEL_FOLDERS = {
@@ -69,7 +69,7 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             record["labels_sha256"][split] = folder_hash(folder)
             record["notes"] += notes
             if split == "val":
-                record["release"] = release_of(name, annotations.video_names)
+                record["release"] = release(name, root, annotations)
                 if detected_boxes:
                     boxes = read_boxes(boxes_file, annotations)
                     write_detections(boxes, temporary / "boxes" / "val.json")
@@ -95,6 +95,14 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
         for video in tqdm(annotations.video_names, desc=f"{name} {split}", disable=None)
     ]
     return concatenate(videos), notes
+
+
+def release(name: str, root: Path, annotations: Annotations) -> str:
+    """Label release by the number of validation videos; of a subset, what was fetched as well."""
+    detected = release_of(name, annotations.video_names)
+    acquired = root / "acquired.json"
+    fetched = read_json(acquired).get("labels") if acquired.exists() else None
+    return f"{fetched}, subset" if detected == "subset" and fetched else detected
 
 
 def read_labels(folder: Path) -> Annotations:
