@@ -14,10 +14,22 @@ from tdmi.annotations import Annotations
 def crowd_index(annotations: Annotations) -> np.ndarray:
     """Crowd Index of each frame [F] float64, 0 without people.
 
-    The border of a box is inside. People without joints of their own have no quotient and are left
-    out of the average; a person without box has nobody in it (choices of this project).
+    People without joints of their own are left out of the average (choice of this project).
     """
-    index = np.zeros(annotations.frames)
+    crowding = person_crowding(annotations)
+    known = ~np.isnan(crowding)
+    frame = annotations.person_frame[known]
+    people = np.bincount(frame, minlength=annotations.frames)
+    return np.bincount(frame, crowding[known], annotations.frames) / np.maximum(people, 1)
+
+
+def person_crowding(annotations: Annotations) -> np.ndarray:
+    """Joints of others inside each person's box, over the person's own joints [N] float64.
+
+    The border of a box is inside. People without joints have no quotient, NaN; a person without box
+    has nobody in it (choice of this project).
+    """
+    crowding = np.full(annotations.persons, np.nan)
     first = np.searchsorted(annotations.person_frame, np.arange(annotations.frames + 1))
     low = annotations.box[:, :2]
     high = low + annotations.box[:, 2:]
@@ -29,6 +41,5 @@ def crowd_index(annotations: Annotations) -> np.ndarray:
         joints = (inside.all(axis=3) & present[None]).sum(axis=2)  # [box, person]
         others = joints.sum(axis=1) - joints.diagonal()
         own = present.sum(axis=1)
-        if own.any():
-            index[frame] = np.mean(others[own > 0] / own[own > 0])
-    return index
+        crowding[people][own > 0] = others[own > 0] / own[own > 0]
+    return crowding
