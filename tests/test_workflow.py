@@ -85,6 +85,9 @@ def test_dvc_stages_hold_every_run_of_the_main_job():
         for run in runs
         for boxes in ("ground_truth_boxes", "detected_boxes")
     }
+    settings = {f"workflow/config/{suite['suite']}.yaml" for suite in suites}
+    settings |= {f"workflow/config/methods/{m}.yaml" for suite in suites for m in suite["methods"]}
+    assert settings <= paths("train", "deps")
     assert paths("train", "outs") == checkpoints
     assert checkpoints <= paths("evaluate", "deps")
     assert paths("evaluate", "metrics") == metrics
