@@ -93,7 +93,8 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     No published weights fit another width, so with one the methods start without them.
     """
 
-    changed = {**suite, "suite": trial.name(suite["suite"])}
+    title = f"{suite['title']} (a trial at a small size: its numbers mean nothing)"
+    changed = {**suite, "suite": trial.name(suite["suite"]), "title": title}
     if "base" in suite:
         changed["base"] = trial.name(suite["base"])
     if trial.width is not None:
