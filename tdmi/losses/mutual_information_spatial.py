@@ -109,8 +109,11 @@ class LegacyEstimator(nn.Module):
         value = legacy_surrogate(first, second, self.temperature)
         return value if shrink else -value
 
-    def label_penalty(self, name: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-        return legacy_surrogate(projected, label, self.temperature)
+    def label_penalty(
+        self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
+    ) -> Tensor:
+        value = legacy_surrogate(projected, label, self.temperature)
+        return value if shrink else -value
 
 
 class DivergenceEstimator(nn.Module):
@@ -152,11 +155,14 @@ class DivergenceEstimator(nn.Module):
         divergence = spatial_kl(standardised(first), standardised(second), self.temperature)
         return self._apart(divergence).mean() if shrink else divergence.mean()
 
-    def label_penalty(self, name: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    def label_penalty(
+        self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
+    ) -> Tensor:
         """Mean over the labelled joints (`weight` `[B, J]` > 0); an unlabelled map says nothing."""
         labelled = (weight > 0).float()
-        apart = self._apart(spatial_kl(label, projected, self.label_temperature))
-        return (apart * labelled).sum() / labelled.sum().clamp(min=1)
+        divergence = spatial_kl(label, projected, self.label_temperature)
+        penalty = self._apart(divergence) if shrink else divergence
+        return (penalty * labelled).sum() / labelled.sum().clamp(min=1)
 
     def _apart(self, divergence: Tensor) -> Tensor:
         return (self.cap - divergence).clamp(min=0)

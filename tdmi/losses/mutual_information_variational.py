@@ -117,12 +117,14 @@ class VariationalEstimator(nn.Module):
         a, b = first.float().mean(dim=(2, 3)), second.float().mean(dim=(2, 3))
         return self._club(name, a, b) if shrink else nce_gap(self.critics[name](a, b))
 
-    def label_penalty(self, name: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    def label_penalty(
+        self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
+    ) -> Tensor:
         """Expected positions of the labelled joints; an unlabelled one stays at the centre."""
         labelled = (weight > 0).float().repeat(1, 2)
         a = expected_positions(projected, self.label_temperature) * labelled
         b = expected_positions(label, self.label_temperature) * labelled
-        return self._club(name, a, b)
+        return self._club(name, a, b) if shrink else nce_gap(self.critics[name](a, b))
 
     def _club(self, name: str, a: Tensor, b: Tensor) -> Tensor:
         conditional = self.conditionals[name]
