@@ -28,7 +28,7 @@ def derived_attributes(truth: Annotations) -> dict[str, np.ndarray]:
     - ``speed``: see `speed`, in head sizes per frame.
     - ``crowding``: joints of other people in the person's box over own joints (CrowdPose); who has
       no box gets poseval's, the extent of the joints enlarged by 30 %.
-    - ``visible_fraction``: share of the annotated joints that are marked as visible (1 for everybody
+    - ``visible_fraction``: share of the annotated joints marked as visible (1 for everybody
       in data sets without such marks).
     """
     visible = (truth.present & truth.visible).sum(axis=1)

@@ -38,7 +38,7 @@ find something by chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -48,9 +48,14 @@ from tqdm import tqdm
 
 from tdmi.evaluation.average_precision import Statistics, combine
 from tdmi.evaluation.resampling import RankedVideos
+from tdmi.evaluation.table import number_or_none
+from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
 
 LEVEL = 0.95
 """Of all intervals."""
+
+NEVER_ANNOTATED = {"poseval": np.nan, "posetrack21": 0.0}
+"""AP by protocol of a joint that is predicted but annotated in no drawn video."""
 
 Runs = Sequence[Sequence[Statistics]]
 """The seeds of a method; of each the videos, in the same order everywhere."""
@@ -79,7 +84,7 @@ def bootstrap(
 ) -> np.ndarray:
     """AP in percent [B, J + 1], joints and Total, of `resamples` draws of the videos.
 
-    The seed alone decides which are drawn. `never_annotated`: see `resampling.RankedVideos`.
+    The seed alone decides which are drawn.
     """
     weights = draw_videos(len(videos), resamples, _generator(seed))
     return RankedVideos(videos, never_annotated).average_precision(weights)
@@ -137,6 +142,56 @@ def difference(
         p_value=_p_value(mixed, mean_a[-1] - mean_b[-1], complete=len(mixed) == 2**videos),
         mixtures=len(mixed),
     )
+
+
+def interval_content(replicates: np.ndarray, videos: int, seed: int) -> dict:
+    """Content of ``interval`` in ``metrics.json``: ends of AP by column, null where undefined."""
+    return _about(replicates, videos, seed) | {"ap": _ends(replicates, videos)}
+
+
+def content(found: Difference, videos: int, seed: int) -> dict:
+    """Content of the JSON file of a comparison, by column; undefined values None."""
+    ap = {
+        name: _by_column(values, number_or_none)
+        for name, values in (("a", found.a), ("b", found.b))
+    }
+    return {
+        "videos": videos,
+        "ap": ap,
+        "difference": _by_column(found.estimate, number_or_none),
+        "interval": _about(found.replicates, videos, seed)
+        | {"difference": _ends(found.replicates, videos)},
+        "p_value": number_or_none(found.p_value),
+        "mixtures": found.mixtures,
+    }
+
+
+def _about(replicates: np.ndarray, videos: int, seed: int) -> dict:
+    return {
+        "level": LEVEL,
+        "method": "bootstrap over videos, expanded percentiles",
+        "videos": videos,
+        "resamples": len(replicates),
+        "seed": seed,
+    }
+
+
+def _ends(replicates: np.ndarray, videos: int) -> dict:
+    def ends(column: np.ndarray) -> list[float] | None:
+        low, high = interval(column, videos)
+        return None if np.isnan(low) or np.isnan(high) else [float(low), float(high)]
+
+    return _by_column(replicates, ends)
+
+
+def _by_column(values: np.ndarray, entry: Callable) -> dict:
+    """`entry` of each official column of values [..., 16]: plain group means, then the Total."""
+    columns = {
+        group: values[..., [POSETRACK17.index(joint) for joint in joints]].mean(axis=-1)
+        for group, joints in JOINT_GROUPS.items()
+    }
+    columns["total"] = values[..., -1]
+    return {name: entry(column) for name, column in columns.items()}
 
 
 def _generator(seed: int) -> np.random.Generator:
