@@ -1,4 +1,4 @@
-"""AP against the recorded numbers of the official evaluator, and against hand calculation."""
+"""AP against hand calculation and identities, and on files that the official evaluator refuses."""
 
 import subprocess
 import sys
@@ -18,17 +18,15 @@ from tdmi.evaluation.average_precision import (
     average_precision,
     combine,
     evaluate,
-    tie_bounds,
     voc_area,
 )
 from tdmi.evaluation.ignore_regions import inside_any
 from tdmi.evaluation.matching import assign, frame_pairs, head_sizes
 from tdmi.evaluation.pairing import judged_videos, misnamed_frames
-from tdmi.evaluation.table import group_means, metrics, official_table
+from tdmi.evaluation.table import metrics, official_table
 from tdmi.skeletons import POSETRACK17
 
 POSEVAL = cases("poseval")
-SCORED = [name for name, c in POSEVAL.items() if c["expected"].get("ap", {}).get("status") == "ok"]
 # The official program ends with an exception; what ours answers instead.
 NEEDS_NO_TRACK_IDS = (
     "gt_without_track_id",
@@ -48,55 +46,10 @@ REFUSED = {
 }
 
 
-def numbers(values: list) -> np.ndarray:
-    return np.array(values, dtype=np.float64)  # None becomes NaN
-
-
 def read_case(name: str, folder) -> tuple[Annotations, Annotations]:
     truth, predictions = write_back(POSEVAL[name], folder)
     names = video_files(truth)
     return read_folder(truth, names, POSETRACK17), read_folder(predictions, names, POSETRACK17)
-
-
-def close(ours: np.ndarray, official: list) -> None:
-    np.testing.assert_allclose(ours, numbers(official), rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("name", SCORED)
-def test_equals_the_official_evaluator(name, tmp_path):
-    expected = POSEVAL[name]["expected"]
-    official, counts = expected["ap"], expected["counts"]
-    videos = evaluate(*read_case(name, tmp_path))
-    pooled = combine(videos.values())
-    scores = average_precision(pooled)
-
-    assert pooled.frames == expected["load"]["frames_kept"]
-    assert pooled.annotated.tolist() == counts["gt_joints"]
-    assert np.bincount(pooled.joint, minlength=15).tolist() == counts["predicted_joints"]
-    true_positives = np.bincount(pooled.joint[pooled.hit], minlength=15)
-    assert true_positives.tolist() == counts["true_positives"]
-    close(scores.precision, official["precision"])
-    close(scores.recall, official["recall"])
-    close(group_means(scores.precision), official["table_precision"])
-    close(group_means(scores.recall), official["table_recall"])
-    if counts["tie_free"]:
-        close(scores.ap, official["ap"])
-        close(group_means(scores.ap), official["table_ap"])
-        for video, values in expected.get("ap_per_video", {}).items():
-            close(average_precision(videos[video]).ap, values["ap"])
-    else:
-        ties = expected["ties"]
-        close(scores.ap, ties["ap_stable_sort_reversed"])
-        lowest, highest = tie_bounds(pooled)
-        close(lowest.ap, ties["ap_lowest"])
-        close(highest.ap, ties["ap_highest"])
-        known = ~np.isnan(scores.ap)
-        assert (lowest.ap[known] <= numbers(official["ap"])[known] + 1e-9).all()
-        assert (numbers(official["ap"])[known] <= highest.ap[known] + 1e-9).all()
-
-
-def test_every_recorded_case_is_tested():
-    assert set(POSEVAL) == {*SCORED, *NEEDS_NO_TRACK_IDS, *REFUSED}
 
 
 @pytest.mark.parametrize("name", NEEDS_NO_TRACK_IDS)

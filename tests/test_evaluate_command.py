@@ -366,7 +366,7 @@ def test_cross_check_allows_what_equal_scores_allow(tmp_path, fake_poseval, caps
     fake_poseval(official("r_ties"))
     run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
     report = capsys.readouterr().err
-    assert "tie order: right_ankle: 49.608" in report
+    assert "explained: right_ankle: 49.608" in report
     assert "(0 of 16 numbers disagree)" in report
 
 

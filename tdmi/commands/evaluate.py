@@ -12,8 +12,8 @@ video of the ground truth needs predictions. Protocols:
 The official table goes to standard output, signs of a mistake go to standard error. Where the
 official program ends with an exception on input that can be judged, metrics.json says in "notes"
 what was done instead; --strict-poseval refuses such input. With --cross-check the installed
-official evaluator runs on the same files too (AP only); a difference that equal scores do not
-explain ends with status 1.
+official evaluator runs on the same files too; a difference that equal scores do not explain ends
+with status 1. --curves adds PCKh curves and quantiles of the normalised error ("pckh").
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tdmi.annotations import Annotations
-    from tdmi.evaluation.average_precision import Statistics
-    from tdmi.evaluation.pairing import JudgedVideo
-    from tdmi.skeletons import Skeleton
+    from tdmi.evaluation.run import Request, VideoResult
 
 PROTOCOLS = ("poseval", "posetrack21", "hieve", "oks")
-# Options that only one protocol knows.
-_POSEVAL_ONLY = ("tracking", "strict_poseval", "cross_check")
+# Options that only some protocols know.
+_ONLY = {
+    "tracking": ("poseval",),
+    "strict_poseval": ("poseval",),
+    "cross_check": ("poseval",),
+    "curves": ("poseval", "posetrack21"),
+    "jobs": ("poseval", "posetrack21"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,152 +52,124 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cross-check", action="store_true", help="compare with the installed official evaluator"
     )
+    parser.add_argument(
+        "--curves", action="store_true", help="also PCKh curves and normalised errors"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes (default: one per core for large input); the result is the same for any N",
+    )
     parser.add_argument("--quiet", action="store_true", help="print neither table nor progress")
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.errors import UserError
+    from tdmi.evaluation.inputs import paired_videos
 
-    for option in _POSEVAL_ONLY:
-        if getattr(args, option) and args.protocol != "poseval":
-            raise UserError(
-                f"--{option.replace('_', '-')} goes with --protocol poseval, found "
-                f"{args.protocol}; leave it out"
-            )
-    names = _paired_names(args.gt, args.pred)
-    if args.protocol == "poseval":
-        _run_poseval(args, names)
-    elif args.protocol == "posetrack21":
-        _run_posetrack21(args, names)
-    elif args.protocol == "hieve":
+    _refuse_options(args)
+    names = paired_videos(args.gt, args.pred)
+    if args.protocol == "hieve":
         _run_hieve(args, names)
-    else:
+    elif args.protocol == "oks":
         _run_oks(args, names)
+    else:
+        _run_posetrack(args, names)
 
 
-def _paired_names(truth: Path, predictions: Path) -> list[str]:
-    """Names of the videos; both folders must have the same."""
-    from tdmi.datasets.parsing import video_files
+def _refuse_options(args: argparse.Namespace) -> None:
     from tdmi.errors import UserError
 
-    names = video_files(truth)
-    predicted = video_files(predictions)
-    missing = sorted(set(names) - set(predicted))
-    if missing:
+    for option, protocols in _ONLY.items():
+        if getattr(args, option) and args.protocol not in protocols:
+            raise UserError(
+                f"--{option.replace('_', '-')} goes with --protocol {' or '.join(protocols)}, "
+                f"found {args.protocol}; leave it out"
+            )
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs: found {args.jobs}, expected 1 or more; leave it out")
+    if args.out.is_dir():
+        raise UserError(f"{args.out}: --out is a folder, expected a file to write; add a name")
+
+
+def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
+    from tdmi.evaluation import inputs, table
+    from tdmi.evaluation.parallel import worthwhile_jobs
+    from tdmi.evaluation.run import SCORES, Request, evaluate_videos, pooled_statistics
+    from tdmi.files import write_json
+
+    request = Request(
+        args.gt, args.pred, args.protocol, args.tracking, args.strict_poseval, args.curves
+    )
+    jobs = args.jobs or worthwhile_jobs(inputs.total_size(args.gt, args.pred, names))
+    results = list(_progress(args, evaluate_videos(request, names, jobs), "videos", len(names)))
+    for side, folder in enumerate((args.gt, args.pred)):
+        inputs.refuse_repeated(names, [result.images[side] for result in results], folder)
+    notes = _notes(request, results)
+    _tell("note", notes)
+
+    pooled = pooled_statistics(results)
+    scores = SCORES[args.protocol](pooled)
+    _tell("warning", _warnings(request, results, scores.ap[-1]))
+    tracking = _tracking_scores(results) if args.tracking else None
+    per_video = {result.name: result.entry for result in results}
+    content = table.content(args.protocol, pooled, scores, per_video, tracking, notes)
+    if args.curves:
+        from tdmi.evaluation import pckh
+
+        content["pckh"] = pckh.metrics(pckh.combine(result.curves for result in results))
+    write_json(args.out, content)
+    if not args.quiet:
+        print(table.official_table(scores.ap))
+        if tracking:
+            print(table.tracking_table(tracking))
+    if args.cross_check:
+        _cross_check(args, names, results)
+
+
+def _notes(request: Request, results: list[VideoResult]) -> list[str]:
+    """What the official program would refuse; with --strict-poseval the first is an error."""
+    from tdmi.errors import UserError
+    from tdmi.evaluation import posetrack21
+    from tdmi.evaluation.refusals import merge
+
+    if request.protocol == "posetrack21":
+        return posetrack21.notes([place for result in results for place in result.empty_frames])
+    refusals = merge(refusal for result in results for refusal in result.refusals)
+    if request.strict and refusals:
         raise UserError(
-            f"{predictions / missing[0]}.json: no such file, expected predictions for all "
-            f"{len(names)} videos of {truth} ({len(missing)} missing); predict this video too, "
-            "with all its frames even if nobody was found"
+            f"--strict-poseval: {request.predictions}: {refusals[0].found}; poseval ends with "
+            f"{refusals[0].exception}; repair the files or leave the option out"
         )
-    unknown = sorted(set(predicted) - set(names))
-    if unknown:
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise UserError(
-            f"{predictions / unknown[0]}.json: no such video in {truth}, which has {len(names)} "
-            f"({shown}); remove the file or give the ground truth that belongs to it"
-        )
-    return names
+    return [str(refusal) for refusal in refusals]
 
 
-def _read(
-    args: argparse.Namespace, names: list[str], skeleton: Skeleton
-) -> tuple[Annotations, Annotations]:
-    from tdmi.datasets.posetrack import read_folder
+def _warnings(request: Request, results: list[VideoResult], total_ap: float) -> list[str]:
+    from tdmi.evaluation import posetrack21, suspicions
+    from tdmi.skeletons import POSETRACK17
 
-    truth = read_folder(args.gt, _progress(args, names, "ground truth"), skeleton)
-    return truth, read_folder(args.pred, _progress(args, names, "predictions"), skeleton)
+    evidence = suspicions.combine([result.evidence for result in results])
+    lines = [line for result in results for line in result.misnamed]
+    if request.protocol == "posetrack21":
+        lines += posetrack21.longer_warning([r.name for r in results if r.extra_frames])
+        lines += posetrack21.cut_warning(sum(result.cut_frames for result in results))
+    if request.tracking:
+        lines += suspicions.doubtful_tracks(evidence)
+    return lines + suspicions.suspicions(evidence, POSETRACK17, total_ap)
 
 
-def _progress(args: argparse.Namespace, names: list[str], what: str) -> Iterable[str]:
+def _tracking_scores(results: list[VideoResult]):
+    from tdmi.evaluation import mota
+
+    return mota.tracking_accuracy(mota.combine(result.tracking for result in results))
+
+
+def _progress(args: argparse.Namespace, items: Iterable, what: str, total: int) -> Iterable:
     from tqdm import tqdm
 
     # disable=None: no bar where standard error is not a terminal.
-    return tqdm(names, desc=what, unit="video", disable=True if args.quiet else None)
-
-
-def _run_poseval(args: argparse.Namespace, names: list[str]) -> None:
-    from tdmi.evaluation import average_precision, mota, table
-    from tdmi.evaluation.matching import match_video
-    from tdmi.evaluation.pairing import judged_videos, misnamed_frames
-    from tdmi.evaluation.suspicions import doubtful_tracks, suspicions
-    from tdmi.files import write_json
-    from tdmi.skeletons import POSETRACK17
-
-    truth, predictions = _read(args, names, POSETRACK17)
-    _tell("warning", misnamed_frames(truth, predictions))
-    if args.tracking:
-        _tell("warning", doubtful_tracks(predictions))
-    videos = list(judged_videos(truth, predictions))
-    notes = _answered(args, truth, predictions, videos)
-    statistics, tracking = {}, {}
-    for video in videos:
-        matches = match_video(video)
-        statistics[video.name] = average_precision.video_statistics(video, matches)
-        if args.tracking:
-            tracking[video.name] = mota.video_statistics(video, matches)
-    pooled = average_precision.combine(statistics.values())
-    scores = average_precision.average_precision(pooled)
-    _tell("warning", suspicions(videos, POSETRACK17, scores.ap[-1]))
-    write_json(args.out, table.metrics(statistics, tracking=tracking or None, notes=notes))
-    if not args.quiet:
-        print(table.official_table(scores.ap))
-        if args.tracking:
-            print(table.tracking_table(mota.tracking_accuracy(mota.combine(tracking.values()))))
-    if args.cross_check:
-        _cross_check(args, names, pooled)
-
-
-def _answered(
-    args: argparse.Namespace,
-    truth: Annotations,
-    predictions: Annotations,
-    videos: list[JudgedVideo],
-) -> list[str]:
-    """Notes on what poseval would refuse; with --strict-poseval the first of them is an error."""
-    from tdmi.errors import UserError
-    from tdmi.evaluation.refusals import poseval_refusals
-
-    # AP alone does not look at track ids, so it needs no note on them.
-    if not (args.tracking or args.strict_poseval):
-        return []
-    refusals = poseval_refusals(truth, predictions, videos)
-    if not args.tracking:
-        refusals = [refusal for refusal in refusals if not refusal.tracking_only]
-    if args.strict_poseval and refusals:
-        raise UserError(
-            f"--strict-poseval: {args.pred}: {refusals[0].found}; poseval ends with "
-            f"{refusals[0].exception}; repair the files or leave the option out"
-        )
-    notes = [str(refusal) for refusal in refusals]
-    _tell("note", notes)
-    return notes
-
-
-def _run_posetrack21(args: argparse.Namespace, names: list[str]) -> None:
-    from tdmi.evaluation import average_precision, posetrack21, table
-    from tdmi.evaluation.matching import match_video
-    from tdmi.evaluation.pairing import judged_videos, misnamed_frames
-    from tdmi.evaluation.suspicions import suspicions
-    from tdmi.files import write_json
-    from tdmi.skeletons import POSETRACK17
-
-    truth, predictions = _read(args, names, POSETRACK17)
-    _tell(
-        "warning", misnamed_frames(truth, predictions) + posetrack21.suspicions(truth, predictions)
-    )
-    videos = list(judged_videos(*posetrack21.as_judged(truth, predictions)))
-    statistics = {
-        video.name: average_precision.video_statistics(video, match_video(video))
-        for video in videos
-    }
-    scores = posetrack21.average_precision(average_precision.combine(statistics.values()))
-    _tell("warning", suspicions(videos, POSETRACK17, scores.ap[-1]))
-    notes = posetrack21.notes(videos)
-    _tell("note", notes)
-    metrics = table.metrics(statistics, "posetrack21", posetrack21.average_precision, notes=notes)
-    write_json(args.out, metrics)
-    if not args.quiet:
-        print(table.official_table(scores.ap))
+    quiet = True if args.quiet else None
+    return tqdm(items, desc=what, unit="video", total=total, disable=quiet)
 
 
 def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
@@ -203,8 +178,10 @@ def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.evaluation.pairing import misnamed_frames
     from tdmi.files import write_json
 
-    truth = read_folder(args.gt, _progress(args, names, "ground truth"))
-    predictions = read_folder(args.pred, _progress(args, names, "predictions"))
+    truth, predictions = (
+        read_folder(folder, _progress(args, names, what, len(names)))
+        for folder, what in ((args.gt, "ground truth"), (args.pred, "predictions"))
+    )
     _tell("warning", misnamed_frames(truth, predictions))
     metrics = hieve.metrics(truth, predictions)
     write_json(args.out, metrics)
@@ -212,35 +189,52 @@ def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
         print(hieve.local_table(metrics))
 
 
-def _tell(kind: str, lines: list[str]) -> None:
-    for line in lines:
-        print(f"tdmi evaluate: {kind}: {line}", file=sys.stderr)
+def _cross_check(args: argparse.Namespace, names: list[str], results: list[VideoResult]) -> None:
+    from tdmi.evaluation import cross_check
+    from tdmi.evaluation.run import pooled_statistics
 
-
-def _cross_check(args: argparse.Namespace, names: list[str], pooled: Statistics) -> None:
-    from tdmi.evaluation.cross_check import compare, official_average_precision
-
-    result = compare(pooled, official_average_precision(args.gt, args.pred, names))
-    for line in result.within_ties:
-        print(f"cross-check: tie order: {line}", file=sys.stderr)
-    for line in result.disagreements:
-        print(f"cross-check: DIFFERS: {line}", file=sys.stderr)
-    print(
-        f"cross-check: largest difference from poseval {result.largest_difference:.3g} "
-        f"({len(result.disagreements)} of 16 numbers disagree)",
-        file=sys.stderr,
-    )
-    if result.disagreements:
+    tracked = args.tracking
+    if tracked and any(result.refusals for result in results):
+        print("cross-check: AP only, as poseval refuses these track ids", file=sys.stderr)
+        tracked = False
+    official = cross_check.official_scores(args.gt, args.pred, names, tracked)
+    comparisons = {"AP": cross_check.compare(pooled_statistics(results), official["ap"])}
+    if tracked:
+        comparisons["tracking"] = cross_check.compare_tracking(_tracking_scores(results), official)
+    for what, result in comparisons.items():
+        for line in result.explained:
+            print(f"cross-check: explained: {line}", file=sys.stderr)
+        for line in result.disagreements:
+            print(f"cross-check: DIFFERS: {line}", file=sys.stderr)
+        print(
+            f"cross-check: {what}: largest difference from poseval "
+            f"{result.largest_difference:.3g} ({len(result.disagreements)} of {result.numbers} "
+            "numbers disagree)",
+            file=sys.stderr,
+        )
+    if any(result.disagreements for result in comparisons.values()):
         sys.exit(1)
 
 
 def _run_oks(args: argparse.Namespace, names: list[str]) -> None:
-    from tdmi.evaluation import oks
+    from tdmi.datasets.posetrack import read_folder
+    from tdmi.evaluation import inputs, oks
     from tdmi.files import write_json
     from tdmi.skeletons import POSETRACK18
 
-    metrics = oks.metrics(*_read(args, names, POSETRACK18))
+    inputs.total_size(args.gt, args.pred, names)
+    truth, predictions = (
+        read_folder(folder, _progress(args, names, what, len(names)), POSETRACK18)
+        for folder, what in ((args.gt, "ground truth"), (args.pred, "predictions"))
+    )
+    inputs.refuse_odd_scores(predictions, args.pred)
+    metrics = oks.metrics(truth, predictions)
     write_json(args.out, metrics)
     if not args.quiet:
         for name, value in metrics["oks"].items():
             print(f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}")
+
+
+def _tell(kind: str, lines: list[str]) -> None:
+    for line in lines:
+        print(f"tdmi evaluate: {kind}: {line}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tdmi.annotations import Annotations, concatenate, on_skeleton
 from tdmi.datasets import posetrack17, posetrack17_matlab, posetrack18
@@ -20,10 +21,17 @@ def read_video_file(path: Path | str) -> Annotations:
     """
     if Path(path).suffix == ".mat":
         return posetrack17_matlab.read_file(path)
-    content = read_json(path)
-    if isinstance(content, dict) and "annolist" in content:
-        return posetrack17.parse(content, path)
-    return posetrack18.parse(content, path)
+    return parse(read_json(path), path)
+
+
+def parse(content: Any, path: Path | str) -> Annotations:
+    """Turn the content of a JSON file into annotations; `path` names the video and the errors."""
+    return (posetrack17 if is_form_of_2017(content) else posetrack18).parse(content, path)
+
+
+def is_form_of_2017(content: Any) -> bool:
+    """Whether the content of a JSON file is a frame list of 2017 rather than records of 2018."""
+    return isinstance(content, dict) and "annolist" in content
 
 
 def read_folder(folder: Path | str, names: Iterable[str], skeleton: Skeleton) -> Annotations:

@@ -122,7 +122,7 @@ def _need_head_boxes(video: JudgedVideo, truth: np.ndarray) -> None:
         person = truth[missing][0]
         frame = video.frame_index[video.truth.frame[person]]
         raise UserError(
-            f"{video.name}: frame {frame}: a person of the ground truth (track id "
+            f"{video.file or video.name}: frame {frame}: a person of the ground truth (track id "
             f"{video.truth.track_id[person]}) has no head box, expected 'bbox_head' (2018) or x1, "
             "y1, x2, y2 (2017), by which distances are measured; use ground truth that has it"
         )

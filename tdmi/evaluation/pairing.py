@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -48,18 +49,25 @@ class JudgedVideo:
     """One video, its K judged frames, and the persons in them."""
 
     name: str
-    """What messages call the video: its name, or the path of its ground-truth file."""
     frame_index: np.ndarray
     """[K] int64, positions of the judged frames in the video."""
     truth: People
     predictions: People
+    file: str = ""
+    """Its ground-truth file for messages; its name, where that is not known."""
 
 
-def judged_videos(truth: Annotations, predictions: Annotations) -> Iterator[JudgedVideo]:
+def judged_videos(
+    truth: Annotations,
+    predictions: Annotations,
+    truth_folder: Path | None = None,
+    prediction_folder: Path | None = None,
+) -> Iterator[JudgedVideo]:
     """Pair the videos by name, the ground truth's order deciding; other predictions are ignored.
 
-    Raises UserError for a missing prediction video, another number of frames, two skeletons, or
-    an ignore region of one or two corners.
+    The folders are named in messages where they are known. Raises UserError for a missing
+    prediction video, another number of frames, two skeletons, or an ignore region of one or two
+    corners.
     """
     if truth.skeleton != predictions.skeleton:
         raise UserError(
@@ -77,10 +85,17 @@ def judged_videos(truth: Annotations, predictions: Annotations) -> Iterator[Judg
         predicted_frames = predictions.frames_of(rows[name])
         if len(frames) != len(predicted_frames):
             raise UserError(
-                f"{name}: {len(predicted_frames)} frames in the predictions, {len(frames)} in the "
-                "ground truth; predictions must list every frame of the video, in its order"
+                f"{file_label(name, prediction_folder)}: {len(predicted_frames)} frames in the "
+                f"predictions, {len(frames)} in the ground truth; predictions must list every "
+                "frame of the video, in its order"
             )
-        yield _judge(truth, frames, predictions, predicted_frames, name)
+        file = file_label(name, truth_folder)
+        yield _judge(truth, frames, predictions, predicted_frames, name, file)
+
+
+def file_label(name: str, folder: Path | None) -> str:
+    """What messages call a video's file: its path, or the video's name if that is all we know."""
+    return name if folder is None else str(folder / f"{name}.json")
 
 
 def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
@@ -149,11 +164,12 @@ def _judge(
     predictions: Annotations,
     predicted_frames: np.ndarray,
     name: str,
+    file: str,
 ) -> JudgedVideo:
     judged = np.flatnonzero(truth.frame_annotated[frames])
     polygons = [truth.ignore_regions[frame] for frame in frames[judged]]
     for position, of_frame in zip(judged, polygons, strict=True):
-        _check(of_frame, f"{name}: frame {position}")
+        _check(of_frame, f"{file}: frame {position}")
     regions = regions_of(polygons)
     has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
     sides = [
@@ -162,7 +178,8 @@ def _judge(
     ]
     for people in sides:
         _cut_out(people, regions)
-    return JudgedVideo(name, judged, *(_without_jointless(people, has_regions) for people in sides))
+    truth_people, predicted = (_without_jointless(people, has_regions) for people in sides)
+    return JudgedVideo(name, judged, truth_people, predicted, file)
 
 
 def _people(annotations: Annotations, frames: np.ndarray) -> People:

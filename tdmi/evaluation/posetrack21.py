@@ -8,14 +8,20 @@ ground truth are ignored, and the image ids of judged frames must agree.
 
 Where the kit ends with an exception this answers instead: in a judged frame without people, be it
 that nobody is annotated or that everybody is in an ignore region, all predictions are false; track
-ids are not looked at. One defect of the kit is not copied: where all numbers in the `keypoints` of
-a frame's predictions are written as whole numbers it cuts their scores to whole numbers too.
+ids are not looked at.
+
+One defect of the kit is copied, so that the numbers are the kit's, and gets a warning: where all
+numbers in the `keypoints` of a frame's predictions are written as whole numbers (12 rather than
+12.0) it holds them in an array of whole numbers and cuts the scores to whole numbers too. How a
+number was written is known to the files alone: `whole_number_images` looks, `cut_scores` cuts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +29,7 @@ from tdmi.annotations import Annotations, select_frames
 from tdmi.errors import UserError
 from tdmi.evaluation import average_precision as poseval
 from tdmi.evaluation.average_precision import Scores, Statistics
-from tdmi.evaluation.pairing import JudgedVideo
+from tdmi.evaluation.pairing import JudgedVideo, file_label
 
 
 def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
@@ -35,12 +41,15 @@ def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statisti
     return poseval.evaluate(*as_judged(truth, predictions))
 
 
-def as_judged(truth: Annotations, predictions: Annotations) -> tuple[Annotations, Annotations]:
+def as_judged(
+    truth: Annotations, predictions: Annotations, prediction_folder: Path | None = None
+) -> tuple[Annotations, Annotations]:
     """Both sides with the frames and joints that exist for this evaluator.
 
-    Raises UserError for predictions with too few frames or other image ids.
+    Raises UserError, naming the file where its folder is known, for predictions with other image
+    ids.
     """
-    predictions = _same_frames(truth, predictions)
+    predictions = _same_frames(truth, predictions, prediction_folder)
     return (
         replace(truth, present=_existing(truth), frame_annotated=truth.frame_labelled),
         replace(predictions, present=_existing(predictions)),
@@ -53,12 +62,14 @@ def average_precision(statistics: Statistics) -> Scores:
     return poseval.average_precision(at_least_one)
 
 
-def notes(videos: Sequence[JudgedVideo]) -> list[str]:
-    """One line if the kit would end with an exception on these videos, and what is done here."""
-    empty = []
-    for video in videos:
-        people = np.bincount(video.truth.frame, minlength=len(video.frame_index))
-        empty += [f"{video.name}: frame {k}" for k in video.frame_index[people == 0]]
+def frames_without_people(video: JudgedVideo) -> list[str]:
+    """Places of the judged frames without people, on which the kit ends with an exception."""
+    people = np.bincount(video.truth.frame, minlength=len(video.frame_index))
+    return [f"{video.name}: frame {k}" for k in video.frame_index[people == 0]]
+
+
+def notes(empty: Sequence[str]) -> list[str]:
+    """One line if there are frames without people, with what is done here; `empty` are places."""
     if not empty:
         return []
     return [
@@ -68,39 +79,54 @@ def notes(videos: Sequence[JudgedVideo]) -> list[str]:
     ]
 
 
-def suspicions(truth: Annotations, predictions: Annotations) -> list[str]:
-    """Warnings on what this evaluator does that is easily overlooked."""
-    lines = []
-    counts = dict(zip(predictions.video_names, _frame_counts(predictions), strict=True))
-    longer = [
-        name
-        for name, frames in zip(truth.video_names, _frame_counts(truth), strict=True)
-        if counts.get(name, 0) > frames
+def whole_number_images(content: Any) -> list[int]:
+    """Ids of the images of a prediction file (form of 2018) whose scores the kit cuts.
+
+    Those with predictions in which every number of `keypoints` is written as a whole number.
+    """
+    whole: dict[int, bool] = {}
+    for person in content["annotations"]:
+        image = person["image_id"]
+        whole[image] = whole.get(image, True) and float not in set(map(type, person["keypoints"]))
+    return [image for image, all_whole in whole.items() if all_whole]
+
+
+def cut_scores(predictions: Annotations, images: Sequence[int]) -> Annotations:
+    """Predictions with the scores of these images (ids) cut to whole numbers, towards 0."""
+    person_image = predictions.frame_id[predictions.person_frame]
+    cut = np.isin(person_image, images)[:, None]
+    score = np.where(cut, np.trunc(predictions.joint_score), predictions.joint_score)
+    return replace(predictions, joint_score=score)
+
+
+def longer_warning(names: Sequence[str]) -> list[str]:
+    """A warning on videos with more predicted than annotated frames, if there are any."""
+    if not names:
+        return []
+    return [
+        f"{names[0]}: more frames in the predictions than in the ground truth ({len(names)} such "
+        "videos); those at the end are ignored, as the PoseTrack21 kit does"
     ]
-    if longer:
-        lines.append(
-            f"{longer[0]}: more frames in the predictions than in the ground truth ({len(longer)} "
-            "such videos); those at the end are ignored, as the PoseTrack21 kit does"
-        )
-    points = predictions.keypoints[predictions.present]
-    if len(points) and (points == np.round(points)).all():
-        lines.append(
-            "all predicted coordinates are whole numbers; where a file writes them, and the third "
-            "number of each joint, without decimal point, the PoseTrack21 kit cuts the scores to "
-            "whole numbers and finds another AP; write 12.0 rather than 12"
-        )
-    return lines
 
 
-def _frame_counts(annotations: Annotations) -> np.ndarray:
-    return np.bincount(annotations.frame_video, minlength=len(annotations.video_names))
+def cut_warning(frames: int) -> list[str]:
+    """A warning on `frames` whose scores were cut, if there are any."""
+    if not frames:
+        return []
+    return [
+        f"in {frames} frames of the predictions all numbers of 'keypoints' are written as whole "
+        "numbers, so their scores were cut to whole numbers as the PoseTrack21 kit does; write "
+        "12.0 rather than 12 to keep them"
+    ]
 
 
 def _existing(people: Annotations) -> np.ndarray:
     return people.present & (people.keypoints > 0).all(axis=2)
 
 
-def _same_frames(truth: Annotations, predictions: Annotations) -> Annotations:
+def _same_frames(
+    truth: Annotations, predictions: Annotations, prediction_folder: Path | None
+) -> Annotations:
     """Predictions without the frames behind the end of the ground truth."""
     keep = np.ones(predictions.frames, dtype=bool)
     for video, name in enumerate(truth.video_names):
@@ -116,8 +142,9 @@ def _same_frames(truth: Annotations, predictions: Annotations) -> Annotations:
         odd = np.flatnonzero(truth.frame_labelled[frames] & (ours != theirs))
         if len(odd):
             raise UserError(
-                f"{name}: frame {odd[0]}: the image id is {theirs[odd[0]]} in the predictions and "
-                f"{ours[odd[0]]} in the ground truth ({len(odd)} such frames), expected the same; "
+                f"{file_label(name, prediction_folder)}: frame {odd[0]}: the image id is "
+                f"{theirs[odd[0]]} in the predictions and {ours[odd[0]]} in the ground truth "
+                f"({len(odd)} such frames), expected the same; "
                 "list the images of the predictions in the ground truth's order with its ids"
             )
     return select_frames(predictions, keep)

@@ -1,14 +1,13 @@
 """Input that poseval ends on with an exception, though it can be judged: found, named, answered.
 
 What cannot be judged (a missing file, another number of frames, no head box, a region of two
-corners) is refused here too and is not listed. Not looked for either: the rules for the names of
-2018 images, and missing track ids in those frames of 2018 files that are not judged.
+corners) is refused here too and is not listed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,20 +16,33 @@ from tdmi.evaluation.pairing import JudgedVideo, People, repeated_in_frame
 
 TRACK_ID_LIMIT = 10_000
 """poseval accepts track ids below this."""
+SOURCES = ("mpii", "bonn", "mpiinew")
+"""Second part of the names of image folders that poseval accepts in the form of 2018."""
+FRAME_LIMIT = 10_000
+"""poseval accepts frame numbers below this."""
+
+_ALONE = "the person is a track alone (AP does not look at track ids)"
 
 
 @dataclass
 class Refusal:
     """One kind of input that poseval refuses."""
 
-    found: str
-    """What and where first."""
+    what: str
+    where: str
+    """First place."""
+    count: int
+    """Number of places."""
     exception: str
     """Class of the exception that poseval ends with."""
     answer: str
     """What is done about it here."""
-    tracking_only: bool
+    tracking_only: bool = False
     """It stops poseval's tracking, not its AP."""
+
+    @property
+    def found(self) -> str:
+        return f"{self.what}: {self.where} ({self.count} in all)"
 
     def __str__(self) -> str:
         return f"{self.found}; poseval ends with {self.exception}, here {self.answer}"
@@ -40,62 +52,99 @@ def poseval_refusals(
     truth: Annotations, predictions: Annotations, videos: Sequence[JudgedVideo]
 ) -> list[Refusal]:
     """What poseval would refuse of two sides and of the `videos` judged from them."""
-    alone = "the person is a track alone (AP does not look at track ids)"
-    refusals = [
+    repeated = repeated_in_frame(predictions.person_frame, predictions.track_id)
+    kinds = [
         Refusal(
-            _first(
-                f"a track id of {TRACK_ID_LIMIT} or more in the {side}",
-                _places(people, people.track_id >= TRACK_ID_LIMIT),
-            ),
+            f"a track id of {TRACK_ID_LIMIT} or more in the {side}",
+            *_counted(_places(people, people.track_id >= TRACK_ID_LIMIT)),
             "AssertionError",
             "track ids have no limit",
-            False,
         )
         for side, people in (("ground truth", truth), ("predictions", predictions))
     ]
-    refusals += [
+    kinds += [
         Refusal(
-            _first(
-                "a track id that comes twice in one frame of the predictions",
-                _places(
-                    predictions,
-                    repeated_in_frame(predictions.person_frame, predictions.track_id),
-                ),
-            ),
+            "a track id that comes twice in one frame of the predictions",
+            *_counted(_places(predictions, repeated)),
             "Exception",
-            f"from the second time on {alone}",
-            False,
+            f"from the second time on {_ALONE}",
         ),
         Refusal(
-            _first("a person without track id", _without_track_id(videos)),
-            "IndexError",
-            alone,
-            False,
+            "a person without track id", *_counted(_without_track_id(videos)), "IndexError", _ALONE
         ),
         Refusal(
-            _first(
-                "a video with a single judged frame",
-                [video.name for video in videos if len(video.frame_index) == 1],
-            ),
+            "a video with a single judged frame",
+            *_counted(video.name for video in videos if len(video.frame_index) == 1),
             "IndexError",
             "the last judged frame is left out as always, so the video adds nothing to MOTA",
-            True,
+            tracking_only=True,
         ),
     ]
-    return [refusal for refusal in refusals if refusal.found]
+    return [refusal for refusal in kinds if refusal.count]
 
 
-def _first(what: str, places: Iterable[str]) -> str:
-    """`what`, its first place and how many places there are; empty if there is none."""
+def form_refusals(annotations: Annotations, side: str) -> list[Refusal]:
+    """What poseval would refuse of a file in the form of 2018 alone: names and missing ids.
+
+    It turns such files into the form of 2017 first, all their frames, judged or not.
+    """
+    names = [k for k, file in enumerate(annotations.frame_file) if not _acceptable(file)]
+    lacking = annotations.track_id == NO_TRACK
+    kinds = [
+        Refusal(
+            f"an image whose name is not <number>_<{'|'.join(SOURCES)}>_.../<number>.jpg in the "
+            f"{side}",
+            *_counted(_frame_place(annotations, k) for k in names),
+            "an exception of several classes",
+            "the names of images do not matter",
+        ),
+        Refusal(
+            f"a person without 'track_id' in the {side}, which is in the form of 2018",
+            *_counted(_places(annotations, lacking)),
+            "KeyError",
+            _ALONE,
+        ),
+    ]
+    return [refusal for refusal in kinds if refusal.count]
+
+
+def merge(refusals: Iterable[Refusal]) -> list[Refusal]:
+    """Those of several videos as one of each kind, in the order in which kinds come first."""
+    kinds: dict[str, Refusal] = {}
+    for refusal in refusals:
+        known = kinds.get(refusal.what)
+        count = refusal.count + (known.count if known else 0)
+        kinds[refusal.what] = replace(known or refusal, count=count)
+    return list(kinds.values())
+
+
+def _counted(places: Iterable[str]) -> tuple[str, int]:
+    """First place and number of places."""
     places = list(places)
-    return f"{what}: {places[0]} ({len(places)} in all)" if places else ""
+    return (places[0] if places else ""), len(places)
+
+
+def _acceptable(file: str) -> bool:
+    """Whether poseval can make an image id of the file's name."""
+    folder, _, name = file.rpartition("/")
+    parts = folder.rpartition("/")[2].split("_")
+    number = name.partition(".")[0]
+    return (
+        len(parts) > 1
+        and parts[0].isdecimal()
+        and parts[1] in SOURCES
+        and number.isdecimal()
+        and int(number) < FRAME_LIMIT
+    )
+
+
+def _frame_place(annotations: Annotations, frame: int) -> str:
+    name = annotations.video_names[annotations.frame_video[frame]]
+    return f"{name}: frame {annotations.frame_index[frame]}"
 
 
 def _places(annotations: Annotations, persons: np.ndarray) -> list[str]:
-    frames = annotations.person_frame[persons]
-    names = [annotations.video_names[v] for v in annotations.frame_video[frames]]
-    positions = annotations.frame_index[frames]
-    return [f"{name}: frame {k}" for name, k in zip(names, positions, strict=True)]
+    return [_frame_place(annotations, frame) for frame in annotations.person_frame[persons]]
 
 
 def _without_track_id(videos: Sequence[JudgedVideo]) -> list[str]:

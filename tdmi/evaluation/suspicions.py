@@ -7,18 +7,18 @@ predictions of a poor model stay silent.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.evaluation.matching import head_sizes
-from tdmi.evaluation.pairing import JudgedVideo, People
+from tdmi.evaluation.pairing import JudgedVideo, People, joint_extents
 from tdmi.skeletons import Skeleton
 
 UNIT_RATIO = 2.0
 """Coordinates whose 95th percentile is this many times larger or smaller are in other units."""
-ENOUGH_JOINTS = 100
+ENOUGH_PEOPLE = 10
 """On each side, for units to be compared."""
 HEAD_SHARE = (0.02, 2.0)
 """Median of head size to the diagonal of the person's joints; about 0.1 for standing people."""
@@ -29,27 +29,79 @@ LOW_AP = 1.0
 
 
 @dataclass
-class _Side:
-    """The people of all judged videos."""
+class Evidence:
+    """What the signs are looked for in: little, whatever the number of joints of the videos."""
 
-    keypoints: np.ndarray
-    present: np.ndarray
-    score: np.ndarray
-    head_box: np.ndarray
+    annotated: np.ndarray
+    """[J] int64, annotated joints."""
+    predicted: np.ndarray
+    """[J] int64, predicted joints."""
+    scores: np.ndarray
+    """[2 V] float64, lowest and highest joint score of each video with predictions."""
+    annotated_centres: np.ndarray
+    """[N, 2] float64, mean of each person's joints, px."""
+    predicted_centres: np.ndarray
+    """[M, 2] float64."""
+    head_sizes: np.ndarray
+    """[K] float64 px, of people with three joints and a head box."""
+    spans: np.ndarray
+    """[K] float64 px, diagonal of the box around their joints."""
+    people: int
+    """Predicted in any frame, judged or not."""
+    untracked: int
+    """Of them without track id."""
+    offsets: np.ndarray
+    """[2 V] int64, lowest and highest difference of track id and place in the frame."""
+    departures: int
+    """Frames with fewer people than the one before in the same video, though not without any."""
 
 
-def suspicions(videos: Sequence[JudgedVideo], skeleton: Skeleton, total_ap: float) -> list[str]:
+def evidence(video: JudgedVideo, predictions: Annotations) -> Evidence:
+    """Evidence of one video; `predictions` are those of all its frames."""
+    truth, found = video.truth, video.predictions
+    scores = found.score[found.present]
+    known = (truth.present.sum(axis=1) >= 3) & np.isfinite(truth.head_box).all(axis=1)
+    low, high = joint_extents(truth)
+    with np.errstate(invalid="ignore"):
+        extent = (high - low)[known]
+    offsets = predictions.track_id - _places(predictions)
+    return Evidence(
+        annotated=truth.present.sum(axis=0),
+        predicted=found.present.sum(axis=0),
+        scores=_ends(scores),
+        annotated_centres=_centres(truth),
+        predicted_centres=_centres(found),
+        head_sizes=head_sizes(truth.head_box[known]),
+        spans=np.linalg.norm(extent, axis=1),
+        people=predictions.persons,
+        untracked=int((predictions.track_id == NO_TRACK).sum()),
+        offsets=_ends(offsets),
+        departures=_departures(predictions),
+    )
+
+
+def combine(parts: Sequence[Evidence]) -> Evidence:
+    """Evidence of several videos together."""
+    columns = {}
+    for field in fields(Evidence):
+        values = [getattr(part, field.name) for part in parts]
+        if field.name in ("annotated", "predicted", "people", "untracked", "departures"):
+            columns[field.name] = sum(values[1:], start=values[0])
+        else:
+            columns[field.name] = np.concatenate(values)
+    return Evidence(**columns)
+
+
+def suspicions(evidence: Evidence, skeleton: Skeleton, total_ap: float) -> list[str]:
     """One line for each sign found in judged videos on `skeleton`; `total_ap` in percent."""
-    truth = _together([video.truth for video in videos])
-    predictions = _together([video.predictions for video in videos])
-    if not truth.present.any():
+    if not evidence.annotated.any():
         return ["no joint is annotated in any judged frame, so there is nothing to find"]
-    if not predictions.present.any():
+    if not evidence.predicted.any():
         return ["no joint is predicted in any judged frame"]
-    lines = _never_predicted(truth, predictions, skeleton)
-    lines += _equal_scores(predictions)
-    lines += _other_units(truth, predictions)
-    lines += _odd_heads(truth)
+    lines = _never_predicted(evidence, skeleton)
+    lines += _equal_scores(evidence)
+    lines += _other_units(evidence)
+    lines += _odd_heads(evidence)
     if total_ap < LOW_AP:
         lines.append(
             f"the total AP is {total_ap:.2g} %: if the model is trained, look at the order of "
@@ -58,15 +110,17 @@ def suspicions(videos: Sequence[JudgedVideo], skeleton: Skeleton, total_ap: floa
     return lines
 
 
-def doubtful_tracks(predictions: Annotations) -> list[str]:
+def doubtful_tracks(evidence: Evidence) -> list[str]:
     """A line if the track ids of predictions are missing or look as if nothing was tracked."""
-    lacking = (predictions.track_id == NO_TRACK).sum()
-    if lacking:
+    if evidence.untracked:
         return [
-            f"{lacking} of {predictions.persons} predicted people have no track id, so each is a "
-            "track alone and MOTA counts a switch wherever it is paired again"
+            f"{evidence.untracked} of {evidence.people} predicted people have no track id, so each "
+            "is a track alone and MOTA counts a switch wherever it is paired again"
         ]
-    if _are_places(predictions) and _departures(predictions) >= DEPARTURES:
+    first = evidence.offsets[:1]
+    # In each frame the ids count up from a common first one, 0 or 1.
+    places = (evidence.offsets == first).all() and np.isin(first, (0, 1)).all()
+    if places and evidence.departures >= DEPARTURES:
         return [
             "the predicted track ids are each person's place in its frame, as if nothing had been "
             "tracked; MOTA is that of these ids"
@@ -74,18 +128,22 @@ def doubtful_tracks(predictions: Annotations) -> list[str]:
     return []
 
 
-def _together(sides: Sequence[People]) -> _Side:
-    return _Side(
-        **{
-            name: np.concatenate([getattr(side, name) for side in sides])
-            for name in _Side.__dataclass_fields__
-        }
-    )
+def _ends(values: np.ndarray) -> np.ndarray:
+    """Lowest and highest of `values`, nothing of nothing."""
+    return np.array([values.min(), values.max()]) if len(values) else values[:0]
 
 
-def _never_predicted(truth: _Side, predictions: _Side, skeleton: Skeleton) -> list[str]:
-    annotated = truth.present.sum(axis=0)
-    absent = np.flatnonzero((annotated > 0) & ~predictions.present.any(axis=0))
+def _centres(people: People) -> np.ndarray:
+    """Mean [N, 2] of each person's joints with finite coordinates; people without are left out."""
+    there = people.present & np.isfinite(people.keypoints).all(axis=2)
+    count = there.sum(axis=1)
+    total = np.where(there[..., None], people.keypoints, 0.0).sum(axis=1)
+    return total[count > 0] / count[count > 0, None]
+
+
+def _never_predicted(evidence: Evidence, skeleton: Skeleton) -> list[str]:
+    annotated = evidence.annotated
+    absent = np.flatnonzero((annotated > 0) & (evidence.predicted == 0))
     if not len(absent):
         return []
     names = ", ".join(f"{skeleton.joints[j]} ({annotated[j]})" for j in absent)
@@ -95,43 +153,40 @@ def _never_predicted(truth: _Side, predictions: _Side, skeleton: Skeleton) -> li
     ]
 
 
-def _equal_scores(predictions: _Side) -> list[str]:
-    scores = predictions.score[predictions.present]
-    if len(scores) < 2 or (scores != scores[0]).any():
+def _equal_scores(evidence: Evidence) -> list[str]:
+    joints, scores = int(evidence.predicted.sum()), evidence.scores
+    if joints < 2 or (scores != scores[0]).any():
         return []
     found = "no predicted joint has a score"
     if scores[0] != UNSCORED:
-        found = f"all {len(scores)} predicted joints have the score {scores[0]:g}"
+        found = f"all {joints} predicted joints have the score {scores[0]:g}"
     return [
         f"{found}, so AP depends on their order in the files alone; write the confidence of each "
         "joint into 'scores' (2018) or 'score' (2017)"
     ]
 
 
-def _other_units(truth: _Side, predictions: _Side) -> list[str]:
+def _other_units(evidence: Evidence) -> list[str]:
+    sides = (evidence.annotated_centres, evidence.predicted_centres)
+    if min(map(len, sides)) < ENOUGH_PEOPLE:
+        return []
     lines = []
     for axis, name in enumerate("xy"):
-        values = [side.keypoints[side.present][:, axis] for side in (truth, predictions)]
-        values = [column[np.isfinite(column)] for column in values]
-        if min(map(len, values)) < ENOUGH_JOINTS:
-            continue
-        ours, theirs = (np.percentile(column, 95) for column in values)
+        ours, theirs = (np.percentile(centres[:, axis], 95) for centres in sides)
         if ours > 0 and not ours / UNIT_RATIO < theirs < ours * UNIT_RATIO:
             lines.append(
                 f"95 % of predicted {name} are below {theirs:.4g}, of annotated ones below "
-                f"{ours:.4g}; both are expected in pixels of the full frame"
+                f"{ours:.4g} (means of each person's joints); both are expected in pixels of the "
+                "full frame"
             )
     return lines
 
 
-def _odd_heads(truth: _Side) -> list[str]:
-    people = (truth.present.sum(axis=1) >= 3) & np.isfinite(truth.head_box).all(axis=1)
-    if not people.any():
+def _odd_heads(evidence: Evidence) -> list[str]:
+    if not len(evidence.spans):
         return []
-    joints = np.where(truth.present[people][..., None], truth.keypoints[people], np.nan)
-    spread = np.linalg.norm(np.nanmax(joints, axis=1) - np.nanmin(joints, axis=1), axis=1)
-    heads = np.median(head_sizes(truth.head_box[people]))
-    bodies = np.nanmedian(spread)
+    heads = np.median(evidence.head_sizes)
+    bodies = np.nanmedian(evidence.spans)
     if not bodies > 0 or HEAD_SHARE[0] <= heads / bodies <= HEAD_SHARE[1]:
         return []
     return [
@@ -141,15 +196,13 @@ def _odd_heads(truth: _Side) -> list[str]:
     ]
 
 
-def _are_places(people: Annotations) -> bool:
-    """In each frame the track ids count up from a common first one, 0 or 1."""
+def _places(people: Annotations) -> np.ndarray:
+    """Place [N] of each person in its frame, from 0."""
     first = np.searchsorted(people.person_frame, people.person_frame)
-    offset = people.track_id - (np.arange(people.persons) - first)
-    return bool((offset == offset[:1]).all() and np.isin(offset[:1], (0, 1)).all())
+    return np.arange(people.persons) - first
 
 
 def _departures(people: Annotations) -> int:
-    """Frames with fewer people than the one before in the same video, though not without any."""
     count = np.bincount(people.person_frame, minlength=people.frames)
     fewer = (np.diff(count) < 0) & (count[1:] > 0)
     return int((fewer & (np.diff(people.frame_video) == 0)).sum())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tdmi.evaluation import mota
 from tdmi.evaluation.average_precision import Scores, Statistics, average_precision, combine
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
+
+if TYPE_CHECKING:  # it imports scipy
+    from tdmi.evaluation import mota
 
 _HEADINGS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Total")
 Groups = Mapping[str, tuple[str, ...]]
@@ -45,22 +48,27 @@ def tracking_table(scores: mota.Scores) -> str:
     return "\n".join(lines).replace("Total &", "Total&")
 
 
-def metrics(
-    statistics: dict[str, Statistics],
-    protocol: str = "poseval",
-    score: Callable[[Statistics], Scores] = average_precision,
-    tracking: dict[str, mota.Statistics] | None = None,
+def metrics(statistics: dict[str, Statistics]) -> dict:
+    """Content of ``metrics.json`` for the AP of poseval; `statistics` of each video by name."""
+    pooled = combine(statistics.values())
+    per_video = {name: video_entry(average_precision(part)) for name, part in statistics.items()}
+    return content("poseval", pooled, average_precision(pooled), per_video)
+
+
+def content(
+    protocol: str,
+    pooled: Statistics,
+    scores: Scores,
+    per_video: dict[str, dict],
+    tracking: mota.Scores | None = None,
     notes: Sequence[str] = (),
 ) -> dict:
     """Content of ``metrics.json``, unrounded, NaN as None.
 
-    `score` turns statistics into AP, precision and recall; `tracking` has the same videos as
-    `statistics`; `notes` are lines on answers where the official program has none.
+    `scores` and `tracking` are those of all videos together, `per_video` has the entry of each;
+    `notes` are lines on answers where the official program has none.
     """
-    pooled = combine(statistics.values())
-    scores = score(pooled)
-    per_video = {name: video_entry(score(part)) for name, part in statistics.items()}
-    content = {
+    result = {
         "protocol": protocol,
         "frames": pooled.frames,
         "ground_truth_persons": pooled.truth_persons,
@@ -70,13 +78,11 @@ def metrics(
         "recall": entries(scores.recall),
     }
     if tracking is not None:
-        content["mota"] = _tracking_entries(mota.tracking_accuracy(mota.combine(tracking.values())))
-        for name, counts in tracking.items():
-            per_video[name] |= _tracking_totals(mota.tracking_accuracy(counts))
-    content["per_video"] = per_video
+        result["mota"] = _tracking_entries(tracking)
+    result["per_video"] = per_video
     if notes:
-        content["notes"] = list(notes)
-    return content
+        result["notes"] = list(notes)
+    return result
 
 
 def _row(values: np.ndarray) -> str:
@@ -93,12 +99,14 @@ def entries(
     return by_name | {"per_joint": dict(joints)}
 
 
-def video_entry(scores: Scores) -> dict:
-    return {
+def video_entry(scores: Scores, tracking: mota.Scores | None = None) -> dict:
+    """Totals of one video."""
+    entry = {
         "ap_total": number_or_none(scores.ap[-1]),
         "precision_total": number_or_none(scores.precision[-1]),
         "recall_total": number_or_none(scores.recall[-1]),
     }
+    return entry if tracking is None else entry | _tracking_totals(tracking)
 
 
 def _tracking_entries(scores: mota.Scores) -> dict:

@@ -1,0 +1,134 @@
+"""The two folders of an evaluation: their videos paired, and what cannot be meant refused.
+
+Every video of the ground truth needs predictions and the other way round, so that neither a
+forgotten video nor predictions for another data set pass for a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tdmi.annotations import NO_TRACK, Annotations
+from tdmi.datasets.parsing import video_files
+from tdmi.errors import UserError
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes. Files of the data sets have below 20 MB per video; reading needs about 5 to 20 times the
+size of the file in memory, so that anything larger could bring the machine down (choice of this
+project)."""
+
+
+def paired_videos(truth: Path, predictions: Path) -> list[str]:
+    """Names of the videos, sorted; UserError unless both folders have the same."""
+    names, predicted = _videos(truth, "--gt"), _videos(predictions, "--pred")
+    missing = sorted(set(names) - set(predicted))
+    if missing:
+        raise UserError(
+            f"{predictions / missing[0]}.json: no such file, expected predictions for all "
+            f"{len(names)} videos of {truth} ({len(missing)} missing); predict this video too, "
+            "with all its frames even if nobody was found"
+        )
+    unknown = sorted(set(predicted) - set(names))
+    if unknown:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise UserError(
+            f"{predictions / unknown[0]}.json: no such video in {truth}, which has {len(names)} "
+            f"({shown}); remove the file or give the ground truth that belongs to it"
+        )
+    return names
+
+
+def total_size(truth: Path, predictions: Path, names: Iterable[str]) -> int:
+    """Bytes of all files; UserError for one above LARGEST_FILE."""
+    total = 0
+    for name in names:
+        for folder in (truth, predictions):
+            path = folder / f"{name}.json"
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+            if size > LARGEST_FILE:
+                raise UserError(
+                    f"{path}: the file has {size / 2**20:.0f} MB, expected at most "
+                    f"{LARGEST_FILE // 2**20} MB for the frames of one video; write one file per "
+                    "video"
+                )
+            total += size
+    return total
+
+
+def refuse_odd_scores(predictions: Annotations, folder: Path, cure: str = "") -> None:
+    """UserError for the first predicted joint or person whose score is NaN or infinite."""
+    joints = predictions.present & ~np.isfinite(predictions.joint_score)
+    odd = joints.any(axis=1) | np.isinf(predictions.score)
+    if not odd.any():
+        return
+    person = int(np.flatnonzero(odd)[0])
+    if joints[person].any():
+        joint = int(np.flatnonzero(joints[person])[0])
+        what = f"{predictions.skeleton.joints[joint]} has"
+        score = predictions.joint_score[person, joint]
+    else:
+        what, score = "has", predictions.score[person]
+    raise UserError(
+        f"{place_of(predictions, person, folder)}: {what} the score {score:g}, expected a finite "
+        f"number ({int(odd.sum())} such people); the model has probably diverged, look at what it "
+        f"predicts{cure}"
+    )
+
+
+def place_of(annotations: Annotations, person: int, folder: Path) -> str:
+    """File, frame and person, for a message."""
+    frame = annotations.person_frame[person]
+    name = annotations.video_names[annotations.frame_video[frame]]
+    place = person - np.searchsorted(annotations.person_frame, frame)
+    track = annotations.track_id[person]
+    track = "" if track == NO_TRACK else f" (track id {track})"
+    return (
+        f"{folder / name}.json: frame {annotations.frame_index[frame]}: person {place} of the "
+        f"frame{track}"
+    )
+
+
+def refuse_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -> None:
+    """UserError if two videos list the same images; `frames` identifies the images of each.
+
+    An empty text in `frames` says that the images cannot be told apart by their names.
+    """
+    first: dict[str, str] = {}
+    for name, images in zip(names, frames, strict=True):
+        other = first.setdefault(images, name) if images else name
+        if other != name:
+            raise UserError(
+                f"{folder / name}.json: lists the same images as {other}.json, expected every "
+                "video once; one is a copy, remove it or write the predictions of its video"
+            )
+
+
+def images_of(annotations: Annotations) -> str:
+    """What identifies the images of one video: its first and last name and their number.
+
+    Empty if the names have no folder, because 000000.jpg is in every video.
+    """
+    files = annotations.frame_file
+    if not files or "/" not in files[0]:
+        return ""
+    return f"{files[0]} {files[-1]} {len(files)}"
+
+
+def _videos(folder: Path, option: str) -> list[str]:
+    if folder.is_file():
+        raise UserError(
+            f"{folder}: {option} is a file, expected a folder with a PoseTrack file per video; "
+            "give the folder it lies in"
+        )
+    try:
+        return video_files(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be listed ({error.strerror}), expected a readable folder"
+        ) from None
