@@ -101,7 +101,7 @@ def normalise(frames: np.ndarray, device: torch.device | str = "cpu") -> torch.T
     return (tensor - mean) / deviation
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def predict(
     method: PoseMethod,
     windows: Windows,

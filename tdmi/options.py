@@ -18,6 +18,15 @@ def choose(name: str, value: str, allowed: Collection[str]) -> str:
     return value
 
 
+def at_least(name: str, value: int, least: int) -> int:
+    """Return `value` if it is a whole number >= `least`; otherwise raise UserError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(
+            f"option {name}: found {value!r}, expected a whole number of at least {least}"
+        )
+    return value
+
+
 def build(
     name: str, constructor: Callable[..., T], options: Mapping[str, Any] | None, *fixed: Any
 ) -> T:

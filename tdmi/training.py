@@ -109,9 +109,15 @@ def make_schedule(
 
 
 def gradient_norms(method: PoseMethod) -> dict[str, float]:
-    """Euclidean norm of the gradient of backbone with head, and of the rest."""
+    """Euclidean norm of the gradient of "backbone" with head, of the rest ("new"), and of every
+    other trainable part of the method, by its attribute's name."""
+    groups = method.parameter_groups()
+    for name, part in method.named_children():
+        trainable = [p for p in part.parameters() if p.requires_grad]
+        if trainable and name not in ("backbone", "head"):
+            groups[name] = trainable
     norms = {}
-    for name, parameters in method.parameter_groups().items():
+    for name, parameters in groups.items():
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.tensor(0.0)
         norms[f"gradient_norm_{name}"] = float(norm)

@@ -7,18 +7,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tdmi.options import choose
+from tdmi.options import at_least, choose
 
-GATES = ("channel", "complementary", "spatial", "none")
+GATES = ("channel", "complementary", "softmax", "spatial", "none")
 
 
 class Disentangled(NamedTuple):
-    """Parts `[B, C, h, w]` and the masks in 0..1 that made them, `[B, C, 1, 1]` or full size."""
+    """Parts `[B, C, h, w]` and the masks in 0..1 that made them, `[B, C, 1, 1]` or full size.
+
+    The noisy ones are None where they were not asked for.
+    """
 
     useful: Tensor
-    noisy: Tensor
     useful_mask: Tensor
-    noisy_mask: Tensor
+    noisy: Tensor | None = None
+    noisy_mask: Tensor | None = None
 
 
 class Disentanglement(nn.Module):
@@ -31,6 +34,8 @@ class Disentanglement(nn.Module):
             space)), as published. Nothing but the loss keeps them apart: their parts are two
             rescalings of the same M and need not sum to it.
             "complementary": mask_n = 1 - mask_u, so M_n = M - M_u (choice of this project).
+            "softmax": the two MLPs' outputs go through a softmax over the two gates instead of a
+            sigmoid each, so that they compete and the masks sum to 1 (choice of this project).
             "spatial": as "channel", but each MLP sees every position by itself and gives a mask
             of M's size; the authors' notes plan such a variant.
             "none": no split, M_u = M and M_n = 0; for ablations without a gate.
@@ -40,23 +45,34 @@ class Disentanglement(nn.Module):
     def __init__(self, channels: int, gate: str = "channel", hidden: int = 128):
         super().__init__()
         self.gate = choose("disentanglement.gate", gate, GATES)
+        at_least("disentanglement.hidden", hidden, 1)
         if gate != "none":
             self.useful_gate = _perceptron(channels, hidden)
-        if gate in ("channel", "spatial"):
+        if gate in ("channel", "softmax", "spatial"):
             self.noisy_gate = _perceptron(channels, hidden)
 
-    def forward(self, motion: Tensor) -> Disentangled:
-        """`[B, C, h, w]` -> `Disentangled`."""
+    def forward(self, motion: Tensor, noisy: bool = True) -> Disentangled:
+        """`[B, C, h, w]` -> `Disentangled`; without its noisy half, which the loss alone reads, if
+        not `noisy`."""
+        useful_mask, noisy_mask = self._masks(motion, noisy)
+        useful = motion if self.gate == "none" else useful_mask * motion
+        if not noisy:
+            return Disentangled(useful, useful_mask)
+        return Disentangled(useful, useful_mask, noisy_mask * motion, noisy_mask)
+
+    def _masks(self, motion: Tensor, noisy: bool) -> tuple[Tensor, Tensor | None]:
         if self.gate == "none":
             ones = motion.new_ones(*motion.shape[:2], 1, 1)
-            return Disentangled(motion, torch.zeros_like(motion), ones, torch.zeros_like(ones))
+            return ones, torch.zeros_like(ones)
         seen = motion if self.gate == "spatial" else motion.mean(dim=(2, 3), keepdim=True)
+        if self.gate == "softmax":
+            both = torch.stack([self.useful_gate(seen), self.noisy_gate(seen)])
+            useful_mask, noisy_mask = torch.softmax(both, dim=0)
+            return useful_mask, noisy_mask
         useful_mask = torch.sigmoid(self.useful_gate(seen))
         if self.gate == "complementary":
-            noisy_mask = 1 - useful_mask
-        else:
-            noisy_mask = torch.sigmoid(self.noisy_gate(seen))
-        return Disentangled(useful_mask * motion, noisy_mask * motion, useful_mask, noisy_mask)
+            return useful_mask, 1 - useful_mask
+        return useful_mask, torch.sigmoid(self.noisy_gate(seen)) if noisy else None
 
 
 def _perceptron(channels: int, hidden: int) -> nn.Sequential:

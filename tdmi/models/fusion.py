@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from tdmi.models.layers import BasicBlock, initialise, residual_chain
 from tdmi.models.method import Start
+from tdmi.options import at_least
 
 
 class Fusion(nn.Module):
@@ -19,6 +20,8 @@ class Fusion(nn.Module):
     the visual feature, `ReLU(visual + chain(concatenation))`, and its last norm begins at zero. As
     the visual feature comes from a ReLU, the fused feature equals it at the beginning, and the 1x1
     head of the single-frame model can read it.
+
+    Raises UserError if `blocks` is not a whole number of at least 1.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class Fusion(nn.Module):
         start: Start = "single_frame",
     ) -> None:
         super().__init__()
+        at_least("fusion_blocks", blocks, 1)
         self.onto_visual = start == "single_frame"
         channels = motion_channels + visual_channels
         if self.onto_visual:

@@ -4,7 +4,8 @@
     M --Disentanglement--> useful M_u, noisy M_n          (M_n serves the loss alone)
     M_u + visual feature of the key frame --Fusion--> fused --head--> heatmaps
 
-This is the published variant "TDMI", whose visual feature is the key frame's deepest one.
+This is the published variant "TDMI", whose visual feature is the key frame's deepest one; for
+"TDMI-ST" see `tdmi.models.tdmi_st`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from tdmi.errors import UserError
@@ -71,9 +73,14 @@ class TDMI(PoseMethod):
             loss_factor=loss_factor,
             loss_foreground=loss_foreground,
         )
+        if not isinstance(backbone, HRNet):
+            raise UserError(
+                f"option backbone: found {type(backbone).__name__}, expected an HRNet, whose "
+                "features of all depths have one size"
+            )
         channels = backbone.channels
         encoder = {"depths": backbone.depths, **(encoder or {})}
-        fixed = (channels, len(self.window), self.key, start)
+        fixed = (channels, len(self.window), self.key, start, backbone.stem_channels)
         self.encoder = build("encoder", TemporalDifferenceEncoder, encoder, *fixed)
         if self.encoder.depths[-1] > backbone.depths[-1]:
             raise UserError(
@@ -97,18 +104,26 @@ class TDMI(PoseMethod):
         """`frames` [B, T, 3, H, W]; `offsets` [B, T] plays no part.
 
         `terms`: motion, useful, noisy, visual, fused [B, C, H/4, W/4], and the gates' masks
-        useful_mask, noisy_mask in 0..1.
+        useful_mask, noisy_mask in 0..1. Under `torch.inference_mode` the noisy part, which the
+        loss alone reads, is not computed and its two terms are missing.
         """
         deepest = self.backbone.depths[-1]
-        depths = self.encoder.depths
+        depths = self.encoder.backbone_depths
         *shallow, last = self.features(frames, tuple(sorted({*depths, deepest})))
-        visual = last[:, self.key]
-        motion = self.encoder([*shallow, last][: len(depths)], visual)
-        parts = self.disentanglement(motion)
+        key = last[:, self.key]
+        visual = self.visual_feature(last, key)
+        motion = self.encoder([*shallow, last][: len(depths)], key)
+        parts = self.disentanglement(motion, noisy=not torch.is_inference_mode_enabled())
         fused = self.fusion(parts.useful, visual)
-        terms = {"motion": motion, "visual": visual, "fused": fused, **parts._asdict()}
+        masked = {name: value for name, value in parts._asdict().items() if value is not None}
+        terms = {"motion": motion, "visual": visual, "fused": fused, **masked}
         head = self.head if self.fused_head is None else self.fused_head
         return PoseOutput(head(fused), terms)
+
+    def visual_feature(self, deepest: Tensor, key: Tensor) -> Tensor:
+        """What the motion is fused with, `[B, C, h, w]`, given the deepest features of the window
+        `[B, T, C, h, w]` and of the key frame `[B, C, h, w]`: here simply the latter."""
+        return key
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
         """The heatmap error and one scalar `mi_<term>` per mutual-information term."""
@@ -119,11 +134,25 @@ class TDMI(PoseMethod):
         return super().loss(output, target) | penalties
 
     def monitor(self, output: PoseOutput) -> dict[str, float]:
-        """Signs of collapse: mean of each gate's mask, and its spread over channels (0 = a gate
-        that no longer chooses)."""
+        """Signs of collapse, from the gates' masks (in 0..1) and the features.
+
+        Per gate: the mask's mean; its spread over channels (0 = a gate that no longer chooses);
+        the share of it that is saturated, within 0.05 of 0 or 1. Then the mean distance of the two
+        masks (0 = both choose the same), and the useful motion's root mean square over that of the
+        visual feature (0 = the method has fallen back to a single frame).
+        """
+        terms = {name: value.detach().float() for name, value in output.terms.items()}
         values = {}
         for part in ("useful", "noisy"):
-            mask = output.terms[f"{part}_mask"].detach().float().mean(dim=(2, 3))
-            values[f"mask_{part}_mean"] = float(mask.mean())
-            values[f"mask_{part}_spread"] = float(mask.std(dim=1, correction=0).mean())
-        return values
+            mask = terms[f"{part}_mask"]
+            over_space = mask.mean(dim=(2, 3))
+            values[f"mask_{part}_mean"] = float(over_space.mean())
+            values[f"mask_{part}_spread"] = float(over_space.std(dim=1, correction=0).mean())
+            saturated = (mask < 0.05) | (mask > 0.95)
+            values[f"mask_{part}_saturated"] = float(saturated.float().mean())
+        distance = (terms["useful_mask"] - terms["noisy_mask"]).abs().mean()
+        useful, visual = (terms[name].square().mean().sqrt() for name in ("useful", "visual"))
+        return values | {
+            "mask_distance": float(distance),
+            "useful_over_visual": float(useful / visual.clamp(min=1e-12)),
+        }

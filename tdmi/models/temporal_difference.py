@@ -12,19 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from tdmi.errors import UserError
-from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.layers import conv_norm, initialise, residual_chain
 from tdmi.models.method import Start
-from tdmi.options import choose
+from tdmi.models.modulation import SpatialModulation, checked_groups
+from tdmi.options import at_least, choose
 
 DIFFERENCES = ("consecutive", "to_key", "none")
 GUIDANCES = ("difference", "key_and_difference")
-MASK_ACTIVATIONS = ("sigmoid", "none")
+GUIDANCE_BLOCKS = ("separate", "shared")
 ACCUMULATIONS = ("conv", "residual")
-
-OPEN_MASK = 2.0
-"""Bias that opens a sigmoid mask to 0.88, where its slope is still a tenth (choice of this project;
-a mask begins open so that the first motion features are those of an ordinary convolution)."""
+FIRST_STAGES = ("transition1", "layer1")
 
 
 def temporal_differences(
@@ -36,6 +33,9 @@ def temporal_differences(
     kind "to_key": F[k] - F[key] for every k but the key frame's index (default: the
     middle one), `[B, T-1, C, h, w]`.
     kind "none": the features themselves, `[B, T, C, h, w]`, to measure what subtraction is worth.
+
+    Optical flow in the place of differences is another method with another encoder, in the authors'
+    own comparison as here: see the baselines.
     """
     choose("encoder.difference", kind, DIFFERENCES)
     if kind == "consecutive":
@@ -45,63 +45,6 @@ def temporal_differences(
         others = torch.cat([features[:, :key], features[:, key + 1 :]], dim=1)
         return others - features[:, key : key + 1]
     return features
-
-
-class SpatialModulation(nn.Module):
-    """Deformable convolution of a stage's motion feature, steered by a guidance feature.
-
-    From the guidance `[B, G, h, w]`, a residual block and a 3x3 convolution give the sampling
-    offsets (px of the feature map) and another convolution the modulation masks; the modulated
-    deformable convolution (3x3, dilation 1, with bias) then maps `[B, C, h, w]` to the same shape.
-
-    Args:
-        channels: C, divisible by `offset_groups`. guidance_channels: G.
-        separate: one residual block each for offsets and masks, instead of one shared.
-        offset_groups, mask_activation, offset_dilation, start: see `TemporalDifferenceEncoder`.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        guidance_channels: int,
-        separate: bool,
-        offset_groups: int,
-        mask_activation: str,
-        offset_dilation: int,
-        start: Start,
-    ):
-        super().__init__()
-        self.offset_block = residual_chain(guidance_channels, channels, 1)
-        self.mask_block = residual_chain(guidance_channels, channels, 1) if separate else None
-        like = {"kernel_size": 3, "padding": offset_dilation, "dilation": offset_dilation}
-        self.offset = nn.Conv2d(channels, 2 * 9 * offset_groups, **like)
-        self.mask = nn.Conv2d(channels, 9 * offset_groups, **like)
-        self.mask_activation = mask_activation
-        self.deform = DeformableConv2d(channels, channels, 3, padding=1)
-        self._initialise(start)
-
-    def forward(self, motion: Tensor, guidance: Tensor) -> Tensor:
-        x = self.offset_block(guidance)
-        offset = self.offset(x)
-        mask = self.mask(x if self.mask_block is None else self.mask_block(guidance))
-        if self.mask_activation == "sigmoid":
-            mask = torch.sigmoid(mask)
-        return self.deform(motion, offset, mask)
-
-    def _initialise(self, start: Start) -> None:
-        """Offsets begin near zero (deviation 0.001, as in the review-time code).
-
-        Without a sigmoid the published masks begin near 0, so that almost nothing passes at first;
-        with start="single_frame" they begin near 1.
-        """
-        initialise(self, std=0.001 if start == "paper" else None)
-        for conv in (self.offset, self.mask):
-            nn.init.normal_(conv.weight, std=0.001)
-        if self.mask_activation == "sigmoid":
-            nn.init.constant_(self.mask.bias, OPEN_MASK)
-        elif start == "single_frame":
-            nn.init.ones_(self.mask.bias)
-        nn.init.zeros_(self.deform.bias)
 
 
 class TemporalDifferenceEncoder(nn.Module):
@@ -114,13 +57,18 @@ class TemporalDifferenceEncoder(nn.Module):
         channels: C of every depth's features. frames: T. key: index of the key frame in 0..T-1.
         start: "paper" draws all convolutions with deviation 0.001 (review-time code);
             "single_frame" uses He's initialisation, since the fusion then holds the motion back.
+        stem_channels: channels of the backbone's first layer, for first_stage="layer1".
         depths: the backbone's depths to use, ascending, each 1..4.
         blocks: residual blocks of depths 1, 2, 3, 4 (paper's figure: 3, 3, hidden, 2; the review-
             time code: 2 each).
+        first_stage: what depth 1 reads: "transition1" = the first transition's highest-resolution
+            branch, or "layer1" = the first layer's output, reduced to C by a 1x1 convolution.
         difference: see `temporal_differences`.
-        guidance: what steers offsets and masks: "difference" = D^j, with separate residual blocks
-            for the two (paper), or "key_and_difference" = the key frame's deepest feature beside
-            D^j, with one shared block (review-time code).
+        guidance: what steers offsets and masks: "difference" = D^j (paper), or
+            "key_and_difference" = the key frame's deepest feature beside D^j (review-time code).
+        guidance_blocks: residual blocks on the guidance, "separate" for offsets and masks or one
+            "shared" by both; by default as the guidance's source has it, separate for "difference",
+            shared for "key_and_difference".
         offset_groups: groups of channels with their own offsets and masks; by default groups of
             four channels, the review-time code's 12 at 48 channels.
         mask_activation: "sigmoid" (deformable convolution v2) or "none" (review-time code).
@@ -138,35 +86,49 @@ class TemporalDifferenceEncoder(nn.Module):
         frames: int,
         key: int,
         start: Start = "single_frame",
+        stem_channels: int = 256,
         depths: Sequence[int] = (1, 2, 3, 4),
         blocks: Sequence[int] = (3, 3, 2, 2),
+        first_stage: str = "transition1",
         difference: str = "consecutive",
         guidance: str = "difference",
+        guidance_blocks: str | None = None,
         offset_groups: int | None = None,
         mask_activation: str = "sigmoid",
         offset_dilation: int = 3,
         accumulation: str = "conv",
     ):
         super().__init__()
+        choose("encoder.first_stage", first_stage, FIRST_STAGES)
         self.difference = choose("encoder.difference", difference, DIFFERENCES)
         self.guidance = choose("encoder.guidance", guidance, GUIDANCES)
-        choose("encoder.mask_activation", mask_activation, MASK_ACTIVATIONS)
+        if guidance_blocks is None:
+            guidance_blocks = "separate" if guidance == "difference" else "shared"
+        choose("encoder.guidance_blocks", guidance_blocks, GUIDANCE_BLOCKS)
         choose("encoder.accumulation", accumulation, ACCUMULATIONS)
-        offset_groups = channels // 4 if offset_groups is None else offset_groups
-        _check_numbers(channels, frames, depths, blocks, offset_groups)
+        offset_groups = checked_groups(
+            "encoder", channels, offset_groups, mask_activation, offset_dilation
+        )
+        _check_numbers(frames, depths, blocks)
+        if first_stage == "layer1" and depths[0] != 1:
+            raise UserError(
+                f"option encoder.first_stage: found layer1 for depths {tuple(depths)}, expected "
+                "depth 1 among them, the only one that it changes"
+            )
         self.key = key
         self.depths = tuple(depths)
         maps = frames if difference == "none" else frames - 1
         self.intra_stage = nn.ModuleList(
             residual_chain(maps * channels, channels, blocks[depth - 1]) for depth in self.depths
         )
-        initialise(self, std=0.001 if start == "paper" else None)
+        std = 0.001 if start == "paper" else None
+        initialise(self, std)
         guided_by_key = guidance == "key_and_difference"
         self.modulation = nn.ModuleList(
             SpatialModulation(
                 channels,
                 2 * channels if guided_by_key else channels,
-                separate=not guided_by_key,
+                guidance_blocks,
                 offset_groups=offset_groups,
                 mask_activation=mask_activation,
                 offset_dilation=offset_dilation,
@@ -177,16 +139,30 @@ class TemporalDifferenceEncoder(nn.Module):
         self.accumulation = nn.ModuleList(
             _merge(accumulation, channels, first=i == 0) for i in range(len(self.depths))
         )
-        initialise(self.accumulation, std=0.001 if start == "paper" else None)
+        initialise(self.accumulation, std)
+        self.reduction = None
+        if first_stage == "layer1":
+            self.reduction = nn.Conv2d(stem_channels, channels, 1, bias=False)
+            initialise(self.reduction, std)
+
+    @property
+    def backbone_depths(self) -> tuple[int, ...]:
+        """The depths to ask of `HRNet.forward`: `depths`, or 0 in place of 1 for "layer1"."""
+        return self.depths if self.reduction is None else (0, *self.depths[1:])
 
     def forward(self, features: Sequence[Tensor], visual: Tensor) -> Tensor:
         """Motion feature M `[B, C, h, w]`.
 
         Args:
-            features: one `[B, T, C, h, w]` per entry of `depths`, in that order.
+            features: one `[B, T, C, h, w]` per entry of `backbone_depths`, in that order (depth 0:
+                `stem_channels` instead of C).
             visual: the key frame's deepest feature `[B, C, h, w]`; read only by the guidance
                 "key_and_difference".
         """
+        if self.reduction is not None:
+            first = features[0]
+            reduced = self.reduction(first.flatten(0, 1)).unflatten(0, first.shape[:2])
+            features = [reduced, *features[1:]]
         total = torch.zeros_like(visual)
         for x, chain, modulate, merge in zip(
             features, self.intra_stage, self.modulation, self.accumulation, strict=True
@@ -205,20 +181,22 @@ def _merge(kind: str, channels: int, first: bool) -> nn.Module:
     return nn.Identity() if first else residual_chain(channels, channels, 1)
 
 
-def _check_numbers(
-    channels: int, frames: int, depths: Sequence[int], blocks: Sequence[int], offset_groups: int
-) -> None:
+def _check_numbers(frames: int, depths: Sequence[int], blocks: Sequence[int]) -> None:
     if frames < 2:
         raise UserError(f"option window: found {frames} frame, expected 2 or more for differences")
-    if not depths or list(depths) != sorted(set(depths)):
-        raise UserError(f"option encoder.depths: found {tuple(depths)}, expected ascending depths")
-    if min(depths) < 1 or max(depths) > len(blocks) or min(blocks) < 1:
+    for name, values in (("depths", depths), ("blocks", blocks)):
+        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+            raise UserError(
+                f"option encoder.{name}: found {values!r}, expected a list of whole numbers"
+            )
+        for value in values:
+            at_least(f"encoder.{name}", value, 1)
+    if list(depths) != sorted(set(depths)) or depths[-1] > 4:
+        raise UserError(
+            f"option encoder.depths: found {tuple(depths)}, expected ascending numbers of 1 to 4"
+        )
+    if depths[-1] > len(blocks):
         raise UserError(
             f"option encoder.blocks: found {tuple(blocks)} for depths {tuple(depths)}, expected "
-            "one number of at least 1 for every depth up to the deepest"
-        )
-    if offset_groups < 1 or channels % offset_groups:
-        raise UserError(
-            f"option encoder.offset_groups: found {offset_groups}, expected a divisor of the "
-            f"backbone's {channels} channels"
+            "one number for every depth up to the deepest"
         )

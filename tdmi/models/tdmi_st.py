@@ -1,0 +1,118 @@
+"""TDMI-ST: TDMI whose visual feature is gathered over the whole window, aligned to the key frame.
+
+The published name and the authors' review-time code tell what it is: the local alignment of
+FAMI-Pose (Liu et al., CVPR 2022) without that method's global one.
+
+    deepest features of the neighbours --gather--> X        (one feature)
+    X + key frame's --combine--> guidance --refine x 2--> guidance
+    X --deform by guidance--> --deform by itself--> aligned X
+    aligned X + key frame's --Fusion--> visual feature A, which takes the key frame's place in TDMI
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tdmi.models.fusion import Fusion
+from tdmi.models.hrnet import HRNet
+from tdmi.models.layers import initialise, residual_chain
+from tdmi.models.method import Start
+from tdmi.models.modulation import SpatialModulation, checked_groups
+from tdmi.models.tdmi import TDMI
+from tdmi.options import build
+
+
+class SequenceAlignment(nn.Module):
+    """Deepest features of a window `[B, T, C, h, w]` -> spatio-temporal feature `[B, C, h, w]`.
+
+    Args:
+        channels: C. frames: T, at least 2. key: index of the key frame.
+        start: with "single_frame" the result equals the key frame's feature until the first step
+            (see `Fusion`); "paper" draws convolutions with deviation 0.001.
+        offset_groups: of all four deformable convolutions; by default groups of four channels.
+        mask_activation: "sigmoid" (as in the encoder) or "none" (review-time code).
+        offset_dilation: of the deformable convolutions and of those for offsets and masks (both 3
+            in the review-time code).
+
+    Raises:
+        UserError: a choice that is not one of those.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        frames: int,
+        key: int,
+        start: Start = "single_frame",
+        offset_groups: int | None = None,
+        mask_activation: str = "sigmoid",
+        offset_dilation: int = 3,
+    ) -> None:
+        super().__init__()
+        groups = checked_groups(
+            "alignment", channels, offset_groups, mask_activation, offset_dilation
+        )
+        self.key = key
+        self.gather = residual_chain((frames - 1) * channels, channels, 2)
+        self.combine = residual_chain(2 * channels, channels, 1)
+        for part in (self.gather, self.combine):
+            initialise(part, std=0.001 if start == "paper" else None)
+
+        def deformed() -> SpatialModulation:
+            return SpatialModulation(
+                channels,
+                channels,
+                "none",
+                groups,
+                mask_activation,
+                offset_dilation,
+                start,
+                dilation=offset_dilation,
+            )
+
+        self.refine = nn.ModuleList(deformed() for _ in range(2))
+        self.align = nn.ModuleList(deformed() for _ in range(2))
+        self.fusion = Fusion(channels, channels, 3, start)
+
+    def forward(self, features: Tensor, visual: Tensor) -> Tensor:
+        """`features` of all frames; `visual` `[B, C, h, w]` the key frame's among them."""
+        others = torch.cat([features[:, : self.key], features[:, self.key + 1 :]], dim=1)
+        x = self.gather(others.flatten(1, 2))
+        guidance = self.combine(torch.cat([x, visual], dim=1))
+        for modulate in self.refine:
+            guidance = modulate(guidance, guidance)
+        by_guidance, by_itself = self.align
+        x = by_guidance(x, guidance)
+        x = by_itself(x, x)
+        return self.fusion(x, visual)
+
+
+class TDMIST(TDMI):
+    """TDMI with `SequenceAlignment` in the place of the key frame's deepest feature.
+
+    The encoder's guidance still reads the key frame's own feature, as in the review-time code.
+
+    Args:
+        backbone, joints: see `TDMI`.
+        alignment: options of `SequenceAlignment`.
+        options: all other options of `TDMI`.
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        alignment: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        build("of TDMI-ST (beside alignment)", super().__init__, options, backbone, joints)
+        fixed = (backbone.channels, len(self.window), self.key, self.start)
+        self.alignment = build("alignment", SequenceAlignment, alignment, *fixed)
+
+    def visual_feature(self, deepest: Tensor, key: Tensor) -> Tensor:
+        return self.alignment(deepest, key)
