@@ -1,0 +1,159 @@
+"""`tdmi compare`, and intervals and slices through `tdmi evaluate`, from files to JSON."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from golden_evaluation import cases, write_back
+
+from tdmi.cli import main
+from tdmi.commands.compare import sentence
+from tdmi.datasets.parsing import video_files
+from tdmi.datasets.posetrack import read_folder
+from tdmi.evaluation.average_precision import average_precision, combine, evaluate
+from tdmi.evaluation.significance import Difference
+from tdmi.skeletons import POSETRACK17
+
+CASE = cases("poseval")["m_medium_pt18"]
+COLUMNS = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Ground truth, predictions, and predictions of which some people are moved away."""
+    truth, good = write_back(CASE, tmp_path)
+    bad = tmp_path / "bad"
+    shutil.copytree(good, bad)
+    for path in bad.iterdir():
+        content = json.loads(path.read_text())
+        for person in content["annotations"][::3]:
+            person["keypoints"] = [
+                value + 500 * (k % 3 == 0) for k, value in enumerate(person["keypoints"])
+            ]
+        path.write_text(json.dumps(content))
+    return truth, good, bad
+
+
+def compare(tmp_path, truth, a, b, *options) -> dict:
+    arguments = ["compare", "--gt", truth, "--a", *a, "--b", *b, "--out", tmp_path / "c.json"]
+    assert main([str(argument) for argument in [*arguments, *options]]) == 0
+    return json.loads((tmp_path / "c.json").read_text())
+
+
+def total(truth, predictions) -> float:
+    names = video_files(truth)
+    sides = (read_folder(folder, names, POSETRACK17) for folder in (truth, predictions))
+    return average_precision(combine(evaluate(*sides).values())).ap[-1]
+
+
+def test_difference_interval_and_sentence(folders, tmp_path, capsys):
+    truth, good, bad = folders
+    found = compare(tmp_path, truth, [good], [bad], "--resamples", 200)
+    expected = [total(truth, side) for side in (good, bad)]
+    assert [found["ap"][side]["total"] for side in "ab"] == pytest.approx(expected, abs=1e-9)
+    assert found["difference"]["total"] == pytest.approx(expected[0] - expected[1], abs=1e-9)
+    assert set(found["difference"]) == set(found["interval"]["difference"]) == COLUMNS
+    low, high = found["interval"]["difference"]["total"]
+    assert low < found["difference"]["total"] < high
+    videos = len(list(truth.iterdir()))
+    assert found["videos"] == videos and found["mixtures"] == min(2**videos, 200)
+    assert 2 / 2**videos <= found["p_value"] <= 1
+    out = capsys.readouterr().out
+    assert found["verdict"] == out.splitlines()[-1]
+    assert f"AP {expected[0]:.2f} and {expected[1]:.2f}" in found["verdict"]
+    assert re.search(rf"^total +\+{found['difference']['total']:.2f}", out, re.MULTILINE)
+
+
+def test_a_method_against_itself(folders, tmp_path):
+    truth, good, _ = folders
+    found = compare(tmp_path, truth, [good], [good], "--resamples", 50, "--quiet")
+    assert set(found["difference"].values()) == {0.0} and found["p_value"] == 1.0
+    assert found["interval"]["difference"]["total"] == [0.0, 0.0]
+    assert found["verdict"].startswith("no difference between a and b is shown")
+
+
+def test_several_runs_and_the_same_bytes_again(folders, tmp_path, capsys):
+    truth, good, bad = folders
+    options = ("--resamples", 50, "--seed", 3, "--quiet")
+    found = compare(tmp_path, truth, [good, bad], [bad], *options)
+    first = (tmp_path / "c.json").read_bytes()
+    mean = (total(truth, good) + total(truth, bad)) / 2
+    assert found["ap"]["a"]["total"] == pytest.approx(mean, abs=1e-9)
+    assert found["a"] == {"runs": 2, "predictions": [str(good), str(bad)]}
+    compare(tmp_path, truth, [good, bad], [bad], *options)
+    assert (tmp_path / "c.json").read_bytes() == first
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_protocol_of_posetrack21(folders, tmp_path):
+    truth, good, bad = folders
+    options = ("--protocol", "posetrack21", "--resamples", 20, "--quiet")
+    found = compare(tmp_path, truth, [good], [bad], *options)
+    assert found["protocol"] == "posetrack21" and found["difference"]["total"] > 0
+
+
+def known(estimate: float, spread: float, p: float) -> Difference:
+    return Difference(
+        a=np.array([50 + estimate]),
+        b=np.array([50.0]),
+        estimate=np.array([estimate]),
+        replicates=estimate + spread * np.linspace(-1, 1, 1001)[:, None],
+        p_value=p,
+        mixtures=1000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (known(2, 1, 0.01), "a is better than b: AP 52.00 and 50.00, a minus b +2.00 points"),
+        (known(-2, 1, 0.01), "b is better than a"),
+        (known(2, 1, 0.06), "undecided between a and b"),
+        (known(2, 9, 0.01), "undecided between a and b"),
+        (known(2, 9, 0.60), "no difference between a and b is shown"),
+    ],
+)
+def test_verdicts(found, verdict):
+    assert sentence(found, 100, [3, 3]).startswith(verdict)
+
+
+def test_verdicts_say_what_they_cannot_know():
+    assert "single run" in sentence(known(2, 1, 0.01), 100, [3, 1])
+    assert "single run" not in sentence(known(2, 1, 0.01), 100, [3, 2])
+    # Of the 16 ways to exchange 4 videos two are as far apart as the real one at least.
+    assert "p cannot be below 0.125" in sentence(known(2, 1, 0.125), 4, [3, 3])
+    assert "cannot" not in sentence(known(2, 1, 0.03), 6, [3, 3])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--a": ["gt/nowhere"]}, r"--a: .*nowhere: no such folder"),
+        ({"--b": ["pred", "pred"]}, r"--b: .*pred: given twice"),
+        ({"--resamples": ["0"]}, "--resamples: found 0"),
+        ({"--seed": ["-1"]}, "--seed: found -1"),
+        ({"--out": ["gt"]}, "--out is a folder"),
+    ],
+)
+def test_unusable_arguments_are_refused_in_one_line(
+    change, message, folders, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = {"--gt": ["gt"], "--a": ["pred"], "--b": ["bad"], "--out": ["c.json"]} | change
+    flat = [word for option, values in arguments.items() for word in (option, *values)]
+    assert main(["compare", *flat]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(message, line)
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_missing_videos_are_named(folders, tmp_path, capsys):
+    truth, good, bad = folders
+    gone = sorted(bad.iterdir())[0]
+    gone.unlink()
+    arguments = ["compare", "--gt", truth, "--a", good, "--b", bad, "--out", tmp_path / "c.json"]
+    assert main([str(argument) for argument in arguments]) == 2
+    assert str(gone) in capsys.readouterr().err
