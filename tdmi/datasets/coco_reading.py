@@ -6,6 +6,7 @@ each form means by its joint flags, videos and boxes is said in the form's own m
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tdmi.datasets.parsing import (
     describe,
     flags,
     member,
+    number_list,
     number_rows,
     numbers,
     objects,
@@ -106,7 +108,7 @@ def frame_columns(images: list[dict], place: Place) -> dict[str, Any]:
         "frame_id": whole_numbers(images, "id", place),
         "frame_size": np.stack(sides, axis=1),
         "frame_boxed": np.array([bool(flag) for flag in boxed], dtype=bool),
-        "ignore_regions": [_regions(image, place, i) for i, image in enumerate(images)],
+        "ignore_regions": _regions(images, place),
     }
 
 
@@ -127,24 +129,37 @@ def labelled_frames(images: list[dict], listed: np.ndarray, place: Place) -> np.
     return np.array([there if flag is None else flag for flag, there in pairs], dtype=bool)
 
 
-def _regions(image: dict, place: Place, row: int) -> list[np.ndarray]:
-    """Polygons [P, 2] of one image; none unless both coordinate lists are there."""
+def _regions(images: list[dict], place: Place) -> list[list[np.ndarray]]:
+    """Polygons [P, 2] of each image; none unless both coordinate lists are there."""
+    polygons = [_polygons(image, place, i) for i, image in enumerate(images)]
+    flat = [polygon for of_image in polygons for polygon in of_image]
+    sides = [number_list(list(chain.from_iterable(p[side] for p in flat))) for side in (0, 1)]
+    if any(side is None for side in sides):
+        for i, of_image in enumerate(polygons):
+            for k, (x, y) in enumerate(of_image):
+                numbers(x, None, f"{place(i)}: ignore_regions_x[{k}]")
+                numbers(y, None, f"{place(i)}: ignore_regions_y[{k}]")
+    ends = np.cumsum([len(x) for x, _ in flat])
+    corners = iter(np.split(np.stack(sides, axis=1), ends[:-1]))
+    return [[next(corners) for _ in of_image] for of_image in polygons]
+
+
+def _polygons(image: dict, place: Place, row: int) -> list[tuple[list, list]]:
+    """Coordinate lists x and y, equally long, of each polygon of one image."""
     if image.get("ignore_regions_x") is None or image.get("ignore_regions_y") is None:
         return []
-    where = place(row)
-    xs = member(image, "ignore_regions_x", list, where)
-    ys = member(image, "ignore_regions_y", list, where)
+    xs = member(image, "ignore_regions_x", list, place(row))
+    ys = member(image, "ignore_regions_y", list, place(row))
     if len(xs) != len(ys):
         raise UserError(
-            f"{where}: {len(xs)} polygons in ignore_regions_x, {len(ys)} in ignore_regions_y, "
-            f"expected as many; {REGENERATE}"
+            f"{place(row)}: {len(xs)} polygons in ignore_regions_x, {len(ys)} in "
+            f"ignore_regions_y, expected as many; {REGENERATE}"
         )
-    polygons = []
     for k, (x, y) in enumerate(zip(xs, ys, strict=True)):
-        row_x = numbers(x, None, f"{where}: ignore_regions_x[{k}]")
-        row_y = numbers(y, len(row_x), f"{where}: ignore_regions_y[{k}]")
-        polygons.append(np.stack([row_x, row_y], axis=1))
-    return polygons
+        if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y):
+            row_x = numbers(x, None, f"{place(row)}: ignore_regions_x[{k}]")
+            numbers(y, len(row_x), f"{place(row)}: ignore_regions_y[{k}]")
+    return list(zip(xs, ys, strict=True))
 
 
 def person_columns(

@@ -60,9 +60,9 @@ def numbers(value: Any, count: int | None, where: str) -> np.ndarray:
     wanted = "numbers" if count is None else f"{count} numbers"
     if not isinstance(value, list) or (count is not None and len(value) != count):
         raise UserError(f"{where}: found {describe(value)}, expected {wanted}; {REGENERATE}")
-    flat = _floats(value)
+    flat = number_list(value)
     if flat is None:
-        odd = next(v for v in value if _floats([v]) is None)
+        odd = next(v for v in value if number_list([v]) is None)
         raise UserError(
             f"{where}: found {describe(odd)} among the numbers, expected {wanted}; {REGENERATE}"
         )
@@ -79,7 +79,7 @@ def number(value: Any, where: str) -> float:
     raise UserError(f"{where}: found {describe(value)}, expected a number; {REGENERATE}")
 
 
-def _floats(values: list) -> np.ndarray | None:
+def number_list(values: list) -> np.ndarray | None:
     """Numbers as float64; None if anything else is among them, or one beyond float64's range."""
     if set(map(type, values)) <= {int, float}:
         with suppress(OverflowError):
@@ -139,7 +139,7 @@ def real_numbers(
     values = [record.get(key) for record in records]
     if missing is not None:
         values = [missing if value is None else value for value in values]
-    flat = _floats(values)
+    flat = number_list(values)
     if flat is not None:
         return flat
     return np.array([number(value, f"{place(i)}: {key}") for i, value in enumerate(values)])
@@ -154,10 +154,12 @@ def number_rows(
     """
     rows = [record.get(key) for record in records]
     if missing is not None:
+        if not any(rows):
+            return np.full((len(rows), count), missing, dtype=np.float64)
         blank = [missing] * count
         rows = [row or blank for row in rows]
     if set(map(type, rows)) <= {list} and set(map(len, rows)) <= {count}:
-        flat = _floats(list(chain.from_iterable(rows)))
+        flat = number_list(list(chain.from_iterable(rows)))
         if flat is not None:
             return flat.reshape(-1, count)
     if missing is None:

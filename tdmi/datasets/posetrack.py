@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tdmi.annotations import Annotations, concatenate, on_skeleton
-from tdmi.datasets import posetrack17, posetrack17_matlab, posetrack18
+from tdmi.datasets import posetrack17, posetrack18
 from tdmi.errors import UserError
 from tdmi.files import read_json
 from tdmi.skeletons import Skeleton
@@ -20,6 +20,8 @@ def read_video_file(path: Path | str) -> Annotations:
     anything else is the form of 2018 and 2021. HiEve's files, which have that key too, are refused.
     """
     if Path(path).suffix == ".mat":
+        from tdmi.datasets import posetrack17_matlab  # scipy takes half a second
+
         return posetrack17_matlab.read_file(path)
     return parse(read_json(path), path)
 
