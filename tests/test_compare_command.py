@@ -157,3 +157,63 @@ def test_missing_videos_are_named(folders, tmp_path, capsys):
     arguments = ["compare", "--gt", truth, "--a", good, "--b", bad, "--out", tmp_path / "c.json"]
     assert main([str(argument) for argument in arguments]) == 2
     assert str(gone) in capsys.readouterr().err
+
+
+def evaluated(tmp_path, truth, predictions, *options) -> dict:
+    out = tmp_path / "metrics.json"
+    arguments = ["evaluate", "--gt", truth, "--pred", predictions, "--out", out, *options]
+    assert main([str(argument) for argument in arguments]) == 0
+    return json.loads(out.read_text())
+
+
+@pytest.mark.parametrize("protocol", ["poseval", "posetrack21"])
+def test_evaluate_adds_interval_and_slices_and_changes_nothing_else(
+    protocol, folders, tmp_path, capsys
+):
+    truth, _, bad = folders
+    plain = evaluated(tmp_path, truth, bad, "--protocol", protocol)
+    options = ("--protocol", protocol, "--slices", "--bootstrap", 100)
+    found = evaluated(tmp_path, truth, bad, *options)
+    interval, slices = found.pop("interval"), found.pop("slices")
+    assert found == plain
+    low, high = interval["ap"]["total"]
+    assert low < found["ap"]["total"] < high and interval["resamples"] == 100
+    assert set(interval["ap"]) == COLUMNS
+    assert {"size", "people"} <= set(slices)
+    out = capsys.readouterr().out
+    assert f"95% interval: {low:.1f} to {high:.1f}" in out
+    assert re.search(r"^size +[\d.]+ +\d+ +\d+ ", out, re.MULTILINE)
+
+
+def test_evaluate_slices_by_attributes_of_a_table(folders, tmp_path, capsys):
+    truth, good, _ = folders
+    rows = ["image_id,track_id,glare"]
+    for path in sorted(truth.iterdir()):
+        for number, person in enumerate(json.loads(path.read_text())["annotations"]):
+            rows.append(f"{person['image_id']},{person['track_id']},{number % 2}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    found = evaluated(
+        tmp_path, truth, good, "--slices", "--attributes", tmp_path / "table.csv", "--quiet"
+    )
+    glare = found["slices"]["glare"]
+    assert glare["source"] == "file" and [part["from"] for part in glare["bins"]] == [None, 1.0]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--attributes", "table.csv"), "--attributes goes with --slices"),
+        (("--slices", "--attributes", "none.csv"), "none.csv: no such file"),
+        (("--bootstrap", "0"), "--bootstrap: found 0"),
+        (("--bootstrap", "5", "--seed", "-2"), "--seed: found -2"),
+        (("--protocol", "oks", "--slices"), "--slices goes with --protocol poseval or"),
+    ],
+)
+def test_unusable_options_of_evaluate(options, message, folders, tmp_path, capsys):
+    truth, good, _ = folders
+    out = tmp_path / "metrics.json"
+    arguments = ["evaluate", "--gt", truth, "--pred", good, "--out", out, *options]
+    assert main([str(argument) for argument in arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line and not out.exists()

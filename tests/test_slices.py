@@ -184,9 +184,9 @@ def _annotated(people: slices.Owned, part: slices.Bin) -> np.ndarray:
 
 def test_quantile_edges():
     assert slices.quantile_edges(np.arange(101.0)).tolist() == [25, 50, 75]
-    assert slices.quantile_edges(np.array([0.0, 0.2, *[1.0] * 6])).tolist() == [0.8, 1.0]
+    assert slices.quantile_edges(np.array([0.0, 0.2, *[1.0] * 6])).tolist() == [1.0]
     assert slices.quantile_edges(np.array([1.0, 1.0, np.nan])).tolist() == []
-    assert slices.quantile_edges(np.array([0.0, 0.0, 0.0, 4.0])).tolist() == [1.0]
+    assert slices.quantile_edges(np.array([0.0, 0.0, 0.0, 4.0])).tolist() == [4.0]
     assert slices.quantile_edges(np.array([np.nan])).tolist() == []
 
 

@@ -13,7 +13,9 @@ The official table goes to standard output, signs of a mistake go to standard er
 official program ends with an exception on input that can be judged, metrics.json says in "notes"
 what was done instead; --strict-poseval refuses such input. With --cross-check the installed
 official evaluator runs on the same files too; a difference that equal scores do not explain ends
-with status 1. --curves adds PCKh curves and quantiles of the normalised error ("pckh").
+with status 1. --curves adds PCKh curves and quantiles of the normalised error ("pckh"), --slices AP
+by size, speed, crowding, visibility and number of people ("slices"; more with --attributes), and
+--bootstrap a 95% interval of AP from resampling the videos ("interval").
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ _ONLY = {
     "strict_poseval": ("poseval",),
     "cross_check": ("poseval",),
     "curves": ("poseval", "posetrack21"),
+    "slices": ("poseval", "posetrack21"),
+    "attributes": ("poseval", "posetrack21"),
+    "bootstrap": ("poseval", "posetrack21"),
     "jobs": ("poseval", "posetrack21"),
 }
 
@@ -55,6 +60,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--curves", action="store_true", help="also PCKh curves and normalised errors"
     )
+    parser.add_argument(
+        "--slices", action="store_true", help="also AP on parts of the people, by how hard they are"
+    )
+    parser.add_argument(
+        "--attributes",
+        type=Path,
+        metavar="CSV",
+        help="with --slices: table of attributes of the people, or folder of such tables",
+    )
+    parser.add_argument(
+        "--bootstrap",
+        type=int,
+        metavar="N",
+        help="also the 95%% interval of AP, from N resamples of the videos; 1000 are usual",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
     parser.add_argument(
         "--jobs",
         type=int,
@@ -86,8 +107,14 @@ def _refuse_options(args: argparse.Namespace) -> None:
                 f"--{option.replace('_', '-')} goes with --protocol {' or '.join(protocols)}, "
                 f"found {args.protocol}; leave it out"
             )
-    if args.jobs is not None and args.jobs < 1:
-        raise UserError(f"--jobs: found {args.jobs}, expected 1 or more; leave it out")
+    for option in ("jobs", "bootstrap"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            raise UserError(f"--{option}: found {value}, expected 1 or more; leave it out")
+    if args.seed < 0:
+        raise UserError(f"--seed: found {args.seed}, expected 0 or more; leave it out")
+    if args.attributes and not args.slices:
+        raise UserError("--attributes goes with --slices, which is missing; add it")
     if args.out.is_dir():
         raise UserError(f"{args.out}: --out is a folder, expected a file to write; add a name")
 
@@ -99,7 +126,13 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.files import write_json
 
     request = Request(
-        args.gt, args.pred, args.protocol, args.tracking, args.strict_poseval, args.curves
+        args.gt,
+        args.pred,
+        args.protocol,
+        args.tracking,
+        args.strict_poseval,
+        args.curves,
+        args.slices,
     )
     jobs = args.jobs or worthwhile_jobs(inputs.total_size(args.gt, args.pred, names))
     results = list(_progress(args, evaluate_videos(request, names, jobs), "videos", len(names)))
@@ -118,13 +151,56 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
         from tdmi.evaluation import pckh
 
         content["pckh"] = pckh.metrics(pckh.combine(result.curves for result in results))
+    if args.slices:
+        content["slices"] = _slices(args, results)
+    if args.bootstrap:
+        content["interval"] = _interval(args, results)
     write_json(args.out, content)
     if not args.quiet:
         print(table.official_table(scores.ap))
         if tracking:
             print(table.tracking_table(tracking))
+        if args.bootstrap:
+            print(_interval_line(content["interval"]))
+        if args.slices:
+            from tdmi.evaluation import slices
+
+            print(slices.table(content["slices"]))
     if args.cross_check:
         _cross_check(args, names, results)
+
+
+def _slices(args: argparse.Namespace, results: list[VideoResult]) -> dict:
+    from tdmi.datasets.attributes import read_attributes
+    from tdmi.evaluation import slices
+    from tdmi.evaluation.run import SCORES
+
+    people = slices.pool([result.owned for result in results])
+    from_file = {}
+    if args.attributes:
+        from_file = read_attributes(args.attributes, people.image_id, people.track_id)
+    return slices.metrics(people, from_file, SCORES[args.protocol])
+
+
+def _interval(args: argparse.Namespace, results: list[VideoResult]) -> dict:
+    from tdmi.evaluation import significance
+
+    replicates = significance.bootstrap(
+        [result.statistics for result in results],
+        args.bootstrap,
+        args.seed,
+        significance.NEVER_ANNOTATED[args.protocol],
+    )
+    return significance.interval_content(replicates, len(results), args.seed)
+
+
+def _interval_line(interval: dict) -> str:
+    ends = interval["ap"]["total"]
+    found = "undefined" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
+    return (
+        f"Total AP, {interval['level']:.0%} interval: {found} ({interval['videos']} videos, "
+        f"{interval['resamples']} resamples)"
+    )
 
 
 def _notes(request: Request, results: list[VideoResult]) -> list[str]:

@@ -30,7 +30,7 @@ from tdmi.files import read_json
 from tdmi.skeletons import POSETRACK17
 
 if TYPE_CHECKING:
-    from tdmi.evaluation import mota
+    from tdmi.evaluation import mota, slices
 
 
 SCORES = {
@@ -55,6 +55,8 @@ class Request:
     """Look for whatever poseval refuses."""
     curves: bool = False
     """Also PCKh curves."""
+    slices: bool = False
+    """Also whose each prediction is, for AP on parts of the people."""
 
 
 @dataclass
@@ -68,6 +70,7 @@ class VideoResult:
     evidence: suspicions.Evidence
     tracking: mota.Statistics | None = None
     curves: pckh.Statistics | None = None
+    owned: slices.Owned | None = None
     images: tuple[str, str] = ("", "")
     """What identifies the images of the ground truth and of the predictions."""
     misnamed: list[str] = field(default_factory=list)
@@ -150,7 +153,7 @@ def _result(
     """`truth` and `predictions` are those of all frames, judged or not."""
     matches = match_video(video)
     statistics = average_precision.video_statistics(video, matches)
-    tracking = curves = tracking_scores = None
+    tracking = curves = owned = tracking_scores = None
     if request.tracking:
         from tdmi.evaluation import mota  # it imports scipy
 
@@ -158,6 +161,10 @@ def _result(
         tracking_scores = mota.tracking_accuracy(tracking)
     if request.curves:
         curves = pckh.video_statistics(video, matches)
+    if request.slices:
+        from tdmi.evaluation import slices
+
+        owned = slices.own(video, matches, statistics, truth)
     return VideoResult(
         name=video.name,
         statistics=statistics,
@@ -165,6 +172,7 @@ def _result(
         evidence=suspicions.evidence(video, predictions),
         tracking=tracking,
         curves=curves,
+        owned=owned,
         images=(inputs.images_of(truth), inputs.images_of(predictions)),
         misnamed=misnamed_frames(truth, predictions),
     )

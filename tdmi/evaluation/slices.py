@@ -137,12 +137,12 @@ def pool(videos: Sequence[Owned]) -> Owned:
 def quantile_edges(values: np.ndarray, parts: int = PARTS) -> np.ndarray:
     """Values that cut `values` [T] into that many bins of equally many; fewer where they coincide.
 
-    An edge with nobody below it is left out; unknown values are.
+    Every edge is the value of somebody, so that no bin is empty. Unknown values are left out.
     """
     known = values[~np.isnan(values)]
     if not len(known):
         return np.zeros(0)
-    edges = np.unique(np.quantile(known, np.arange(1, parts) / parts))
+    edges = np.unique(np.quantile(known, np.arange(1, parts) / parts, method="higher"))
     return edges[edges > known.min()]
 
 
