@@ -5,17 +5,18 @@ Flowing ConvNets (Pfister, Charles, Zisserman, ICCV 2015) on the shared backbone
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from baselines.flow import DISFlow, FlowEstimator, resize_flow, warp, window_flow
+from baselines.flow import WindowFlow, aligned_to_key
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput, Target
+from tdmi.options import build
 
 Pooling = Literal["learned", "mean", "max"]
 POSEWARPER_WEIGHTS = {0: 0.3, 1: 0.25, 2: 0.1}
@@ -29,8 +30,8 @@ class FlowPooling(PoseMethod):
     `start` matters to the learned pooling: "single_frame" gives the key frame weight 1 and the
     others 0; "paper" begins with PoseWarper's fixed weights 0.3, 0.25, 0.1 for distances 0, 1, 2,
     because Flowing ConvNets does not say how it begins.
-    `flow_preset`: of OpenCV's DIS flow, computed between the crops at their own resolution;
-    `estimator` replaces it by any other.
+    `flow`: options of `WindowFlow`. With its `occlusion`, the key frame's own heatmaps stand in
+    where a neighbour does not show the key frame's pixel, as they do for a missing neighbour.
 
     `freeze_backbone` freezes the head as well, so that the pooling weights alone are trained. If
     it is off, the key frame's own heatmaps get a loss too (the paper's loss on per-frame maps; the
@@ -44,8 +45,7 @@ class FlowPooling(PoseMethod):
         *,
         window: Sequence[int] = (-2, -1, 0, 1, 2),
         pooling: Pooling = "learned",
-        flow_preset: str = "medium",
-        estimator: FlowEstimator | None = None,
+        flow: Mapping[str, Any] | None = None,
         start: Start = "single_frame",
         backbone_norm: BackboneNorm = "frozen",
         freeze_backbone: bool = False,
@@ -65,7 +65,7 @@ class FlowPooling(PoseMethod):
         if pooling not in ("learned", "mean", "max"):
             raise UserError(f"FlowPooling: pooling is {pooling!r}; expected learned, mean or max")
         self.pooling = pooling
-        self.estimator = estimator or DISFlow(flow_preset)
+        self.flow = build("flow", WindowFlow, flow)
         if freeze_backbone:
             self.head.requires_grad_(False)
         if pooling == "learned":
@@ -85,14 +85,12 @@ class FlowPooling(PoseMethod):
     def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
         (features,) = self.features(frames)
-        batch, length = features.shape[:2]
-        heatmaps = self.head(features.flatten(0, 1))
-        flow = window_flow(frames, offsets, self.key, self.estimator).flatten(0, 1)
-        warped = warp(heatmaps, resize_flow(flow, heatmaps.shape[-2:]))
-        return PoseOutput(
-            self._pool(warped.unflatten(0, (batch, length))),
-            {"single_frame": heatmaps.unflatten(0, (batch, length))[:, self.key]},
-        )
+        heatmaps = self.head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        warped, visible = aligned_to_key(heatmaps, self.flow(frames, offsets, self.key))
+        single_frame = heatmaps[:, self.key]
+        if visible is not None:
+            warped = torch.lerp(single_frame.unsqueeze(1), warped, visible)
+        return PoseOutput(self._pool(warped), {"single_frame": single_frame})
 
     def _pool(self, warped: Tensor) -> Tensor:
         """[B, T, J, h, w] -> [B, J, h, w]."""

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from baselines.dcpose import DCPose
+from baselines.flow_fusion import FlowFusion
+from baselines.flow_motion import FlowMotion
 from baselines.flow_pooling import FlowPooling
 from baselines.single_frame import SingleFrame
 from baselines.temporal_concatenation import TemporalConcatenation
@@ -17,6 +19,8 @@ JOINTS = 4
 TEMPORAL = {
     "temporal_concatenation": (TemporalConcatenation, {}),
     "flow_pooling": (FlowPooling, {}),
+    "flow_fusion": (FlowFusion, {}),
+    "flow_motion": (FlowMotion, {}),
     "dcpose": (DCPose, {"channels": 8, "dilations": (1, 3)}),
 }
 METHODS = {"single_frame": (SingleFrame, {}), **TEMPORAL}
@@ -220,7 +224,7 @@ def test_loading_is_strict():
         ({"backbone_norm": "off"}, "option backbone_norm: found 'off'"),
         ({"window": (1, 2)}, "window is"),
         ({"pooling": "median"}, "pooling is 'median'"),
-        ({"flow_preset": "slow"}, "preset is 'slow'"),
+        ({"flow": {"preset": "slow"}}, "option flow.preset: found 'slow'"),
         ({"start": "paper", "window": (-1, 0, 1)}, "(-2, -1, 0, 1, 2)"),
     ],
 )

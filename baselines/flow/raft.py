@@ -1,0 +1,128 @@
+"""RAFT (Teed, Deng, ECCV 2020) as torchvision has it, with weights from a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.flow.estimators import refuse_small
+from tdmi.errors import UserError
+
+PAIRS_AT_ONCE = 32
+"""The correlations of one pair of 384x288 px take 16 MB; this bounds memory whatever the batch."""
+
+
+class RAFTFlow:
+    """torchvision's `raft_small` (1.0 M parameters) or `raft_large` (5.3 M), 12 refinements.
+
+    It runs in float32 on the device of the images and is never trained: its weights are no part of
+    the method that uses it, nor of its checkpoints. Crops need 128 px on each side; sides that are
+    not multiples of 8 are padded to the right and below with the border's values for the
+    computation.
+
+    `weights`: a file with torchvision's weights. Without it they are looked for where torchvision
+    keeps its downloads, and fetched from torchvision's address if `download` allows it.
+
+    Raises:
+        UserError: no weights can be had, or the file does not hold this network's.
+    """
+
+    smallest = 128
+
+    def __init__(
+        self,
+        size: Literal["small", "large"],
+        weights: str | Path | None = None,
+        download: bool = False,
+    ) -> None:
+        from torchvision.models import optical_flow  # a second that other estimators need not wait
+
+        self.name = f"raft_{size}"
+        build = {"small": optical_flow.raft_small, "large": optical_flow.raft_large}[size]
+        published = {
+            "small": optical_flow.Raft_Small_Weights.DEFAULT,
+            "large": optical_flow.Raft_Large_Weights.DEFAULT,
+        }[size]
+        self.network: nn.Module = build()
+        path = (
+            Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
+            if weights is None
+            else Path(weights)
+        )
+        if weights is None and download and not path.is_file():
+            _download(published, path)
+        self._load(path, published.url, by_default=weights is None)
+        self.network.eval().requires_grad_(False)
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        refuse_small(self.name, first, self.smallest)
+        self.network.to(first.device)
+        height, width = first.shape[-2:]
+        padding = (0, -width % 8, 0, -height % 8)
+
+        def prepared(images: Tensor) -> Tensor:
+            return F.pad(images.float() * 2 - 1, padding, mode="replicate")
+
+        with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
+            flow = [
+                self.network(prepared(a), prepared(b))[-1]
+                for a, b in zip(
+                    first.split(PAIRS_AT_ONCE), second.split(PAIRS_AT_ONCE), strict=True
+                )
+            ]
+        return torch.cat(flow)[..., :height, :width]
+
+    def _load(self, path: Path, address: str, by_default: bool) -> None:
+        wanted = f"torchvision's weights of {self.name} from {address}"
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            hint = (
+                "put them there, name another file with flow.weights, or set flow.download: true"
+                if by_default
+                else "put them there or correct flow.weights"
+            )
+            raise UserError(f"{path}: no such file, expected {wanted}; {hint}") from None
+        except Exception as error:  # a damaged file fails in many ways inside torch.load
+            reason = " ".join(str(error).split())[:100]
+            raise UserError(
+                f"{path}: cannot be read as weights ({type(error).__name__}: {reason}), expected "
+                f"{wanted}; fetch the file again"
+            ) from None
+        problem = _misfit(state, self.network.state_dict())
+        if problem:
+            raise UserError(f"{path}: {problem}, expected {wanted}; give that file")
+        self.network.load_state_dict(state)
+
+
+def _download(published, path: Path) -> None:
+    try:
+        published.get_state_dict(progress=sys.stderr.isatty(), check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network or no room; a wrong checksum
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{published.url}: cannot be downloaded ({reason}); fetch it elsewhere and put it at "
+            f"{path}, or name it with flow.weights"
+        ) from None
+
+
+def _misfit(state: object, own: Mapping[str, Tensor]) -> str:
+    """In a few words why `state` is not of the form of `own`; empty if it is."""
+    if not isinstance(state, Mapping):
+        return f"found a {type(state).__name__}"
+    for name in own:
+        if name not in state:
+            return f"{name} is missing"
+    for name, value in state.items():
+        if name not in own:
+            return f"found unknown {name}"
+        if not isinstance(value, Tensor) or value.shape != own[name].shape:
+            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            return f"{name} is {found} for {tuple(own[name].shape)}"
+    return ""

@@ -1,0 +1,86 @@
+"""Optical flow as the motion feature, in the place of TDMI's temporal differences.
+
+The rival of TDMI's own ablation. Its layers are known from the authors' anonymous upload (JM-Pose,
+optical-flow model), read for facts: flow from the key frame to every neighbour, two convolutions of
+stride 2 (a ReLU behind the second alone), four residual blocks, then the fusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from baselines.flow import WindowFlow
+from tdmi.errors import UserError
+from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.hrnet import HRNet
+from tdmi.models.layers import conv_norm, initialise, residual_chain
+from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.output import PoseOutput
+from tdmi.options import build
+
+
+class FlowMotion(PoseMethod):
+    """Key frame's feature fused, as in TDMI, with a motion feature that is made from flow alone.
+
+    The flows (dx, dy) to the neighbours, in pixels of the crop, are stacked in the order of time.
+    The backbone sees the key frame only. No disentanglement and no mutual information, as in the
+    ablation.
+
+    `flow`: options of `WindowFlow`; with its `occlusion`, flow is zero where the neighbour does not
+    show the key frame's pixel. `fusion_blocks`: residual blocks of the fusion. With start="paper" a
+    3x3 head of its own replaces the single-frame head, which is then loaded but not used.
+
+    Raises:
+        UserError: a window without neighbours.
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        window: Sequence[int] = (-2, -1, 0, 1, 2),
+        flow: Mapping[str, Any] | None = None,
+        fusion_blocks: int = 3,
+        start: Start = "single_frame",
+        backbone_norm: BackboneNorm = "frozen",
+        freeze_backbone: bool = False,
+        loss_factor: float = 1.0,
+        loss_foreground: float = 0.0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            joints,
+            window=window,
+            start=start,
+            backbone_norm=backbone_norm,
+            freeze_backbone=freeze_backbone,
+            loss_factor=loss_factor,
+            loss_foreground=loss_foreground,
+        )
+        if len(self.window) < 2:
+            raise UserError("option window: found 1 frame, expected 2 or more for optical flow")
+        channels = backbone.channels
+        self.neighbours = [t for t in range(len(self.window)) if t != self.key]
+        self.flow = build("flow", WindowFlow, flow)
+        self.encoder = nn.Sequential(
+            conv_norm(2 * len(self.neighbours), channels, 3, stride=2),
+            conv_norm(channels, channels, 3, stride=2, relu=True),
+            residual_chain(channels, channels, 4),
+        )
+        initialise(self.encoder, std=0.001 if start == "paper" else None)
+        self.fusion = Fusion(channels, channels, fusion_blocks, start)
+        if start == "paper":
+            self.paper_head = paper_head(channels, joints)
+            self.head.requires_grad_(False)
+
+    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+        (features,) = self.features(frames[:, self.key : self.key + 1])
+        found = self.flow(frames, offsets, self.key)
+        flow = found.flow if found.visible is None else found.flow * found.visible
+        motion = self.encoder(flow[:, self.neighbours].flatten(1, 2))
+        fused = self.fusion(motion, features[:, 0])
+        return PoseOutput((self.paper_head if self.start == "paper" else self.head)(fused))
