@@ -12,6 +12,7 @@ from golden_evaluation import cases, write_back
 
 from tdmi.commands import evaluate
 from tdmi.errors import UserError
+from tdmi.evaluation import cross_check
 from tdmi.evaluation.cross_check import with_track_ids
 
 POSEVAL = cases("poseval")
@@ -280,6 +281,83 @@ def test_nobody_to_find_and_nobody_found_get_a_warning(tmp_path, capsys):
         assert warning in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--tracking", "--curves"]])
+def test_any_number_of_processes_gives_the_same_bytes(options, tmp_path):
+    truth, predictions = write_back(POSEVAL["m_medium"], tmp_path)
+    written = []
+    for jobs in ("1", "2", "100"):
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--jobs", jobs, *options)
+        written.append((tmp_path / "metrics.json").read_bytes())
+    assert len(set(written)) == 1
+
+
+def test_curves_are_added_and_nothing_else_changes(tmp_path):
+    truth, predictions = write_back(POSEVAL["m_medium_pt18"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet")
+    without = read(tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--curves")
+    curves = read(tmp_path)
+    pckh = curves.pop("pckh")
+    assert curves == without
+    recall = [without["recall"][column] for column in without["recall"] if column != "per_joint"]
+    ends = [pckh["annotated"][column][-1] for column in without["recall"] if column != "per_joint"]
+    np.testing.assert_allclose(ends, recall, rtol=0, atol=1e-9)
+
+
+def test_whole_numbers_cut_the_scores_of_posetrack21_with_a_warning(tmp_path, capsys):
+    truth, predictions = write_back(cases("posetrack21")["pt18_plain"], tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--protocol", "posetrack21", "--quiet")
+    assert re.search(r"in \d+ frames of the predictions all numbers", capsys.readouterr().err)
+    truth, predictions = write_back(cases("posetrack21")["m_medium"], tmp_path / "fractions")
+    run(*paths(tmp_path, truth, predictions), "--protocol", "posetrack21", "--quiet")
+    assert "whole" not in capsys.readouterr().err
+
+
+def test_more_predicted_frames_than_annotated_get_a_warning_by_posetrack21(tmp_path, capsys):
+    case = copy.deepcopy(cases("posetrack21")["m_medium"])
+    for content in case["pred"].values():
+        last = content["images"][-1]
+        name = last["file_name"].replace(".jpg", "9.jpg")
+        content["images"].append(last | {"id": last["id"] + 1, "file_name": name})
+    truth, predictions = write_back(case, tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--protocol", "posetrack21", "--quiet")
+    videos = len(case["pred"])
+    assert f"than in the ground truth ({videos} such videos)" in capsys.readouterr().err
+
+
+def renamed(image: dict) -> None:
+    image["file_name"] = image["file_name"].replace("mpii", "elsewhere").replace("bonn", "there")
+
+
+@pytest.mark.parametrize("option", [[], ["--tracking"]])
+def test_names_that_poseval_cannot_use_are_refused_strictly(option, tmp_path):
+    case = copy.deepcopy(POSEVAL["r_small_pt18"])
+    for side in ("gt", "pred"):
+        for content in case[side].values():
+            for image in content["images"]:
+                renamed(image)
+    truth, predictions = write_back(case, tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", *option)
+    assert "notes" not in read(tmp_path)
+    with pytest.raises(UserError, match=r"an image whose name is not <number>_<mpii.* frame 0 "):
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--strict-poseval", *option)
+
+
+def test_ids_missing_in_frames_that_are_not_judged_are_refused_strictly_in_2018_form(tmp_path):
+    case = copy.deepcopy(POSEVAL["pt18_unlabelled_frame"])
+    (truth_content,), (content,) = case["gt"].values(), case["pred"].values()
+    judged = {person["image_id"] for person in truth_content["annotations"]}
+    others = [person for person in content["annotations"] if person["image_id"] not in judged]
+    assert others
+    for person in others:
+        del person["track_id"]
+    truth, predictions = write_back(case, tmp_path)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--tracking")
+    assert "notes" not in read(tmp_path)
+    with pytest.raises(UserError, match=r"without 'track_id' in the predictions.*KeyError"):
+        run(*paths(tmp_path, truth, predictions), "--quiet", "--strict-poseval")
+
+
 def test_oks_metrics(tmp_path, capsys):
     truth, _ = write_back(POSEVAL["m_medium_pt18"], tmp_path)
     run(*paths(tmp_path, truth, truth), "--protocol", "oks")
@@ -294,8 +372,8 @@ def test_oks_metrics(tmp_path, capsys):
 
 
 # A stand-in with the interface of poseval 0.1.0: the same options, plain joining of the prediction
-# folder and the file name, unique track ids demanded, the result in total_AP_metrics.json. Instead
-# of scoring it answers what the test put into answer.json.
+# folder and the file name, unique track ids demanded, the results in total_AP_metrics.json and
+# total_MOT_metrics.json. Instead of scoring it answers what the test put into answer.json.
 FAKE = """
 import argparse, glob, json, os
 parser = argparse.ArgumentParser()
@@ -306,7 +384,7 @@ parser.add_argument("-t", "--evalPoseTracking", action="store_true")
 parser.add_argument("-s", "--saveEvalPerSequence", action="store_true")
 parser.add_argument("-o", "--outputDir", default="./out")
 args = parser.parse_args()
-assert args.evalPoseEstimation and not args.evalPoseTracking
+assert args.evalPoseEstimation
 for path in glob.glob(args.groundTruth + "/*.json"):
     for name in (path, args.predictions + os.path.basename(path)):
         with open(name) as file:
@@ -324,8 +402,12 @@ for path in glob.glob(args.groundTruth + "/*.json"):
 with open(os.path.join(os.path.dirname(__file__), "answer.json")) as file:
     answer = json.load(file)
 names = {str(k): "joint" for k in range(15)}
+ap = answer["ap"]
 with open(args.outputDir + "/total_AP_metrics.json", "w") as file:
-    json.dump({"ap": answer, "pre": answer, "rec": answer, "names": names}, file)
+    json.dump({"ap": ap, "pre": ap, "rec": ap, "names": names}, file)
+if args.evalPoseTracking:
+    with open(args.outputDir + "/total_MOT_metrics.json", "w") as file:
+        json.dump(answer["tracking"] | {"names": names}, file)
 """
 
 
@@ -339,7 +421,12 @@ def fake_poseval(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     monkeypatch.syspath_prepend(package.parent)
     monkeypatch.delitem(sys.modules, "poseval", raising=False)
-    return lambda ap: (package / "answer.json").write_text(json.dumps(ap))
+
+    def answer(ap: list, tracking: dict | None = None) -> None:
+        text = json.dumps({"ap": ap, "tracking": tracking})
+        (package / "answer.json").write_text(text)
+
+    return answer
 
 
 def official(name: str) -> list:
@@ -383,6 +470,58 @@ def test_cross_check_reports_a_difference_with_status_1(tmp_path, fake_poseval, 
     assert "DIFFERS: right_wrist" in report and "DIFFERS: right_hip" in report
     assert "(2 of 16 numbers disagree)" in report
     assert (tmp_path / "metrics.json").exists()
+
+
+def official_tracking(name: str) -> dict[str, list]:
+    """As poseval writes them, under its own keys."""
+    found = cases("poseval", "tracking")[name]
+    keys = {"mota": "mota", "motp": "motp", "pre": "precision", "rec": "recall"}
+    return {
+        theirs: [float("nan") if v is None else v for v in found[ours]]
+        for theirs, ours in keys.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["r_small", "m_medium_pt18", "r_crowd_swaps"])
+def test_cross_check_of_tracking_agrees(name, tmp_path, fake_poseval, capsys):
+    truth, predictions = write_back(POSEVAL[name], tmp_path)
+    fake_poseval(official(name), official_tracking(name))
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check", "--tracking")
+    report = capsys.readouterr().err
+    assert "AP: largest difference" in report and "(0 of 16 numbers disagree)" in report
+    assert "tracking: largest difference" in report and "(0 of 64 numbers disagree)" in report
+
+
+def test_cross_check_of_tracking_reports_a_difference(tmp_path, fake_poseval, capsys, monkeypatch):
+    truth, predictions = write_back(POSEVAL["r_small"], tmp_path)
+    answer = official_tracking("r_small")
+    answer["mota"][3] += 1e-6
+    answer["motp"][0] += 1.0
+    fake_poseval(official("r_small"), answer)
+    command = (*paths(tmp_path, truth, predictions), "--quiet", "--cross-check", "--tracking")
+    monkeypatch.setattr(cross_check, "installed_version", lambda package: cross_check.MOTMETRICS)
+    with pytest.raises(SystemExit) as ended:
+        run(*command)
+    assert ended.value.code == 1
+    report = capsys.readouterr().err
+    assert "DIFFERS: mota of left_hip" in report and "DIFFERS: motp of right_ankle" in report
+    assert "(2 of 64 numbers disagree)" in report
+    # Another version of motmetrics explains another MOTP, and nothing else.
+    monkeypatch.setattr(cross_check, "installed_version", lambda package: "1.1.3")
+    with pytest.raises(SystemExit):
+        run(*command)
+    report = capsys.readouterr().err
+    assert "explained: motp of right_ankle" in report and "(motmetrics 1.1.3, not" in report
+    assert "(1 of 64 numbers disagree)" in report
+
+
+def test_cross_check_of_tracking_leaves_out_what_poseval_refuses(tmp_path, fake_poseval, capsys):
+    truth, predictions = write_back(POSEVAL["repeated_track_id"], tmp_path)
+    fake_poseval([100.0] * 16)
+    run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check", "--tracking")
+    report = capsys.readouterr().err
+    assert "cross-check: AP only, as poseval refuses these track ids" in report
+    assert "cross-check: tracking" not in report
 
 
 def test_cross_check_passes_on_a_failure(tmp_path, fake_poseval):
