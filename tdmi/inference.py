@@ -48,20 +48,13 @@ class Boxes:
     """[D, 4] x, y, width, height in frame pixels."""
     score: np.ndarray
     """[D] float64."""
-    track_id: np.ndarray
-    """[D] int64."""
 
 
 def ground_truth_boxes(annotations: Annotations) -> Boxes:
     """The own boxes, with score 1, of the persons that have joints; others cannot be judged."""
     boxed = (annotations.box[:, 2:] > 0).all(axis=1)
     rows = np.flatnonzero(boxed & annotations.present.any(axis=1))
-    return Boxes(
-        annotations.person_frame[rows],
-        annotations.box[rows],
-        np.ones(len(rows)),
-        annotations.track_id[rows],
-    )
+    return Boxes(annotations.person_frame[rows], annotations.box[rows], np.ones(len(rows)))
 
 
 def detected_boxes(annotations: Annotations, detections: Detections, threshold: float) -> Boxes:
@@ -87,9 +80,7 @@ def detected_boxes(annotations: Annotations, detections: Detections, threshold: 
     )
     chosen = np.flatnonzero(keep)
     chosen = chosen[np.argsort(rows[chosen], kind="stable")]
-    frame = rows[chosen]
-    index = np.arange(len(frame)) - np.searchsorted(frame, frame)
-    return Boxes(frame, detections.box[chosen], detections.score[chosen], index)
+    return Boxes(rows[chosen], detections.box[chosen], detections.score[chosen])
 
 
 def normalise(frames: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -113,7 +104,8 @@ def predict(
     """Predicted persons in the order of `boxes`, in the videos and frames of the annotations.
 
     The joint score is the heatmap's maximum times the box's score, as in DCPose's and TDMI's code.
-    The two ear slots, which no PoseTrack label covers, stay absent.
+    The two ear slots, which no PoseTrack label covers, stay absent. Nothing is tracked yet: the
+    track id is the person's place in its frame, which the official evaluators take, too.
     """
     method.eval()
     skeleton = windows.annotations.skeleton
@@ -155,7 +147,7 @@ def _as_annotations(
         ignore_regions=[[] for _ in range(like.frames)],
         frame_annotated=annotated,
         person_frame=boxes.frame,
-        track_id=boxes.track_id,
+        track_id=np.arange(n) - np.searchsorted(boxes.frame, boxes.frame),
         keypoints=np.where(present[..., None], keypoints, 0.0),
         present=present,
         visible=present.copy(),

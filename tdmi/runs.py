@@ -24,7 +24,9 @@ from tdmi.inference import (
     predict,
 )
 from tdmi.models.cost import cost
+from tdmi.options import build
 from tdmi.provenance import provenance
+from tdmi.tracking import TrackingOptions, track
 from tdmi.training import train
 
 
@@ -84,13 +86,17 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
 
 
 def predict_run(run: Path, split: str, out: Path) -> None:
-    """Write ``<out>/<protocol>/predictions/<video>.json`` for each box protocol of the settings."""
+    """Write ``<out>/<protocol>/predictions/<video>.json`` for each box protocol of the settings.
+
+    Beside them ``tracked/<video>.json``: their sure part with track ids, for MOTA.
+    """
     settings = read_yaml(run / "config.yaml")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     method = build_method(settings)
     method.load_state_dict(load_checkpoint(run / "checkpoint.pt"))
     method.to(device)
     options = InferenceOptions(**settings["inference"])
+    tracking = build("tracking", TrackingOptions, settings.get("tracking"))
     annotations = read_split(settings, split)
     windows = split_windows(settings, annotations, method.window)
     persons, seconds = 0, 0.0
@@ -103,6 +109,7 @@ def predict_run(run: Path, split: str, out: Path) -> None:
         seconds += time.perf_counter() - begin
         persons += len(boxes.frame)
         write_folder(predicted, out / protocol / "predictions")
+        write_folder(track(predicted, tracking), out / protocol / "tracked")
     timing = {
         **read_json(run / "provenance.json")["training"],
         "predict_ms_per_person": 1000 * seconds / max(persons, 1),

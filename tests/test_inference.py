@@ -79,7 +79,7 @@ def test_window_is_given_in_order(one_blob):
 
 def test_scores_are_heatmap_maximum_times_box_score(one_blob):
     boxes = ground_truth_boxes(one_blob.annotations)
-    halved = Boxes(boxes.frame, boxes.box, boxes.score * 0.5, boxes.track_id)
+    halved = Boxes(boxes.frame, boxes.box, boxes.score * 0.5)
     options = InferenceOptions(blur_kernel=3)
     full = predict(Brightness(2), one_blob, boxes, options).joint_score
     half = predict(Brightness(2), one_blob, halved, options).joint_score
@@ -88,12 +88,14 @@ def test_scores_are_heatmap_maximum_times_box_score(one_blob):
 
 
 def test_predictions_take_no_column_over_from_the_labels(one_blob):
-    """Fewer boxes than labelled persons, who have identities, actions, areas and head boxes."""
+    """Fewer boxes than labelled persons, who have ids, actions, areas and head boxes."""
     truth = one_blob.annotations
+    truth.track_id[:] = 5
     truth.person_id[:], truth.action[:], truth.area[:] = 7, ["walk"] * 5, 99
     boxes = ground_truth_boxes(truth)
-    two = Boxes(boxes.frame[:2], boxes.box[:2], boxes.score[:2], boxes.track_id[:2])
+    two = Boxes(boxes.frame[:2], boxes.box[:2], boxes.score[:2])
     predicted = predict(Brightness(2), one_blob, two, InferenceOptions(blur_kernel=3))
+    assert predicted.track_id.tolist() == [0, 0]
     assert predicted.person_id.tolist() == [NO_PERSON_ID] * 2
     assert predicted.action == ["", ""]
     assert np.isnan(predicted.area).all()
@@ -101,7 +103,7 @@ def test_predictions_take_no_column_over_from_the_labels(one_blob):
     assert len(predicted.crowd) == len(predicted.keypoints) == 2
 
 
-def test_detected_boxes_are_filtered_ordered_and_numbered(tmp_path):
+def test_detected_boxes_are_filtered_and_ordered(tmp_path):
     tiny_dataset.write(tmp_path)
     truth = tiny_dataset.annotations("val")
     truth.frame_labelled[4] = False
@@ -112,7 +114,6 @@ def test_detected_boxes_are_filtered_ordered_and_numbered(tmp_path):
     boxes = detected_boxes(truth, Detections(ids, category, np.tile(box, (7, 1)), score), 0.2)
     assert boxes.frame.tolist() == [0, 2, 3, 3]
     assert boxes.score.tolist() == [0.8, 0.2, 0.9, 0.7]
-    assert boxes.track_id.tolist() == [0, 0, 0, 1]
     other = read_detections(tmp_path / "boxes" / "test.json")
     with pytest.raises(
         UserError, match="image_id 39000030000 and 4 more are in no annotated video"

@@ -126,7 +126,7 @@ def whole_frames(source: Source) -> Boxes:
     """One box per frame, the frame itself, as if one person filled it."""
     count = source.annotations.frames
     box = np.tile(np.array([0.0, 0.0, *source.size]), (count, 1))
-    return Boxes(np.arange(count), box, np.ones(count), np.zeros(count, np.int64))
+    return Boxes(np.arange(count), box, np.ones(count))
 
 
 def write_predictions(people: Annotations, path: Path) -> None:
@@ -139,4 +139,4 @@ def write_predictions(people: Annotations, path: Path) -> None:
 
 def _first_frames(boxes: Boxes, count: int) -> Boxes:
     keep = boxes.frame < count
-    return Boxes(boxes.frame[keep], boxes.box[keep], boxes.score[keep], boxes.track_id[keep])
+    return Boxes(boxes.frame[keep], boxes.box[keep], boxes.score[keep])
