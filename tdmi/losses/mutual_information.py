@@ -21,7 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from tdmi.errors import UserError
-from tdmi.losses.mutual_information_spatial import DivergenceEstimator, LegacyEstimator
+from tdmi.losses.heatmap import heatmap_loss
+from tdmi.losses.mutual_information_similarity import CosineEstimator, HSICEstimator
+from tdmi.losses.mutual_information_spatial import (
+    DivergenceEstimator,
+    LegacyEstimator,
+    finite,
+    widened,
+)
 from tdmi.losses.mutual_information_variational import VariationalEstimator
 from tdmi.options import build, choose
 
@@ -29,6 +36,8 @@ ESTIMATORS = {
     "legacy": LegacyEstimator,
     "vsd": DivergenceEstimator,
     "vclub": VariationalEstimator,
+    "cos": CosineEstimator,
+    "hsic": HSICEstimator,
 }
 
 FEATURE_TERMS = {
@@ -47,22 +56,30 @@ LABEL_TERMS = {"useful_label": "useful", "visual_label": "visual"}
 class MutualInformation(nn.Module):
     """Weighted sum of information penalties, one named scalar per term.
 
+    Everything is computed in float32 (or wider, if the features are), also under mixed precision.
+
     Args:
         channels: of the features; joints: of the heatmaps.
-        estimator: "none" (no terms), "legacy" (the review-time code's surrogate, flaw included),
-            "vsd" (a proper divergence), both in `mutual_information_spatial`, or "vclub" (learned
-            bounds: vCLUB to shrink, InfoNCE to grow; `mutual_information_variational`).
+        estimator: "none" (no terms); "legacy" (the review-time code's surrogate, flaw included) or
+            "vsd" (a proper divergence), both in `mutual_information_spatial`; "vclub" (learned
+            bounds: vCLUB to shrink, InfoNCE to grow; `mutual_information_variational`); "cos" or
+            "hsic" (similarities that are no information; `mutual_information_similarity`).
         weights: overrides of the estimator's `default_weights`, by term name; 0 leaves a term out.
         scale: multiplies all terms; None = the estimator's `default_scale`, which brings its unit
-            near the heatmap error (legacy is a mean over positions and needs none; vsd and vclub
-            count nats, and one nat is weighed as a mean squared error of 0.001).
+            near the heatmap error (legacy is a mean over positions and needs none; in the others a
+            nat, or the whole way from unlike to alike, is weighed as a mean squared error of
+            0.001).
         label_from: what stands for y: "prediction" (the predicted heatmaps, as in the review-time
             code) or "ground_truth" (the target heatmaps).
-        stop_gradient: "reference" or "none". The reference of a pair carries no gradient, except
-            in `primary`, whose two sides both learn (review-time code). The reference is the
-            first argument; in a label term it is the projected feature for legacy (so that the
-            term reaches only the heatmaps) and the label for vsd and vclub (so that it reaches the
-            feature).
+        label_head: what projects a feature to joint maps in the label terms: "single_frame", the
+            1x1 head that is given to `forward`, or "own", a 3x3 head per term that learns to tell
+            the label from the feature. Either is held fixed where it prices the feature.
+        stop_gradient: "reference", "symmetric" or "none". The reference of a pair carries no
+            gradient, except in `primary`, whose two sides both learn (review-time code). The
+            reference is the first argument; in a label term it is the projected feature for legacy
+            (so that the term reaches only the heatmaps) and the label for the others (so that it
+            reaches the feature). "symmetric": the mean of both orders of the pair, each with its
+            own reference held; not for vclub, whose networks read one order.
         options: arguments of the estimator, e.g. `temperature`, `cap`.
 
     Raises:
@@ -77,6 +94,7 @@ class MutualInformation(nn.Module):
         weights: Mapping[str, float] | None = None,
         scale: float | None = None,
         label_from: str = "prediction",
+        label_head: str = "single_frame",
         stop_gradient: str = "reference",
         **options: Any,
     ):
@@ -85,19 +103,34 @@ class MutualInformation(nn.Module):
         self.label_from = choose(
             "mutual_information.label_from", label_from, ["prediction", "ground_truth"]
         )
+        choose("mutual_information.label_head", label_head, ["single_frame", "own"])
         self.stop_gradient = choose(
-            "mutual_information.stop_gradient", stop_gradient, ["reference", "none"]
+            "mutual_information.stop_gradient", stop_gradient, ["reference", "symmetric", "none"]
         )
         self.weights: dict[str, float] = {}
+        self.label_heads = nn.ModuleDict()
         if estimator == "none":
             build("mutual_information", lambda: None, options)
             return
         kind = ESTIMATORS[estimator]
-        scale = kind.default_scale if scale is None else scale
+        scale = kind.default_scale if scale is None else finite("scale", scale)
         self.weights = _weights(kind.default_weights, weights, scale)
+        if kind.learns and min(self.weights.values(), default=0) < 0:
+            raise UserError(
+                f"option mutual_information.weights: found a negative one for {estimator}, "
+                "expected 0 or more, since the weight also scales what its networks learn from"
+            )
         sizes = _vector_sizes(self.weights, channels, joints) if kind.learns else ()
         self.estimator = build("mutual_information", kind, options, *sizes)
+        if label_head == "own":
+            for term in [term for term in LABEL_TERMS if term in self.weights]:
+                self.label_heads[term] = nn.Conv2d(channels, joints, 3, padding=1)
         self._refuse_terms_without_gradient()
+        if stop_gradient == "symmetric" and kind.learns:
+            raise UserError(
+                f"option mutual_information.stop_gradient: found symmetric for {estimator}, "
+                "expected reference or none, since its networks read a pair in one order"
+            )
 
     def forward(
         self,
@@ -117,37 +150,52 @@ class MutualInformation(nn.Module):
             head: projects a feature to J maps in the label terms. It is used as it stands: no
                 label term trains it (review-time code: the single-frame 1x1 head, detached).
         """
+        features = {name: widened(feature) for name, feature in features.items()}
         label = heatmaps if self.label_from == "prediction" else target
+        device = next(iter(features.values())).device.type
+        heads = dict.fromkeys(LABEL_TERMS, head) | dict(self.label_heads)
         penalties = {}
-        for term, weight in self.weights.items():
-            if term in FEATURE_TERMS:
-                penalty = self._feature_term(term, features)
-            else:
-                feature = features[LABEL_TERMS[term]]
-                penalty = self._label_term(term, feature, label, target_weight, head)
-            penalties[f"mi_{term}"] = weight * penalty
+        with torch.autocast(device, enabled=False):
+            for term, weight in self.weights.items():
+                if term in FEATURE_TERMS:
+                    first, second, shrink = FEATURE_TERMS[term]
+                    penalty = self._feature_term(term, features[first], features[second], shrink)
+                else:
+                    feature, y = features[LABEL_TERMS[term]], widened(label)
+                    projected = _projected(heads[term], feature)
+                    penalty = self._label_term(term, projected, y, target_weight)
+                penalties[f"mi_{term}"] = weight * penalty
+                if term in self.label_heads:
+                    penalties[f"mi_{term}"] += self._fit(term, feature, y, target_weight)
         return penalties
 
-    def _feature_term(self, term: str, features: Mapping[str, Tensor]) -> Tensor:
-        first_name, second_name, shrink = FEATURE_TERMS[term]
-        first = features[first_name]
-        if self.stop_gradient == "reference" and term != "primary":
-            first = first.detach()
-        return self.estimator.feature_penalty(term, first, features[second_name], shrink)
+    def _feature_term(self, term: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
+        if self.stop_gradient == "symmetric":
+            orders = [(first.detach(), second), (second.detach(), first)]
+        elif self.stop_gradient == "reference" and term != "primary":
+            orders = [(first.detach(), second)]
+        else:
+            orders = [(first, second)]
+        values = [self.estimator.feature_penalty(term, *order, shrink) for order in orders]
+        return sum(values) / len(values)
 
-    def _label_term(
-        self, term: str, feature: Tensor, label: Tensor, weight: Tensor, head: nn.Conv2d
-    ) -> Tensor:
-        if self.stop_gradient == "reference":
-            if self.estimator.label_is_reference:
-                label = label.detach()
-            else:
-                feature = feature.detach()
-        bias = None if head.bias is None else head.bias.detach()
-        projected = torch.nn.functional.conv2d(
-            feature, head.weight.detach(), bias, padding=head.padding
-        )
-        return self.estimator.label_penalty(term, projected, label, weight)
+    def _label_term(self, term: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+        orders = [(projected, label)]
+        if self.stop_gradient == "symmetric":
+            orders.append((label, projected))
+        if self.stop_gradient != "none":
+            second_is_reference = self.estimator.label_is_reference
+            orders = [
+                (first, second.detach()) if second_is_reference else (first.detach(), second)
+                for first, second in orders
+            ]
+        values = [self.estimator.label_penalty(term, *order, weight) for order in orders]
+        return sum(values) / len(values)
+
+    def _fit(self, term: str, feature: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+        """Zero, with the gradient that teaches this term's own head to tell the label."""
+        error = heatmap_loss(self.label_heads[term](feature.detach()), label.detach(), weight)
+        return error - error.detach()
 
     def _refuse_terms_without_gradient(self) -> None:
         constant = (
@@ -164,12 +212,20 @@ class MutualInformation(nn.Module):
             )
 
 
+def _projected(head: nn.Conv2d, feature: Tensor) -> Tensor:
+    """`[B, C, h, w]` -> `[B, J, h, w]` by `head` as it stands, in the feature's precision."""
+    weight = head.weight.detach().to(feature.dtype)
+    bias = None if head.bias is None else head.bias.detach().to(feature.dtype)
+    return torch.nn.functional.conv2d(feature, weight, bias, padding=head.padding)
+
+
 def _weights(
     defaults: Mapping[str, float], overrides: Mapping[str, float] | None, scale: float
 ) -> dict[str, float]:
     """Scaled weight of every term that takes part, in the order of `defaults`."""
-    for term in overrides or {}:
+    for term, weight in (overrides or {}).items():
         choose("mutual_information.weights", term, list(defaults))
+        finite(f"weights.{term}", weight)
     merged = {**defaults, **(overrides or {})}
     return {term: scale * weight for term, weight in merged.items() if weight != 0}
 

@@ -10,6 +10,8 @@ Both work in float32 where their inputs have half precision.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -39,10 +41,14 @@ PAPER_WEIGHTS = {
 key frame's own feature worse at telling the pose. The multi-modal term is only in the code."""
 
 
+def widened(x: Tensor) -> Tensor:
+    """The same numbers in float32, or wider if they were."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def position_log_probabilities(maps: Tensor, temperature: float) -> Tensor:
     """Log-softmax over positions: `[B, C, h, w]` -> `[B, C, h*w]`, in nats, float32 or wider."""
-    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-    return torch.log_softmax(maps.flatten(2) / temperature, dim=-1)
+    return torch.log_softmax(widened(maps).flatten(2) / temperature, dim=-1)
 
 
 def legacy_surrogate(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
@@ -81,7 +87,7 @@ def standardised(maps: Tensor) -> Tensor:
     Float32 or wider; zero maps stay zero. A sample's scale as a whole then plays no part, the
     scales of its channels against each other do.
     """
-    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    maps = widened(maps)
     variance = maps.var(dim=(1, 2, 3), correction=0, keepdim=True)
     return maps / (variance + 1e-12).sqrt()
 
@@ -170,6 +176,14 @@ class DivergenceEstimator(nn.Module):
 
 def positive(name: str, value: float) -> float:
     """Return `value` as a float, or raise UserError if it is not above zero."""
-    if not value > 0:
+    number = finite(name, value)
+    if number <= 0:
         raise UserError(f"option mutual_information.{name}: found {value}, expected more than 0")
+    return number
+
+
+def finite(name: str, value: float) -> float:
+    """Return `value` as a float, or raise UserError if it is not a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"option mutual_information.{name}: found {value!r}, expected a number")
     return float(value)
