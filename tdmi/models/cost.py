@@ -16,7 +16,8 @@ class Cost:
 
     A multiply-add counts as 2 operations (papers often print multiply-adds, half as many).
     Counted are convolutions and matrix products, those inside deformable convolutions included;
-    norms, activations, sampling, upsampling and optical flow are not.
+    norms, activations, sampling, upsampling and OpenCV's optical flow are not. Of RAFT the
+    arithmetic counts, its fixed parameters do not.
     """
 
     parameters: int
