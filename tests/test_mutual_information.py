@@ -167,60 +167,177 @@ def test_label_term_takes_the_pose_out_of_the_feature():
 
 # --- gradients --------------------------------------------------------------------------------
 
-REACHED = {
-    ("vsd", "primary"): {"useful", "noisy"},
-    ("vsd", "motion"): {"useful"},
-    ("vsd", "useful_fused"): {"fused"},
-    ("vsd", "visual_fused"): {"fused"},
-    ("vsd", "useful_visual"): {"visual"},
-    ("vsd", "useful_label"): {"useful"},
-    ("vsd", "visual_label"): {"visual"},
-    ("legacy", "primary"): {"useful", "noisy"},
-    ("legacy", "motion"): {"useful"},
-    ("legacy", "useful_fused"): {"fused"},
-    ("legacy", "visual_fused"): {"fused"},
-    ("legacy", "useful_visual"): {"visual"},
-    ("legacy", "useful_label"): {"heatmaps"},
-    ("legacy", "visual_label"): {"heatmaps"},
+LABEL_IS_REFERENCE = {
+    "primary": {"useful", "noisy"},
+    "motion": {"useful"},
+    "useful_fused": {"fused"},
+    "visual_fused": {"fused"},
+    "useful_visual": {"visual"},
+    "useful_label": {"useful"},
+    "visual_label": {"visual"},
 }
+FEATURE_IS_REFERENCE = LABEL_IS_REFERENCE | {
+    "useful_label": {"heatmaps"},
+    "visual_label": {"heatmaps"},
+}
+REACHED = {
+    (estimator, term): reached
+    for estimator in ("vsd", "legacy", "vclub", "cos", "hsic")
+    for term, reached in (
+        FEATURE_IS_REFERENCE if estimator == "legacy" else LABEL_IS_REFERENCE
+    ).items()
+}
+
+
+def _tensors() -> dict[str, torch.Tensor]:
+    """Features that share something, so that no bound is cut off, and heatmaps."""
+    tensors = {k: _maps(0) + 0.5 * _maps(i + 1) for i, k in enumerate(NAMES)}
+    tensors["heatmaps"] = _head()(tensors["useful"]).detach() + 0.5 * _maps(10, JOINTS)
+    return {k: v.requires_grad_() for k, v in tensors.items()}
+
+
+def _reached(tensors) -> set[str]:
+    return {k for k, v in tensors.items() if v.grad is not None and v.grad.abs().max() > 0}
+
+
+def _fitted(estimator, term, tensors, **options) -> MutualInformation:
+    """The objective of one term, its networks fitted if it has some."""
+    torch.manual_seed(0)
+    objective = _only(estimator, term, **options)
+    networks = list(objective.parameters())
+    optimiser = torch.optim.Adam(networks, lr=0.03) if networks else None
+    for _ in range(60 if networks else 0):
+        optimiser.zero_grad()
+        sum(_terms(objective, tensors, tensors["heatmaps"]).values()).backward()
+        optimiser.step()
+    for leaf in (*networks, *tensors.values()):
+        leaf.grad = None
+    return objective
 
 
 @pytest.mark.parametrize(("estimator", "term"), REACHED)
 def test_which_tensors_receive_gradients(estimator, term):
-    options = {"cap": 100.0} if estimator == "vsd" else {}
-    tensors = _features() | {"heatmaps": _maps(10, JOINTS).requires_grad_()}
+    tensors = _tensors()
+    objective = _fitted(estimator, term, tensors, **({"cap": 100.0} if estimator == "vsd" else {}))
     head = _head()
-    terms = _terms(_only(estimator, term, **options), tensors, tensors["heatmaps"], head=head)
+    terms = _terms(objective, tensors, tensors["heatmaps"], head=head)
     assert list(terms) == [f"mi_{term}"]
     terms[f"mi_{term}"].backward()
-    reached = {k for k, v in tensors.items() if v.grad is not None and v.grad.abs().max() > 0}
-    assert reached == REACHED[estimator, term]
+    assert _reached(tensors) == REACHED[estimator, term]
     assert head.weight.grad is None
 
 
-def test_without_stop_gradient_both_sides_learn():
-    for estimator in ("vsd", "legacy"):
-        for term in [*FEATURE_TERMS, *LABEL_TERMS]:
-            tensors = _features() | {"heatmaps": _maps(10, JOINTS).requires_grad_()}
-            objective = _only(estimator, term, stop_gradient="none")
-            if estimator == "vsd":
-                objective.estimator.cap = 100.0
-            sum(_terms(objective, tensors, tensors["heatmaps"]).values()).backward()
-            assert sum(v.grad is not None for v in tensors.values()) == 2, (estimator, term)
+@pytest.mark.parametrize("stop_gradient", ["none", "symmetric"])
+@pytest.mark.parametrize("estimator", ["vsd", "legacy", "cos", "hsic"])
+def test_both_sides_learn_where_neither_or_each_in_turn_is_held(estimator, stop_gradient):
+    options = {"cap": 100.0} if estimator == "vsd" else {}
+    for term in [*FEATURE_TERMS, *LABEL_TERMS]:
+        tensors = _tensors()
+        objective = _only(estimator, term, stop_gradient=stop_gradient, **options)
+        sum(_terms(objective, tensors, tensors["heatmaps"]).values()).backward()
+        pair = {*FEATURE_TERMS[term][:2]} if term in FEATURE_TERMS else {LABEL_TERMS[term]}
+        assert _reached(tensors) == (pair if len(pair) == 2 else pair | {"heatmaps"})
+
+
+def test_symmetric_is_the_mean_of_two_orders_each_with_its_reference_held():
+    tensors, head = _tensors(), _head()
+    u, f, y = (tensors[k] for k in ("useful", "fused", "heatmaps"))
+    fused = {"useful": f, "fused": u}
+
+    def terms(estimator, term, features, **options):
+        objective = _only(estimator, term, scale=1.0, **options)
+        return _terms(objective, features, y, head=head)[f"mi_{term}"]
+
+    both = terms("vsd", "useful_fused", tensors, stop_gradient="symmetric")
+    one, other = terms("vsd", "useful_fused", tensors), terms("vsd", "useful_fused", fused)
+    torch.testing.assert_close(both, (one + other) / 2)
+    got = torch.autograd.grad(both, [u, f])
+    torch.testing.assert_close(got[0], torch.autograd.grad(other, u)[0] / 2)
+    torch.testing.assert_close(got[1], torch.autograd.grad(one, f)[0] / 2)
+
+    projected = head(u)
+    both = terms("legacy", "useful_label", tensors, stop_gradient="symmetric")
+    orders = [legacy_surrogate(projected.detach(), y), legacy_surrogate(y.detach(), projected)]
+    torch.testing.assert_close(both, sum(orders) / 2)
+    for got, wanted in zip(
+        torch.autograd.grad(both, [u, y]), torch.autograd.grad(sum(orders), [u, y]), strict=True
+    ):
+        torch.testing.assert_close(got, wanted / 2)
+
+
+# --- an own head for the label terms ----------------------------------------------------------
+
+
+def test_own_heads_learn_the_label_and_price_the_feature_as_they_stand():
+    torch.manual_seed(0)
+    tensors = _tensors()
+    objective = _only("cos", "useful_label", label_head="own", scale=1.0)
+    own = objective.label_heads["useful_label"]
+    assert own.kernel_size == (3, 3) and list(objective.label_heads) == ["useful_label"]
+    given = _head()
+    (value,) = _terms(objective, tensors, tensors["heatmaps"], head=given).values()
+    label = tensors["heatmaps"].detach()
+    similarity = torch.cosine_similarity(own(tensors["useful"]).flatten(2), label.flatten(2), -1)
+    torch.testing.assert_close(value, similarity.square().mean())
+    value.backward()
+    assert _reached(tensors) == {"useful"} and given.weight.grad is None
+    error = (own(tensors["useful"].detach()) - label).square().mean()
+    torch.testing.assert_close(own.weight.grad, torch.autograd.grad(error, own.weight)[0])
+
+
+def test_own_head_finds_out_what_the_given_head_does_not_see():
+    """The pose lies in a channel that the given head ignores; the learned one prices it."""
+    torch.manual_seed(0)
+    useful = _maps(0)
+    label = torch.roll(useful[:, :JOINTS], 1, dims=3).detach()
+    blind = _head()
+    torch.nn.init.zeros_(blind.weight)
+    features = {"useful": useful}
+    found = {}
+    for kind in ("single_frame", "own"):
+        objective = _only("cos", "useful_label", label_head=kind, scale=1.0)
+        optimiser = torch.optim.Adam(objective.parameters(), lr=0.03) if kind == "own" else None
+        for _ in range(150 if optimiser else 0):
+            optimiser.zero_grad()
+            _terms(objective, features, label, head=blind)["mi_useful_label"].backward()
+            optimiser.step()
+        found[kind] = _terms(objective, features, label, head=blind)["mi_useful_label"].item()
+    assert found["single_frame"] < 0.05
+    assert found["own"] > 0.7
+
+
+# --- precision --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("estimator", ["vsd", "legacy"])
+@pytest.mark.parametrize("estimator", ["vsd", "legacy", "vclub", "cos", "hsic"])
 def test_finite_in_half_precision(estimator, dtype):
-    """Values near the largest float16 overflow when divided by 0.05, unless widened first."""
+    """Values near the largest float16 overflow when divided by 0.05 or squared, unless widened."""
     features = {k: (3e4 * _maps(i)).clamp(-6e4, 6e4).to(dtype) for i, k in enumerate(NAMES)}
     features = {k: v.requires_grad_() for k, v in features.items()}
     heatmaps = _maps(10, JOINTS).to(dtype).requires_grad_()
-    objective = MutualInformation(CHANNELS, JOINTS, estimator, stop_gradient="none")
-    total = sum(_terms(objective, features, heatmaps, head=_head().to(dtype)).values())
-    total.backward()
-    assert total.dtype == torch.float32 and torch.isfinite(total)
-    assert all(torch.isfinite(v.grad).all() for v in features.values() if v.grad is not None)
+    weights = dict.fromkeys([*FEATURE_TERMS, *LABEL_TERMS], 1.0)
+    objective = MutualInformation(
+        CHANNELS, JOINTS, estimator, weights, stop_gradient="none", label_head="own"
+    )
+    terms = _terms(objective, features, heatmaps, head=_head().to(dtype))
+    assert set(terms) == {f"mi_{term}" for term in weights}
+    assert all(v.dtype == torch.float32 and torch.isfinite(v) for v in terms.values())
+    sum(terms.values()).backward()
+    assert all(torch.isfinite(v.grad).all() for v in (*features.values(), heatmaps))
+    assert all(torch.isfinite(p.grad).all() for p in objective.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("estimator", ["vsd", "legacy", "vclub", "cos", "hsic"])
+def test_mixed_precision_changes_nothing(estimator, dtype):
+    """Under autocast matrix products and convolutions would be done in half precision."""
+    torch.manual_seed(0)
+    objective = MutualInformation(CHANNELS, JOINTS, estimator, label_head="own")
+    plain = _terms(objective, _tensors())
+    with torch.autocast("cpu", dtype):
+        mixed = _terms(objective, _tensors())
+    assert all(torch.equal(mixed[name], plain[name]) for name in plain)
 
 
 # --- options ----------------------------------------------------------------------------------
@@ -248,6 +365,16 @@ def test_none_has_no_terms():
         {"estimator": "legacy", "cap": 1.0},
         {"estimator": "none", "temperature": 1.0},
         {"temperature": 0.0},
+        {"temperature": "warm"},
+        {"scale": "small"},
+        {"weights": {"motion": "much"}},
+        {"weights": {"motion": math.nan}},
+        {"estimator": "vclub", "weights": {"motion": -1.0}},
+        {"estimator": "vclub", "stop_gradient": "symmetric"},
+        {"stop_gradient": "first"},
+        {"label_head": "backbone"},
+        {"estimator": "cos", "temperature": 1.0},
+        {"estimator": "hsic", "grid": 3},
         {"label_from": "annotation"},
         {"estimator": "legacy", "label_from": "ground_truth"},
     ],

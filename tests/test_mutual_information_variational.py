@@ -31,6 +31,11 @@ def _true_log_conditional(a, b, rho):
     return -0.5 * (square / (1 - rho**2) + SIZE * math.log(1 - rho**2))
 
 
+def _log_ratio(a, b, rho):
+    """log p(b | a) / p(b) less its constant, the best critic there is."""
+    return _true_log_conditional(a, b, rho) + 0.5 * b.square().sum(-1)
+
+
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
 def test_bounds_enclose_the_information_of_gaussians(rho):
     """I = -D/2 log(1 - rho^2); CLUB with the true conditional is D rho^2 / (1 - rho^2)."""
@@ -38,12 +43,74 @@ def test_bounds_enclose_the_information_of_gaussians(rho):
     information = -SIZE / 2 * math.log(1 - rho**2)
     log_conditional = _true_log_conditional(a, b, rho)
     upper = club_bound(log_conditional).item()
-    log_ratio = log_conditional + 0.5 * b.square().sum(-1)
-    lower = math.log(len(a)) - nce_gap(log_ratio).item()
+    lower = math.log(len(a)) - nce_gap(_log_ratio(a, b, rho)).item()
     assert upper == pytest.approx(SIZE * rho**2 / (1 - rho**2), abs=0.1, rel=0.1)
     assert lower <= information + 0.1
     assert information <= upper + 0.1
     assert lower == pytest.approx(information, abs=0.1)
+
+
+def test_lower_bound_stays_below_and_tightens_with_samples():
+    """InfoNCE with the true density ratio: at most log B, and ever nearer to I as B grows."""
+    a, b = _correlated(0.8, 4096)
+    information = -SIZE / 2 * math.log(1 - 0.8**2)
+    bounds = []
+    for batch in (2, 8, 64, 512):
+        found = [
+            math.log(batch) - nce_gap(_log_ratio(x, y, 0.8)).item()
+            for x, y in zip(a.split(batch), b.split(batch), strict=True)
+        ]
+        bounds.append(sum(found) / len(found))
+        assert bounds[-1] <= math.log(batch)
+    assert bounds == sorted(bounds)
+    assert bounds[-1] < information + 0.05
+    gaps = [information - bound for bound in bounds]
+    assert gaps[0] > 0.8 and abs(gaps[-1]) < 0.1
+
+
+def test_upper_bound_stays_above_and_its_spread_falls_with_samples():
+    """vCLUB with the true conditional: on average (1 - 1/B) D rho^2 / (1 - rho^2), above I."""
+    rho = 0.6
+    a, b = _correlated(rho, 4096)
+    information = -SIZE / 2 * math.log(1 - rho**2)
+    spreads = []
+    for batch in (8, 64, 512):
+        found = torch.stack(
+            [
+                club_bound(_true_log_conditional(x, y, rho))
+                for x, y in zip(a.split(batch), b.split(batch), strict=True)
+            ]
+        )
+        expected = (1 - 1 / batch) * SIZE * rho**2 / (1 - rho**2)
+        assert found.mean().item() == pytest.approx(expected, rel=0.1)
+        assert found.mean() > information
+        spreads.append(found.std().item())
+    assert spreads[0] > 2 * spreads[1] > 4 * spreads[2]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.8])
+def test_learned_bounds_enclose_the_information_on_fresh_samples(rho):
+    """The estimator's own networks, fitted on some samples and judged on others."""
+    torch.manual_seed(0)
+    information = -SIZE / 2 * math.log(1 - rho**2)
+    estimator = VariationalEstimator({"primary": SIZE}, {"motion": SIZE}, hidden=16)
+    conditional, critic = estimator.conditionals["primary"], estimator.critics["motion"]
+    (a, fresh_a), (b, fresh_b) = (x.split(1000) for x in _correlated(rho, 2000))
+    optimiser = torch.optim.Adam(estimator.parameters(), lr=1e-2)
+    for step in range(200):
+        rows = slice(100 * (step % 10), 100 * (step % 10) + 100)
+        fit = -conditional(a[rows], b[rows]).diagonal().mean()
+        optimiser.zero_grad()
+        (fit + nce_gap(critic(a[rows], b[rows]))).backward()
+        optimiser.step()
+    upper = club_bound(conditional(fresh_a, fresh_b)).item()
+    lower = math.log(1000) - nce_gap(critic(fresh_a, fresh_b)).item()
+    assert lower - 0.05 < information < upper + 0.05
+    if rho == 0:
+        assert abs(upper) < 0.15 and abs(lower) < 0.25
+    else:
+        assert upper < 1.2 * SIZE * rho**2 / (1 - rho**2)
+        assert lower > 0.4 * information
 
 
 def test_conditional_learns_a_gaussian():

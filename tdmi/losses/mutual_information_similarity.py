@@ -73,6 +73,9 @@ class SimilarityEstimator(nn.Module):
     label_is_reference = True
     learns = False
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def of_features(self, first: Tensor, second: Tensor) -> Tensor:
         """`[B, C, h, w]` x 2 -> scalar in 0..1."""
         raise NotImplementedError
@@ -85,8 +88,11 @@ class SimilarityEstimator(nn.Module):
         value = self.of_features(first, second)
         return value if shrink else 1 - value
 
-    def label_penalty(self, name: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-        return self.of_joints(projected, label, (weight > 0).float())
+    def label_penalty(
+        self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
+    ) -> Tensor:
+        value = self.of_joints(projected, label, (weight > 0).float())
+        return value if shrink else 1 - value
 
 
 class CosineEstimator(SimilarityEstimator):
