@@ -134,7 +134,8 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
         args.curves,
         args.slices,
     )
-    jobs = args.jobs or worthwhile_jobs(inputs.total_size(args.gt, args.pred, names))
+    size = inputs.total_size(args.gt, args.pred, names)
+    jobs = args.jobs or worthwhile_jobs(size)
     results = list(_progress(args, evaluate_videos(request, names, jobs), "videos", len(names)))
     for side, folder in enumerate((args.gt, args.pred)):
         inputs.refuse_repeated(names, [result.images[side] for result in results], folder)

@@ -41,8 +41,8 @@ _JOINTS = np.array([not joint.endswith("ear") for joint in POSETRACK18.joints])
 def write(folder: Path | str, seed: int = 0) -> tuple[Path, Path]:
     """Write all files; gives the folders of the ground truth and of the predictions."""
     folders = Path(folder, "truth"), Path(folder, "predictions")
-    for annotations, target in zip(generate(seed), folders, strict=True):
-        posetrack18.write_folder(annotations, target)
+    for people, target in zip(generate(seed), folders, strict=True):
+        posetrack18.write_folder(people, target)
     return folders
 
 
@@ -162,7 +162,7 @@ def _regions(
         centre = random.uniform(0, 1, (count, 1, 2)) * (WIDTH, HEIGHT)
         shapes.append(centre + circle * random.uniform(20, 90, (count, 16, 1)))
     return [
-        [np.round(polygon) + (k // 8, 0) for polygon in shapes[v]] if there else []
+        [np.round(polygon) + np.array([k // 8, 0]) for polygon in shapes[v]] if there else []
         for v, k, there in zip(video, position, labelled, strict=True)
     ]
 
