@@ -41,6 +41,32 @@ _STEPS_NAMES = [
     (r"\.bn\.", ".1."),
 ]
 _DCPOSE_BACKBONE = "rough_pose_estimation_net."
+_FAMI_POSE_NAMES = [
+    (r"^feat_global_offset_layers\.0\.layers\.", "global_alignment.entry."),
+    (
+        r"^feat_global_offset_layers\.([1-5])\.(conv|bn)\.",
+        lambda found: (
+            f"global_alignment.halvings.{int(found[1]) - 1}.{0 if found[2] == 'conv' else 1}."
+        ),
+    ),
+    (
+        r"^feat_global_offset_layers\.([7-9])\.",
+        lambda found: f"global_alignment.regression.{int(found[1]) - 7}.",
+    ),
+    (r"^sup_agg_block\.layers\.", "merger."),
+    (r"^combined_feat_layers\.layers\.", "local_alignment.combination."),
+    (
+        r"^dcn_(offset|mask)_([1-4])\.conv\.",
+        lambda found: f"local_alignment.convolutions.{int(found[2]) - 1}.{found[1]}.",
+    ),
+    (
+        r"^dcn_([1-4])\.",
+        lambda found: f"local_alignment.convolutions.{int(found[1]) - 1}.deform.",
+    ),
+    (r"^init_feature_agg_block\.layers\.", "fusion.chain."),
+    (r"^agg_final_layer\.", "fused_head."),
+]
+_FAMI_POSE_BACKBONE = "hrnet."
 
 
 def from_hrnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -103,6 +129,16 @@ def from_dcpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {_dcpose_name(name): value for name, value in _plain(state).items()}
 
 
+def from_fami_pose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Released FAMI-Pose names as the state of `baselines.fami_pose.FAMIPose`.
+
+    They fit a model with start="paper" whose loss learns nothing of its own (any estimator but
+    vclub). The authors publish no weights; this reads what their code saves. UserError for any
+    name that is not FAMI-Pose's.
+    """
+    return {_fami_pose_name(name): value for name, value in _plain(state).items()}
+
+
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in state.items()}
 
@@ -126,3 +162,13 @@ def _dcpose_name(name: str) -> str:
                 renamed = re.sub(step_pattern, step, renamed)
             return renamed
     raise UserError(f"weights: unknown name {name!r}; expected those of a DCPose file")
+
+
+def _fami_pose_name(name: str) -> str:
+    if name.startswith(_FAMI_POSE_BACKBONE):
+        return _hrnet_name(name.removeprefix(_FAMI_POSE_BACKBONE), name)
+    for pattern, ours in _FAMI_POSE_NAMES:
+        renamed, found = re.subn(pattern, ours, name)
+        if found:
+            return renamed
+    raise UserError(f"weights: unknown name {name!r}; expected those of a FAMI-Pose file")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from baselines.dcpose import DCPose
+from baselines.fami_pose import FAMIPose
 from baselines.flow_fusion import FlowFusion
 from baselines.flow_motion import FlowMotion
 from baselines.flow_pooling import FlowPooling
@@ -22,6 +23,7 @@ TEMPORAL = {
     "flow_fusion": (FlowFusion, {}),
     "flow_motion": (FlowMotion, {}),
     "dcpose": (DCPose, {"channels": 8, "dilations": (1, 3)}),
+    "fami_pose": (FAMIPose, {"halvings": 2, "dilation": 1}),
 }
 METHODS = {"single_frame": (SingleFrame, {}), **TEMPORAL}
 
