@@ -158,9 +158,14 @@ def number_rows(
             return np.full((len(rows), count), missing, dtype=np.float64)
         blank = [missing] * count
         rows = [row or blank for row in rows]
-    if set(map(type, rows)) <= {list} and set(map(len, rows)) <= {count}:
-        flat = number_list(list(chain.from_iterable(rows)))
-        if flat is not None:
+    # Iterators over the rows: a list of all numbers would take as long again.
+    if (
+        set(map(type, rows)) <= {list}
+        and set(map(len, rows)) <= {count}
+        and set(map(type, chain.from_iterable(rows))) <= {int, float}
+    ):
+        with suppress(OverflowError):
+            flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * count)
             return flat.reshape(-1, count)
     if missing is None:
         rows = [member(record, key, list, place(i)) for i, record in enumerate(records)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.evaluation.matching import head_sizes
-from tdmi.evaluation.pairing import JudgedVideo, People, joint_extents
+from tdmi.evaluation.pairing import JudgedVideo, joint_extents
 from tdmi.skeletons import Skeleton
 
 UNIT_RATIO = 2.0
@@ -39,7 +39,7 @@ class Evidence:
     scores: np.ndarray
     """[2 V] float64, lowest and highest joint score of each video with predictions."""
     annotated_centres: np.ndarray
-    """[N, 2] float64, mean of each person's joints, px."""
+    """[N, 2] float64, middle of each person's joints, px."""
     predicted_centres: np.ndarray
     """[M, 2] float64."""
     head_sizes: np.ndarray
@@ -69,8 +69,8 @@ def evidence(video: JudgedVideo, predictions: Annotations) -> Evidence:
         annotated=truth.present.sum(axis=0),
         predicted=found.present.sum(axis=0),
         scores=_ends(scores),
-        annotated_centres=_centres(truth),
-        predicted_centres=_centres(found),
+        annotated_centres=_centres(low, high),
+        predicted_centres=_centres(*joint_extents(found)),
         head_sizes=head_sizes(truth.head_box[known]),
         spans=np.linalg.norm(extent, axis=1),
         people=predictions.persons,
@@ -133,12 +133,10 @@ def _ends(values: np.ndarray) -> np.ndarray:
     return np.array([values.min(), values.max()]) if len(values) else values[:0]
 
 
-def _centres(people: People) -> np.ndarray:
-    """Mean [N, 2] of each person's joints with finite coordinates; people without are left out."""
-    there = people.present & np.isfinite(people.keypoints).all(axis=2)
-    count = there.sum(axis=1)
-    total = np.where(there[..., None], people.keypoints, 0.0).sum(axis=1)
-    return total[count > 0] / count[count > 0, None]
+def _centres(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Middle [N, 2] of each person's joints; people without joints are left out."""
+    known = (np.isfinite(low) & np.isfinite(high)).all(axis=1)
+    return (low[known] + high[known]) / 2
 
 
 def _never_predicted(evidence: Evidence, skeleton: Skeleton) -> list[str]:
@@ -176,7 +174,7 @@ def _other_units(evidence: Evidence) -> list[str]:
         if ours > 0 and not ours / UNIT_RATIO < theirs < ours * UNIT_RATIO:
             lines.append(
                 f"95 % of predicted {name} are below {theirs:.4g}, of annotated ones below "
-                f"{ours:.4g} (means of each person's joints); both are expected in pixels of the "
+                f"{ours:.4g} (middle of each person); both are expected in pixels of the "
                 "full frame"
             )
     return lines
