@@ -137,6 +137,33 @@ def test_pairs_are_the_best_for_all_together():
     assert ids(track(scene([[(100, 50), (145, 50)], [(124, 50), (169, 50)]]))) == [[0, 1]] * 2
 
 
+def test_who_was_missed_is_expected_where_the_walk_leads():
+    """Six frames on at 15 px each; somebody new stands where the walker would be after one."""
+    walk = [[(15 * t, 50)] for t in range(3)] + [[], [], [], [], []]
+    assert ids(track(scene([*walk, [(120, 50), (45, 50)]])))[-1] == [0, 1]
+
+
+def test_a_pose_that_jumps_once_does_not_run_away():
+    """Five frames later the speed of the jump alone would have led 96 px astray."""
+    frames = [[(100, 50)], [(100, 50)], [(116, 50)], [], [], [], [], [(100, 50)]]
+    assert ids(track(scene(frames)))[-1] == [0]
+
+
+def test_boxes_pair_persons_without_a_common_joint():
+    people = scene([[(0, 50), (30, 50)], [(2, 50), (32, 50)]])
+    people.present[:2, :8] = False
+    people.present[2:, 8:] = False
+    assert ids(track(people)) == [[0, 1], [0, 1]]
+
+
+def test_poses_pair_persons_whose_boxes_hide_one_another():
+    """The same box for both; one upright, one upside down, who change places in the list."""
+    people = scene([[(0, 50), (0, 50)], [(0, 50), (0, 50)]])
+    people.keypoints[[1, 2], :, 1] = 200 - people.keypoints[[1, 2], :, 1]
+    before, after = ids(track(people))
+    assert before == after[::-1]
+
+
 def test_empty_frames_and_a_single_frame():
     assert ids(track(scene([[], [(0, 0)], [], [], [(3, 0)], []]))) == [[], [0], [], [], [0], []]
     assert ids(track(scene([[(300, 0), (0, 0)]]))) == [[1, 0]]
