@@ -156,7 +156,7 @@ def test_primary_term_alone_makes_two_dependent_features_independent():
     torch.manual_seed(0)
     weights = dict.fromkeys(("motion", "useful_label", "useful_fused", "visual_fused"), 0)
     objective = MutualInformation(SIZE, 2, "vclub", weights=weights, scale=1.0, hidden=16)
-    a, b = _correlated(0.9, 200)
+    a, b = _correlated(0.9, 100)
     mix = torch.eye(SIZE).requires_grad_()
     networks = torch.optim.Adam(objective.parameters(), lr=1e-2)
     features = torch.optim.Adam([mix], lr=1e-2)

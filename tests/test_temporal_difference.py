@@ -116,6 +116,8 @@ def test_masks_begin_as_documented():
         {"guidance": "key_and_difference", "mask_activation": "none", "accumulation": "residual"},
         {"depths": (2,), "difference": "none"},
         {"depths": (1, 3), "difference": "to_key", "offset_dilation": 1, "start": "paper"},
+        {"guidance_blocks": "shared", "offset_groups": 1},
+        {"guidance": "key_and_difference", "guidance_blocks": "separate", "start": "paper"},
     ],
 )
 def test_every_parameter_and_every_depth_reaches_the_motion(options):
@@ -156,6 +158,75 @@ def test_visual_feature_is_read_only_by_its_guidance():
         assert same is not reads
 
 
+def test_stages_add_up_from_shallow_to_deep():
+    """Each accumulation reads the one before plus its own stage, whichever stages there are."""
+    features, visual = _sequence(), torch.randn(2, 8, 6, 5)
+    for depths in [(1,), (1, 2), (1, 2, 3)]:
+        encoder = _encoder(depths=depths).eval()
+        used = features[: len(depths)]
+        total = torch.zeros(2, 8, 6, 5)
+        for x, chain, modulate, merge in zip(
+            used, encoder.intra_stage, encoder.modulation, encoder.accumulation, strict=True
+        ):
+            stage = chain((x[:, 1:] - x[:, :-1]).reshape(2, 32, 6, 5))
+            total = merge(total + modulate(stage, stage))
+        assert torch.equal(encoder(used, visual), total)
+        assert len(encoder.intra_stage) == len(depths)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5, 7])
+def test_maps_follow_the_span(frames):
+    """A window of T frames gives T - 1 differences, or T features without subtraction."""
+    for difference, maps in (("consecutive", frames - 1), ("to_key", frames - 1), ("none", frames)):
+        encoder = TemporalDifferenceEncoder(
+            8, frames, frames // 2, depths=(1,), blocks=(1,), difference=difference
+        )
+        assert encoder.intra_stage[0][0].conv1.in_channels == 8 * maps
+        (features,) = _sequence(frames=frames, depths=1)
+        assert encoder([features], features[:, 0]).shape == (2, 8, 6, 5)
+
+
+def test_offsets_and_masks_have_one_block_or_two():
+    """Separate blocks have their own weights; the default follows where the guidance is from."""
+    for guidance, blocks, separate in [
+        ("difference", None, True),
+        ("difference", "shared", False),
+        ("key_and_difference", None, False),
+        ("key_and_difference", "separate", True),
+    ]:
+        encoder = _encoder(guidance=guidance, guidance_blocks=blocks)
+        assert all((m.mask_block is not None) == separate for m in encoder.modulation)
+
+
+@pytest.mark.parametrize("difference", ["consecutive", "none"])
+def test_first_stage_of_layer_1_is_reduced_before_the_differences(difference):
+    plain = _encoder(difference=difference).eval()
+    torch.manual_seed(0)
+    encoder = TemporalDifferenceEncoder(
+        8,
+        5,
+        2,
+        stem_channels=12,
+        depths=(1, 2, 3),
+        blocks=(2, 1, 1),
+        offset_groups=4,
+        first_stage="layer1",
+        difference=difference,
+    ).eval()
+    assert (plain.backbone_depths, encoder.backbone_depths) == ((1, 2, 3), (0, 2, 3))
+    assert set(encoder.state_dict()) - set(plain.state_dict()) == {"reduction.weight"}
+    plain.load_state_dict(
+        {k: v for k, v in encoder.state_dict().items() if k != "reduction.weight"}
+    )
+    wide = torch.randn(2, 5, 12, 6, 5)
+    rest = _sequence()[1:]
+    reduced = torch.einsum("oc,btchw->btohw", encoder.reduction.weight[:, :, 0, 0], wide)
+    visual = rest[-1][:, 2]
+    torch.testing.assert_close(
+        encoder([wide, *rest], visual), plain([reduced, *rest], visual), atol=1e-5, rtol=1e-5
+    )
+
+
 def test_parameter_counts_of_the_review_time_variant():
     """TDE 1.66 M, gates 0.025 M, fusion and head 0.16 M, published to that precision."""
     encoder = TemporalDifferenceEncoder(48, 5, 2, **REVIEW_CODE)
@@ -190,6 +261,15 @@ def test_finite_at_full_size():
         ({"depths": (2, 1)}, "depths"),
         ({"depths": ()}, "depths"),
         ({"depths": (1, 4)}, "blocks"),
+        ({"depths": (1, 2, 3, 4, 5), "blocks": (1,) * 5}, "depths.*1 to 4"),
+        ({"depths": (0, 1)}, "depths"),
+        ({"depths": 3}, "depths"),
+        ({"blocks": 2}, "blocks"),
+        ({"blocks": (2, 1.5, 1)}, "blocks"),
+        ({"offset_dilation": 0}, "offset_dilation"),
+        ({"guidance_blocks": "none"}, "guidance_blocks"),
+        ({"first_stage": "layer2"}, "first_stage"),
+        ({"first_stage": "layer1", "depths": (2, 3)}, "first_stage"),
     ],
 )
 def test_bad_options_are_user_errors(options, named):
@@ -230,6 +310,29 @@ def test_complementary_parts_sum_to_the_motion():
     assert (parts.useful_mask + parts.noisy_mask == 1).all()
 
 
+def test_softmax_gates_compete():
+    """mask_u = exp(u) / (exp(u) + exp(n)) of the two MLPs' outputs; the masks sum to 1."""
+    torch.manual_seed(0)
+    gates = Disentanglement(4, gate="softmax", hidden=3)
+    motion = torch.randn(2, 4, 5, 3)
+    parts = gates(motion)
+    pooled = motion.mean(dim=(2, 3), keepdim=True)
+    u, n = gates.useful_gate(pooled), gates.noisy_gate(pooled)
+    torch.testing.assert_close(parts.useful_mask, u.exp() / (u.exp() + n.exp()))
+    torch.testing.assert_close(parts.useful_mask + parts.noisy_mask, torch.ones(2, 4, 1, 1))
+    torch.testing.assert_close(parts.useful + parts.noisy, motion)
+
+
+@pytest.mark.parametrize("gate", ["channel", "complementary", "softmax", "spatial", "none"])
+def test_useful_part_is_the_same_without_the_noisy_one(gate):
+    torch.manual_seed(0)
+    gates, motion = Disentanglement(4, gate=gate), torch.randn(2, 4, 5, 3)
+    both, alone = gates(motion), gates(motion, noisy=False)
+    assert torch.equal(both.useful, alone.useful)
+    assert torch.equal(both.useful_mask, alone.useful_mask)
+    assert alone.noisy is None and alone.noisy_mask is None
+
+
 def test_spatial_gates_see_each_position_by_itself():
     gates = Disentanglement(4, gate="spatial")
     motion = torch.randn(1, 4, 5, 3)
@@ -243,6 +346,11 @@ def test_no_gate_passes_everything_on():
     motion = torch.randn(2, 4, 5, 3)
     parts = Disentanglement(4, gate="none")(motion)
     assert torch.equal(parts.useful, motion) and parts.noisy.abs().max() == 0
+
+
+def test_gates_need_a_width():
+    with pytest.raises(UserError, match="hidden"):
+        Disentanglement(4, hidden=0)
 
 
 def test_unknown_gate_is_a_user_error():
