@@ -110,6 +110,32 @@ def test_a_seed_that_is_missing_is_left_out_of_both_sides_of_a_difference(tmp_pa
     assert table.cells[3][-1].text == "2 of 3"
 
 
+def test_mota_stands_beside_ap_where_a_run_was_tracked(tmp_path):
+    assert "MOTA" not in table_of(tmp_path / "without", VALUES).headings
+    folder = tmp_path / "with"
+    write_runs(folder, VALUES)
+    for seed, value in enumerate((30.0, -2.0, 32.0), start=1):
+        content = {"mota": metrics(dict.fromkeys(POSETRACK17.joints, value))["ap"]}
+        path = folder / "tdmi" / f"seed{seed}" / BOXES / "tracking.json"
+        path.write_text(json.dumps(content))
+    settings = suite(list(VALUES))
+    runs = read_runs(folder, settings.methods, settings.box_protocols)
+    table = tables.comparison_table(runs, settings, BOXES, settings.methods, settings.dataset)
+    place = table.headings.index("MOTA")
+    assert table.headings[place - 1] == "Mean" and "MOTA" in table.caption
+    assert [row[place].text for row in table.cells] == ["", "", "", "20.0 ± 19.1"]
+    record = table.data.set_index("method").loc["tdmi"]
+    assert record["mota_mean"] == pytest.approx(20) and record["mean_ap_mean"] == pytest.approx(62)
+
+
+def test_a_tracking_file_without_mota_is_named(tmp_path):
+    write_runs(tmp_path, {"single": [50.0]})
+    path = tmp_path / "single" / "seed1" / BOXES / "tracking.json"
+    path.write_text(json.dumps({"ap": {}}))
+    with pytest.raises(UserError, match=r"tracking\.json: no 'mota'; run `tdmi evaluate --track"):
+        read_runs(tmp_path, suite(["single"]).methods, (BOXES,))
+
+
 @pytest.mark.parametrize(
     ("own", "status"),
     [

@@ -19,7 +19,7 @@ from tdmi.reporting.settings import Method
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
 
 GROUPS = (*JOINT_GROUPS, "total")
-MEASURES = ("ap", "precision", "recall", "mota")
+MEASURES = ("ap", "precision", "recall")
 _KEY = ["method", "seed"]
 
 
@@ -27,8 +27,8 @@ _KEY = ["method", "seed"]
 class Runs:
     """All that was found of a suite's runs, one long data frame per kind of fact.
 
-    groups:     method, seed, protocol, measure (ap, precision, recall, mota), joint (seven groups
-                and total), value in per cent
+    groups:     method, seed, protocol, measure (ap, precision, recall of metrics.json, mota of
+                tracking.json), joint (seven groups and total), value in per cent
     joints:     the same for the 15 single joints
     videos:     method, seed, protocol, video, ap_total in per cent
     counts:     method, seed, protocol, frames, ground_truth_persons, predicted_persons
@@ -67,6 +67,7 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
             for protocol in protocols:
                 key = {"method": method, "seed": seed, "protocol": protocol}
                 _read_metrics(run / protocol / "metrics.json", key, rows)
+                _read_tracking(run / protocol / "tracking.json", key, rows)
             if (run / "cost.json").exists():
                 _add_cost(cost, method, run / "cost.json")
             if (run / "timing.json").exists():
@@ -119,24 +120,38 @@ def _read_metrics(path: Path, key: dict, rows: dict[str, list]) -> None:
         return
     content = _object(path)
     for measure in MEASURES:
-        if measure not in content:
-            if measure == "ap":
-                raise UserError(f"{path}: no 'ap'; run `tdmi evaluate` for this run again")
-            continue
-        values = content[measure]
-        for kind, names in (("groups", GROUPS), ("joints", POSETRACK17.joints)):
-            source = values if kind == "groups" else values.get("per_joint", {})
-            for joint in names:
-                if joint not in source:
-                    if kind == "joints":
-                        continue
-                    raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
-                value = _number(source[joint], path, f"{measure}.{joint}")
-                rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
+        if measure in content:
+            _add_measure(measure, content[measure], path, key, rows)
+        elif measure == "ap":
+            raise UserError(f"{path}: no 'ap'; run `tdmi evaluate` for this run again")
     for video, values in sorted(content.get("per_video", {}).items()):
         value = _number(values.get("ap_total"), path, f"per_video.{video}.ap_total")
         rows["videos"].append(key | {"video": video, "ap_total": value})
     rows["counts"].append(key | {name: content.get(name) for name in _COUNTS})
+
+
+def _read_tracking(path: Path, key: dict, rows: dict[str, list]) -> None:
+    """MOTA stands in a file of its own, for it is of another set of predictions than AP."""
+    if not path.exists():
+        return
+    content = _object(path)
+    if "mota" not in content:
+        raise UserError(f"{path}: no 'mota'; run `tdmi evaluate --tracking` for this run again")
+    _add_measure("mota", content["mota"], path, key, rows)
+
+
+def _add_measure(
+    measure: str, values: dict[str, Any], path: Path, key: dict, rows: dict[str, list]
+) -> None:
+    for kind, names in (("groups", GROUPS), ("joints", POSETRACK17.joints)):
+        source = values if kind == "groups" else values.get("per_joint", {})
+        for joint in names:
+            if joint not in source:
+                if kind == "joints":
+                    continue
+                raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
+            value = _number(source[joint], path, f"{measure}.{joint}")
+            rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
 
 
 def _add_cost(cost: dict[str, dict], method: str, path: Path) -> None:

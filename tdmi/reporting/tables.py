@@ -26,6 +26,11 @@ _LATEX = str.maketrans(
     | {"±": r"$\pm$", "\N{MINUS SIGN}": "$-$", "×": r"$\times$"}
 )
 
+_MOTA_CAPTION = (
+    " MOTA: the evaluator's tracking accuracy, mean of the joints, of the sure part of the same "
+    "predictions, joined to tracks by one tracker for all methods."
+)
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -68,8 +73,8 @@ def with_spread(mean: float, std: float, digits: int = 1, sign: bool = False) ->
     return f"{text} ± {spread}" if text and spread else text
 
 
-def heading(group: str) -> str:
-    return "Mean" if group == "total" else group.capitalize()
+def heading(column: str) -> str:
+    return {"total": "Mean", "mota": "MOTA"}.get(column, column.capitalize())
 
 
 def comparison_table(
@@ -88,7 +93,10 @@ def comparison_table(
     release = f" (labels {runs.release})" if runs.release else ""
     values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
     summaries = {group: comparison.summary(values[group]) for group in GROUPS}
-    best = {group: table["mean"].max() for group, table in summaries.items()}
+    if ((runs.groups.measure == "mota") & (runs.groups.protocol == protocol)).any():
+        tracked = comparison.per_seed(runs.groups, protocol, measure="mota")
+        summaries["mota"] = comparison.summary(tracked)
+    best = {column: table["mean"].max() for column, table in summaries.items()}
     references = [("single_frame", settings.reference, "vs single frame")]
     if settings.equal_compute:
         references.append(("equal_compute", settings.equal_compute, "vs equal compute"))
@@ -98,23 +106,24 @@ def comparison_table(
     for method in methods:
         cells = [Cell(method.label, method.label), Cell(method.family_label, method.family_label)]
         record = {"method": method.name, "label": method.label, "family": method.family}
-        for group in GROUPS:
-            mean, std, n = _row(summaries[group], method.name, ("mean", "std", "n"))
-            cells.append(Cell(with_spread(mean, std), mean, mean == best[group]))
-            record |= {f"{_key(group)}_mean": mean, f"{_key(group)}_std": std}
+        for column, table in summaries.items():
+            mean, std = _row(table, method.name, ("mean", "std"))
+            cells.append(Cell(with_spread(mean, std), mean, mean == best[column]))
+            record |= {f"{_key(column)}_mean": mean, f"{_key(column)}_std": std}
         for key, name, _ in references:
             cell, entries = _difference(changes[key], method.name, name, key)
             cells.append(cell)
             record |= entries
         parameters, gflops = _row(cost, method.name, ("parameters", "gflops"))
         cells += [Cell(number(parameters / 1e6, 2), parameters), Cell(number(gflops, 2), gflops)]
+        (n,) = _row(summaries["total"], method.name, ("n",))
         done = 0 if math.isnan(n) else int(n)
         cells.append(Cell(_seeds(done, len(method.seeds)), done))
         record |= {"parameters": parameters, "gflops": gflops}
         record |= {"seeds": done, "seeds_planned": len(method.seeds)}
         rows.append(cells)
         data.append(record)
-    headings = ["Method", "Family", *(heading(group) for group in GROUPS)]
+    headings = ["Method", "Family", *(heading(column) for column in summaries)]
     headings += [text for _, _, text in references] + ["Params (M)", "GFLOPs", "Seeds"]
     return Table(
         name=f"{prefix}comparison_{protocol}",
@@ -125,7 +134,7 @@ def comparison_table(
             "deviation. Differences are paired by seed (a reference with a single run is "
             "subtracted from all); * marks those whose 95% "
             "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
-            "operations per multiply-add."
+            "operations per multiply-add." + (_MOTA_CAPTION if "mota" in summaries else "")
         ),
         headings=headings,
         cells=rows,
