@@ -52,7 +52,7 @@ def test_fresh_clone_plans_to_train_although_results_are_committed(tmp_path):
     jobs = planned_jobs(clone)
     runs = sum(len(run_names(suite)) for suite in load_suites("embedded").values())
     assert jobs["train"] == jobs["predict"] == runs
-    assert jobs["evaluate"] == 2 * runs
+    assert jobs["evaluate"] == jobs["evaluate_tracks"] == 2 * runs
     assert jobs["report"] == 1
 
 
@@ -81,9 +81,10 @@ def test_dvc_stages_hold_every_run_of_the_main_job():
 
     checkpoints = {f"{run}/checkpoint.pt" for run in runs}
     metrics = {
-        f"{run}/{boxes}/metrics.json"
+        f"{run}/{boxes}/{file}.json"
         for run in runs
         for boxes in ("ground_truth_boxes", "detected_boxes")
+        for file in ("metrics", "tracking")
     }
     settings = {f"workflow/config/{suite['suite']}.yaml" for suite in suites}
     settings |= {f"workflow/config/methods/{m}.yaml" for suite in suites for m in suite["methods"]}

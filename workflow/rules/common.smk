@@ -66,13 +66,20 @@ def trained_runs():
 
 
 def evaluated_runs():
-    """The metrics of every run of every suite of the main job."""
+    """The metrics of every run of every suite of the main job, and of its tracks."""
     return [
-        f"runs/{run}/{boxes}/metrics.json"
+        f"runs/{run}/{boxes}/{file}.json"
         for suite in SUITES.values()
         for run in run_names(suite)
         for boxes in BOX_PROTOCOLS
+        for file in judged_files(suite)
     ]
+
+
+def judged_files(suite):
+    """Tracks are judged by poseval alone; the other protocols have no tracking score here."""
+    poseval = suite.get("evaluation", "poseval") == "poseval"
+    return ("metrics", "tracking") if poseval else ("metrics",)
 
 
 def run_settings(wildcards):

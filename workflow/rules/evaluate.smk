@@ -1,4 +1,4 @@
-"""Predictions of each run for each kind of boxes, and their official score."""
+"""Predictions of each run for each kind of boxes, their official score, and that of their tracks."""
 
 
 rule predict:
@@ -9,8 +9,9 @@ rule predict:
     output:
         directory(
             expand(
-                "runs/{suite}/{method}/seed{seed}/{boxes}/predictions",
+                "runs/{suite}/{method}/seed{seed}/{boxes}/{kind}",
                 boxes=BOX_PROTOCOLS,
+                kind=("predictions", "tracked"),
                 allow_missing=True,
             )
         ),
@@ -48,4 +49,24 @@ rule evaluate:
         "Evaluate {wildcards.method}, seed {wildcards.seed}, {wildcards.boxes}"
     shell:
         "tdmi evaluate --protocol {params.protocol} --gt {params.truth} --pred {input.predictions}"
-        " --out {output} > {log} 2>&1"
+        " --jobs {threads} --out {output} > {log} 2>&1"
+
+
+# Judged apart, because MOTA is of the sure part of the predictions alone (see tdmi.tracking).
+rule evaluate_tracks:
+    input:
+        data=lambda wildcards: dataset_records(wildcards.suite),
+        tracked="runs/{suite}/{method}/seed{seed}/{boxes}/tracked",
+    output:
+        "runs/{suite}/{method}/seed{seed}/{boxes}/tracking.json",
+    params:
+        truth=truth_folder,
+    log:
+        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate_tracks.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "Evaluate tracks of {wildcards.method}, seed {wildcards.seed}, {wildcards.boxes}"
+    shell:
+        "tdmi evaluate --protocol poseval --tracking --gt {params.truth} --pred {input.tracked}"
+        " --jobs {threads} --out {output} > {log} 2>&1"
