@@ -3,11 +3,11 @@
     python tests/benchmarks/evaluation.py [--scales 1 4 16] [--repeat 3] [--skip-poseval]
 
 The input is that of `synthetic_validation`: 170 videos, 15,338 frames, 54,576 annotated and 103,178
-predicted people, as JSON files. Larger inputs are the same files under more names, so that their
-cost must be the same multiple. Wall time depends on what else the machine does, so the processor
-time (user and system, of all processes together) stands beside it; the run of shortest wall time
-counts. Memory is the largest sum of the resident sets of all processes, which counts pages that
-they share once for each. Where `poseval` is installed it is timed on the same files.
+predicted people, as JSON files. Larger inputs are copies of these files, so that their cost must be
+the same multiple. Wall time depends on what else the machine does, so the processor time (user and
+system, of all processes together) stands beside it; the run of shortest wall time counts. Memory is
+the largest sum of the resident sets of all processes, which counts pages that they share once for
+each. Where `poseval` is installed it is timed on the same files.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,14 +81,17 @@ def _resident(process: int) -> int:
 
 
 def several_times(source: tuple[Path, Path], scale: int, folder: Path) -> tuple[Path, Path]:
-    """The files of `source` under `scale` names each, as links."""
+    """Copies of the files of `source` under `scale` names each, images renamed likewise."""
     if scale == 1:
         return source
     for side in source:
         (folder / side.name).mkdir(parents=True)
         for path in side.iterdir():
+            content = path.read_bytes()
             for k in range(scale):
-                os.link(path, folder / side.name / f"{path.stem}_{k:02d}.json")
+                name = f"{10_000 * (k + 1) + int(path.stem[:6]):06d}{path.stem[6:]}"
+                renamed = content.replace(f"/{path.stem}/".encode(), f"/{name}/".encode())
+                (folder / side.name / f"{name}.json").write_bytes(renamed)
     return folder / source[0].name, folder / source[1].name
 
 
@@ -163,10 +167,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tdmi-benchmark-") as scratch:
         source = synthetic_validation.write(Path(scratch, "1"))
         for scale in args.scales:
-            folders = several_times(source, scale, Path(scratch, f"times{scale}"))
+            folder = Path(scratch, f"times{scale}")
+            folders = several_times(source, scale, folder)
             for name, options in OPTIONS.items():
                 if scale == 1 or name == "poseval":
                     row(name, scale, whole_program(folders, options, args.repeat))
+            shutil.rmtree(folder, ignore_errors=True)
         if args.skip_poseval:
             return
         if importlib.util.find_spec("poseval") is None:
