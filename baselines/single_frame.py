@@ -1,11 +1,14 @@
-"""Single frame: HRNet with a 1x1 head on the key frame alone (Sun et al., CVPR 2019)."""
+"""Single frame: a backbone with a 1x1 head on the key frame alone.
+
+With HRNet it is the model of Sun et al. (CVPR 2019), with `PoseResNet` SimpleBaseline (Xiao et al.,
+ECCV 2018).
+"""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from tdmi.models.hrnet import HRNet
-from tdmi.models.method import BackboneNorm, PoseMethod
+from tdmi.models.method import Backbone, BackboneNorm, PoseMethod
 from tdmi.models.output import PoseOutput
 
 
@@ -19,7 +22,7 @@ class SingleFrame(PoseMethod):
 
     def __init__(
         self,
-        backbone: HRNet,
+        backbone: Backbone,
         joints: int = 17,
         *,
         backbone_norm: BackboneNorm = "updated",

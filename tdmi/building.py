@@ -16,8 +16,11 @@ from tdmi.datasets.posetrack18 import read_folder
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import PoseMethod
-from tdmi.options import build
+from tdmi.models.resnet import PoseResNet
+from tdmi.options import build, choose
 from tdmi.suites import skeleton_of
+
+BACKBONES = {"hrnet": HRNet, "resnet": PoseResNet}
 
 
 def build_method(settings: dict[str, Any]) -> PoseMethod:
@@ -32,7 +35,9 @@ def build_method(settings: dict[str, Any]) -> PoseMethod:
             "give the dotted name of a PoseMethod"
         ) from None
     joints = len(skeleton_of(settings))
-    backbone = build("backbone", HRNet, settings["backbone"])
+    options = dict(settings["backbone"])
+    kind = choose("backbone.kind", options.pop("kind", "hrnet"), BACKBONES)
+    backbone = build("backbone", BACKBONES[kind], options)
     model = build(f"of method {method['name']}", constructor, method["options"], backbone, joints)
     # A quarter faster than the default layout for these convolutions on CPU, and on tensor cores.
     return model.to(memory_format=torch.channels_last)

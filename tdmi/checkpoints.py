@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tdmi.errors import UserError
+from tdmi.models.hrnet import HRNet
 from tdmi.models.method import PoseMethod
 from tdmi.skeletons import COCO, Skeleton
 
@@ -21,6 +22,7 @@ _HRNET_PARTS = {"conv1", "bn1", "conv2", "bn2", "layer1"} | {
     *(f"transition{i}" for i in (1, 2, 3)),
     *(f"stage{i}" for i in (2, 3, 4)),
 }
+_RESNET_PARTS = {"conv1", "bn1", "deconv_layers"} | {f"layer{i}" for i in (1, 2, 3, 4)}
 _DCPOSE_NAMES = [  # pattern in the official name, our name
     (r"^diff_temporal_fuse\.layers\.", "residual_fusion."),
     (r"^support_temporal_fuse\.layers\.0\.", "merger."),
@@ -103,14 +105,17 @@ def read_published(path: Path) -> dict[str, Tensor]:
 
 
 def published_start(path: Path, method: PoseMethod, skeleton: Skeleton) -> dict[str, Tensor]:
-    """Official HRNet COCO pose weights of a file, as a single-frame state for `skeleton`.
+    """Official COCO pose weights of a file, as a single-frame state for `skeleton`.
+
+    HRNet's or SimpleBaseline's, by the method's backbone.
 
     The head's channels are taken over by joint name; joints that COCO does not have (PoseTrack's
     head_bottom and head_top, HiEve's chest) keep the method's own initial weights and are learnt
     anew (choice of this project: released code reuses the eyes' channels for them).
     UserError: as `read_published`, or weights of another network.
     """
-    state = from_hrnet(read_published(path))
+    renamed = from_hrnet if isinstance(method.backbone, HRNet) else from_simple_baseline
+    state = renamed(read_published(path))
     slots = skeleton.slots_in(COCO)
     for name, own in method.head.state_dict(prefix="head.").items():
         if name not in state or len(state[name]) != len(COCO):
@@ -129,6 +134,23 @@ def from_dcpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {_dcpose_name(name): value for name, value in _plain(state).items()}
 
 
+def from_simple_baseline(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Official SimpleBaseline weights (`pose_resnet_50_384x288.pth` ...) as a single-frame state.
+
+    They fit `SingleFrame(PoseResNet(50))` and so on; `final_layer` becomes `head`. UserError for
+    any other name (an ImageNet classification file, for instance).
+    """
+    return {_resnet_name(name): value for name, value in _plain(state).items()}
+
+
+def from_posewarper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Official PoseWarper weights as the state of `baselines.posewarper.PoseWarper`.
+
+    They fit a model with start="paper". UserError for any name that is not PoseWarper's.
+    """
+    return {_posewarper_name(name): value for name, value in _plain(state).items()}
+
+
 def from_fami_pose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Released FAMI-Pose names as the state of `baselines.fami_pose.FAMIPose`.
 
@@ -144,12 +166,29 @@ def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _hrnet_name(name: str, shown: str) -> str:
+    return _trunk_name(name, shown, _HRNET_PARTS, "an HRNet")
+
+
+def _resnet_name(name: str) -> str:
+    return _trunk_name(name, name, _RESNET_PARTS, "a SimpleBaseline")
+
+
+def _trunk_name(name: str, shown: str, parts: set[str], model: str) -> str:
     part, _, rest = name.partition(".")
     if part == "final_layer":
         return f"head.{rest}"
-    if part in _HRNET_PARTS:
+    if part in parts:
         return f"backbone.{name}"
-    raise UserError(f"weights: unknown name {shown!r}; expected those of an HRNet pose model")
+    raise UserError(f"weights: unknown name {shown!r}; expected those of {model} pose model")
+
+
+def _posewarper_name(name: str) -> str:
+    if name.startswith("offset_feats."):
+        return f"warper.guide.{name.removeprefix('offset_feats.')}"
+    if found := re.fullmatch(r"(offsets|deform_conv)([1-5])\.weight", name):
+        part = {"offsets": "offsets", "deform_conv": "warps"}[found[1]]
+        return f"warper.{part}.{int(found[2]) - 1}.weight"
+    return _hrnet_name(name, name)
 
 
 def _dcpose_name(name: str) -> str:

@@ -98,7 +98,7 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     if "base" in suite:
         changed["base"] = trial.name(suite["base"])
     if trial.width is not None:
-        changed["backbone"] = suite["backbone"] | {"width": trial.width, "stem_width": trial.width}
+        changed["backbone"] = _narrowed(suite["backbone"], trial.width)
     if trial.steps is not None:
         changed["recipes"] = {
             name: {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
@@ -113,8 +113,15 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
             use["start_from"] = f"{trial.name(start)}/{rest}"
         if trial.width is not None:
             use.pop("initial_weights", None)
+            if "backbone" in use:
+                use["backbone"] = _narrowed(use["backbone"], trial.width)
         changed["methods"][method] = use
     return changed
+
+
+def _narrowed(backbone: dict[str, Any], width: int) -> dict[str, Any]:
+    stem = {"stem_width": width} if backbone.get("kind", "hrnet") == "hrnet" else {}
+    return backbone | {"width": width} | stem
 
 
 def check(value: Any, schema_path: Path, path: Path) -> None:
@@ -182,7 +189,7 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "dataset": {k: v for k, v in suite["dataset"].items() if k != "options"},
         "crop": suite["crop"],
         "augmentation": suite["augmentation"],
-        "backbone": suite["backbone"],
+        "backbone": use.get("backbone", suite["backbone"]),
         "recipe": suite["recipes"][use["recipe"]],
         "inference": suite["inference"],
     }

@@ -61,21 +61,25 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions with batch norm; output has 4 x `planes` channels."""
+    """1x1, 3x3, 1x1 convolutions with batch norm; output has 4 x `planes` channels.
+
+    A `stride` is that of the 3x3 convolution and of the shortcut, as in the official code.
+    """
 
     expansion = 4
 
-    def __init__(self, inplanes: int, planes: int) -> None:
+    def __init__(self, inplanes: int, planes: int, stride: int = 1) -> None:
         super().__init__()
         outplanes = planes * self.expansion
         self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, outplanes, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outplanes)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = conv_norm(inplanes, outplanes, 1) if inplanes != outplanes else None
+        same = stride == 1 and inplanes == outplanes
+        self.downsample = None if same else conv_norm(inplanes, outplanes, 1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)

@@ -12,8 +12,10 @@ from tdmi.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import PoseOutput, Target
+from tdmi.models.resnet import PoseResNet
 from tdmi.options import choose
 
+Backbone = HRNet | PoseResNet
 Start = Literal["single_frame", "paper"]
 BackboneNorm = Literal["frozen", "updated"]
 
@@ -29,14 +31,15 @@ class PoseMethod(nn.Module):
     to the single-frame model whose state `load_single_frame` takes over; "paper" is the published
     random initialisation. `backbone_norm`: "frozen" keeps the backbone's batch norms in evaluation
     mode with fixed parameters, so that neither their statistics nor their weights move; "updated"
-    trains them (the released DCPose, PoseWarper and FAMI-Pose update the statistics of backbones
-    they call frozen). `freeze_backbone`: no byte of the backbone changes, and its features are
-    computed without gradients. `loss_factor`, `loss_foreground`: see `tdmi.losses.heatmap`.
+    trains them. `freeze_backbone`: no weight of the backbone changes, and its features are computed
+    without gradients; with backbone_norm="frozen" no byte of it changes, with "updated" the norms
+    use each batch's statistics and keep them, as the released DCPose, PoseWarper and FAMI-Pose do
+    with backbones they call frozen. `loss_factor`, `loss_foreground`: see `tdmi.losses.heatmap`.
     """
 
     def __init__(
         self,
-        backbone: HRNet,
+        backbone: Backbone,
         joints: int = 17,
         *,
         window: Sequence[int],
@@ -78,9 +81,9 @@ class PoseMethod(nn.Module):
         return self.window.index(0)
 
     def train(self, mode: bool = True) -> PoseMethod:
-        """Like `nn.Module.train`, but a frozen backbone's norms stay in evaluation mode."""
+        """Like `nn.Module.train`, but frozen norms of the backbone stay in evaluation mode."""
         super().train(mode)
-        if self.freeze_backbone or self.backbone_norm == "frozen":
+        if self.backbone_norm == "frozen":
             for norm in self._backbone_norms():
                 norm.eval()
         return self
