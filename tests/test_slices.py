@@ -60,10 +60,11 @@ def aps(people: slices.Owned, edges: list) -> list[float]:
 
 
 def owned(truth: Annotations, predictions: Annotations) -> slices.Owned:
-    videos = []
+    videos, attributes = [], derived_attributes(truth)
     for video in judged_videos(truth, predictions):
         matches = match_video(video)
-        videos.append(slices.own(video, matches, video_statistics(video, matches), truth))
+        statistics = video_statistics(video, matches)
+        videos.append(slices.own(video, matches, statistics, truth, attributes))
     return slices.pool(videos)
 
 

@@ -163,8 +163,9 @@ def _result(
         curves = pckh.video_statistics(video, matches)
     if request.slices:
         from tdmi.evaluation import slices
+        from tdmi.evaluation.derived_attributes import derived_attributes
 
-        owned = slices.own(video, matches, statistics, truth)
+        owned = slices.own(video, matches, statistics, truth, derived_attributes(truth))
     return VideoResult(
         name=video.name,
         statistics=statistics,

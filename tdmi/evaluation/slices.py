@@ -36,7 +36,6 @@ from tdmi.evaluation.average_precision import (
     combine,
     with_total,
 )
-from tdmi.evaluation.derived_attributes import derived_attributes
 from tdmi.evaluation.matching import Matches
 from tdmi.evaluation.pairing import JudgedVideo
 from tdmi.evaluation.table import entries
@@ -85,10 +84,17 @@ class Bin:
     scores: Scores
 
 
-def own(video: JudgedVideo, matches: Matches, statistics: Statistics, truth: Annotations) -> Owned:
-    """Note for one video whose each prediction is, with the attributes that its labels give.
+def own(
+    video: JudgedVideo,
+    matches: Matches,
+    statistics: Statistics,
+    truth: Annotations,
+    attributes: Mapping[str, np.ndarray],
+) -> Owned:
+    """Note for one video whose each prediction is.
 
-    `truth` are the annotations that the video was judged from.
+    `truth` are the annotations that the video was judged from, `attributes` [N] those of its people
+    (such as `derived_attributes` finds).
     """
     assigned = matches.assigned_pair >= 0
     owner = np.full(len(assigned), -1)
@@ -97,14 +103,14 @@ def own(video: JudgedVideo, matches: Matches, statistics: Statistics, truth: Ann
     to_find = video.truth.present.any(axis=1)
     people = np.bincount(video.truth.frame[to_find], minlength=len(video.frame_index))
     row = video.truth.row
-    attributes = {name: column[row] for name, column in derived_attributes(truth).items()}
-    attributes[FRAME_ATTRIBUTE] = people[video.truth.frame].astype(np.float64)
+    judged = {name: column[row] for name, column in attributes.items()}
+    judged[FRAME_ATTRIBUTE] = people[video.truth.frame].astype(np.float64)
     return Owned(
         statistics=statistics,
         owner=owner[person],
         neighbours=people[video.predictions.frame[person]],
         present=video.truth.present,
-        attributes=attributes,
+        attributes=judged,
         video=np.zeros(len(row), dtype=np.int64),
         image_id=truth.frame_id[truth.person_frame[row]],
         track_id=video.truth.track_id,
