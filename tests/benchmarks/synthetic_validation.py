@@ -87,7 +87,7 @@ def generate(seed: int = 0) -> tuple[Annotations, Annotations]:
 
     found = np.sort(random.choice(len(frame), round(len(frame) * (1 - _MISSED)), replace=False))
     false = PREDICTED_PERSONS - len(found)
-    where = random.integers(0, FRAMES, false)
+    where = np.sort(random.integers(0, FRAMES, false))
     unreal = random.uniform(0, 1, (false, 1, 2)) * (WIDTH, HEIGHT)
     unreal = unreal + _POSE * random.uniform(60, 300, (false, 1, 1))
     wrong = random.standard_t(2, keypoints[found].shape) * 0.015 * size[found][:, None, None]
@@ -102,7 +102,7 @@ def generate(seed: int = 0) -> tuple[Annotations, Annotations]:
         track_id=np.concatenate(
             [
                 100 + (track[found] + 40 * breaks[frame[found]]) % 4000,
-                5000 + np.arange(false) % 4999,
+                5000 + np.arange(false) - np.searchsorted(where, where),
             ]
         ),
         keypoints=np.concatenate([keypoints[found] + wrong, unreal]),
