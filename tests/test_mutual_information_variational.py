@@ -97,7 +97,7 @@ def test_learned_bounds_enclose_the_information_on_fresh_samples(rho):
     conditional, critic = estimator.conditionals["primary"], estimator.critics["motion"]
     (a, fresh_a), (b, fresh_b) = (x.split(1000) for x in _correlated(rho, 2000))
     optimiser = torch.optim.Adam(estimator.parameters(), lr=1e-2)
-    for step in range(200):
+    for step in range(120):
         rows = slice(100 * (step % 10), 100 * (step % 10) + 100)
         fit = -conditional(a[rows], b[rows]).diagonal().mean()
         optimiser.zero_grad()
@@ -107,10 +107,10 @@ def test_learned_bounds_enclose_the_information_on_fresh_samples(rho):
     lower = math.log(1000) - nce_gap(critic(fresh_a, fresh_b)).item()
     assert lower - 0.05 < information < upper + 0.05
     if rho == 0:
-        assert abs(upper) < 0.15 and abs(lower) < 0.25
+        assert abs(upper) < 0.1 and abs(lower) < 0.1
     else:
         assert upper < 1.2 * SIZE * rho**2 / (1 - rho**2)
-        assert lower > 0.4 * information
+        assert lower > 0.7 * information
 
 
 def test_conditional_learns_a_gaussian():
@@ -166,7 +166,7 @@ def test_primary_term_alone_makes_two_dependent_features_independent():
         return residual[:SIZE, SIZE:].diagonal().abs().mean()
 
     before = correlation()
-    for step in range(400):
+    for step in range(280):
         noisy = b - a @ mix + a
         maps = {"useful": a[..., None, None], "noisy": noisy[..., None, None]}
         loss = sum(objective(maps, None, None, None, None).values())
@@ -174,7 +174,7 @@ def test_primary_term_alone_makes_two_dependent_features_independent():
         features.zero_grad()
         loss.backward()
         networks.step()
-        if step >= 150:
+        if step >= 100:
             features.step()
     assert before > 0.85
     assert correlation() < 0.4

@@ -192,6 +192,23 @@ def test_sizes_of_the_review_time_variant():
     assert _size(method) == 63_595_745 + 2_863_713
 
 
+def test_sizes_with_the_default_options():
+    """The encoder has more blocks of other kinds than the review-time one: by hand, in weights.
+
+    A block of C to C channels: 2 * 9 * C * C + 4 * C, with a 1x1 shortcut C * C + 2 * C more."""
+    with torch.device("meta"):
+        method = TDMIST(HRNet(48), 17)
+    block = 2 * 9 * 48**2 + 4 * 48
+    shortcut = 48**2 + 2 * 48
+    wide_block = (9 + 1) * 96 * 48 + 9 * 48**2 + 6 * 48
+    blocks = 2 * block
+    guidance = 4 * (2 * (block + shortcut) - wide_block)
+    accumulation = 4 * (9 * 48**2 + 2 * 48) - 3 * (block + shortcut)
+    assert _size(method.encoder) == 1_664_304 + blocks + guidance + accumulation == 1_782_864
+    assert _size(method.fusion) == 150_432 and method.fused_head is None
+    assert _size(method.alignment) == 1_016_688
+
+
 def test_preset_trains_at_a_small_width():
     """The whole of it, backbone and norms included; two steps change every part."""
     torch.manual_seed(0)
