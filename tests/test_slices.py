@@ -167,6 +167,16 @@ def test_ap_by_number_of_people_is_ap_on_those_frames(tmp_path):
         assert part.persons > 0
 
 
+def test_judged_people_keep_their_row_in_the_annotations(tmp_path):
+    truth, predictions = read_case("m_medium_pt18", tmp_path)
+    judged = 0
+    for video in judged_videos(truth, predictions):
+        for people, side in ((video.truth, truth), (video.predictions, predictions)):
+            np.testing.assert_array_equal(people.keypoints, side.keypoints[people.row])
+            judged += len(people)
+    assert 0 < judged < truth.persons + predictions.persons
+
+
 @pytest.mark.parametrize("name", SEVERAL_VIDEOS)
 def test_every_person_to_find_is_in_one_bin(name, tmp_path):
     people = owned(*read_case(name, tmp_path))
