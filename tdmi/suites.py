@@ -192,6 +192,7 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "backbone": use.get("backbone", suite["backbone"]),
         "recipe": suite["recipes"][use["recipe"]],
         "inference": suite["inference"],
+        **({"tracking": suite["tracking"]} if "tracking" in suite else {}),
     }
 
 
