@@ -1,16 +1,15 @@
 """Predicted persons to tracks: what is sure enough to be tracked, and who is who through time.
 
 MOTA counts every predicted joint that misses as an error, AP does not mind one with a low score. So
-the usual practice is two sets from the same predictions, one with everything for AP, one without
-the doubtful joints and boxes for MOTA (dropping single joints of low confidence: PoseFlow, Xiu et
-al., BMVC 2018; dropping boxes before tracking and joints after it: Xiao et al., "Simple Baselines
-for Human Pose Estimation and Tracking", ECCV 2018). `track` makes the second set; the predictions
-it is given stay as they are.
+trackers are judged on a set of their own, without the doubtful boxes and joints (so does PoseFlow,
+Xiu et al., BMVC 2018, joint by joint). `track` makes it; the predictions it is given stay as they
+are, for AP.
 
-Association follows those trackers, which pair poses of successive frames by object keypoint
-similarity, and SORT (Bewley et al., ICIP 2016), which moves boxes on with constant velocity and
-pairs them by overlap with an optimal assignment. Time is counted in frames of the real video, so
-predictions on every fourth frame are four frames apart. No label is read.
+Association follows FlowTrack (Xiao et al., "Simple Baselines for Human Pose Estimation and
+Tracking", ECCV 2018), which pairs poses of successive frames by object keypoint similarity, and
+SORT (Bewley et al., ICIP 2016), which moves boxes on with constant velocity and pairs them by
+overlap with an optimal assignment. Time is counted in frames of the real video, so predictions on
+every fourth frame are four frames apart. No label is read.
 
 The numbers in `TrackingOptions` were found on the validation motions of the embedded data, rendered
 longer than the suite does (80 videos, frames 2, 6, ... 30) and predicted by its single-frame model.
