@@ -8,6 +8,7 @@ from baselines.fami_pose import FAMIPose
 from baselines.flow_fusion import FlowFusion
 from baselines.flow_motion import FlowMotion
 from baselines.flow_pooling import FlowPooling
+from baselines.posewarper import PoseWarper
 from baselines.single_frame import SingleFrame
 from baselines.temporal_concatenation import TemporalConcatenation
 from tdmi.errors import UserError
@@ -23,6 +24,7 @@ TEMPORAL = {
     "flow_fusion": (FlowFusion, {}),
     "flow_motion": (FlowMotion, {}),
     "dcpose": (DCPose, {"channels": 8, "dilations": (1, 3)}),
+    "posewarper": (PoseWarper, {"channels": 8, "blocks": 2, "dilations": (1, 3)}),
     "fami_pose": (FAMIPose, {"halvings": 2, "dilation": 1}),
 }
 METHODS = {"single_frame": (SingleFrame, {}), **TEMPORAL}
@@ -143,6 +145,21 @@ def test_frozen_backbone_keeps_every_byte(name):
     assert bytes_of(method.backbone) == before
     assert bytes_of(method) != whole
     assert not method.features(frames)[0].requires_grad
+
+
+@pytest.mark.parametrize("name", TEMPORAL)
+def test_frozen_backbone_may_update_its_norm_statistics(name):
+    """The released behaviour, by name: no weight moves, all statistics do."""
+    method = build(name, freeze_backbone=True, backbone_norm="updated")
+    weights = [p.detach().clone() for p in method.backbone.parameters()]
+    norms = [m for m in method.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    before = [norm.running_mean.clone() for norm in norms]
+    total(method.train(), *clip(method), target()).backward()
+    assert all(p.grad is None for p in method.backbone.parameters())
+    assert all(
+        torch.equal(p, w) for p, w in zip(method.backbone.parameters(), weights, strict=True)
+    )
+    assert not any(torch.equal(n.running_mean, b) for n, b in zip(norms, before, strict=True))
 
 
 @pytest.mark.parametrize("name", METHODS)
