@@ -224,6 +224,23 @@ def test_gradient_reaches_every_new_parameter(estimator, start):
     assert dead - hidden == idle
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision_keeps_terms_and_gradients_finite(dtype):
+    weights = dict.fromkeys(("visual_label", "useful_visual"), 1.0)
+    tdmi = _tdmi(mutual_information={"weights": weights})
+    _perturb(tdmi)
+    with torch.autocast("cpu", dtype):
+        output = tdmi(*_clip(4))
+        losses = tdmi.loss(output, _target(4))
+    assert output.terms["useful"].dtype == dtype
+    plain = tdmi.loss(tdmi(*_clip(4)), _target(4))
+    for name, value in losses.items():
+        torch.testing.assert_close(value, plain[name], rtol=0.1, atol=2e-5)
+    sum(losses.values()).backward()
+    gradients = [p.grad for p in tdmi.parameters() if p.grad is not None]
+    assert gradients and all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
 def test_without_mi_the_loss_is_the_heatmap_error_of_the_base_class():
     tdmi = _tdmi(mutual_information={"estimator": "none"}, loss_factor=0.5)
     output, target = tdmi(*_clip()), _target()
