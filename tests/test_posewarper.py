@@ -15,6 +15,7 @@ from golden_models import (
 from baselines.posewarper import PoseWarper
 from tdmi.checkpoints import from_posewarper
 from tdmi.errors import UserError
+from tdmi.models.cost import cost
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import Target
 
@@ -120,6 +121,17 @@ def test_equals_released_training_step(dtype):
             for leaf in ("running_mean", "running_var")
         },
     )
+
+
+@pytest.mark.slow
+def test_cost_as_counted_elsewhere():
+    """Released model: 71,154,350 parameters; 873.8924544 GFLOPs and 0.8989056 in the deformable
+    convolutions. Kept offsets of the key frame do not lower a second count."""
+    method = PoseWarper(HRNet(48), start="paper", freeze_backbone=True)
+    for _ in range(2):
+        found = cost(method, 384, 288)
+        assert (found.parameters, found.trainable_parameters) == (71154350, 7558605)
+        assert found.gflops == pytest.approx(873.8924544 + 0.8989056, rel=1e-5)
 
 
 def test_unknown_names_are_refused():
