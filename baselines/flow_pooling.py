@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.flow import WindowFlow, aligned_to_key
+from baselines.posewarper import AGGREGATION
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
@@ -19,7 +20,6 @@ from tdmi.models.output import PoseOutput, Target
 from tdmi.options import build
 
 Pooling = Literal["learned", "mean", "max"]
-POSEWARPER_WEIGHTS = {0: 0.3, 1: 0.25, 2: 0.1}
 
 
 class FlowPooling(PoseMethod):
@@ -80,7 +80,7 @@ class FlowPooling(PoseMethod):
                 f'FlowPooling: start "paper" has weights for the window (-2, -1, 0, 1, 2) only, '
                 f'found {self.window}; use start "single_frame"'
             )
-        return torch.tensor([POSEWARPER_WEIGHTS[abs(offset)] for offset in self.window])
+        return torch.tensor([AGGREGATION[abs(offset)] for offset in self.window])
 
     def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
