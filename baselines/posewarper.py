@@ -188,7 +188,7 @@ class Warper(nn.Module):
         """`offsets_of` a zero difference of the size of `like` [1, J, h, w], in evaluation mode.
 
         Nothing but the weights decides them. Without gradients they are kept until a weight changes
-        or the mode is set: a tenth of the time for a single person.
+        or the mode is set: an eighth of the arithmetic for a single person.
         """
         if torch.is_grad_enabled():
             return self.offsets_of(torch.zeros_like(like))
