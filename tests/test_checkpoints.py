@@ -4,21 +4,26 @@ import gzip
 import json
 import os
 import pickle
+from types import SimpleNamespace
 
 import golden_models
 import published_files as files
 import pytest
+import tiny_dataset
 import torch
 
 from baselines.dcpose import DCPose
 from baselines.fami_pose import FAMIPose
 from baselines.posewarper import PoseWarper
 from baselines.single_frame import SingleFrame
+from tdmi.building import load_checkpoint
 from tdmi.checkpoints import inspect_published, load_published
 from tdmi.cli import main
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.tdmi import TDMI
+from tdmi.reporting.runs import read_runs
+from tdmi.runs import perform, predict_run
 from tdmi.skeletons import COCO, HIEVE, POSETRACK18
 
 SINGLE_FRAME = {  # files with a whole trunk and a pose head: backbone, maker, family
@@ -400,3 +405,56 @@ def test_inspection_for_a_method_of_a_suite(tmp_path, capsys):
     command = ["data", "weights", str(path), "--suite", "smoke", "--method", "single_frame"]
     assert main(command) == 2
     assert "missing" in capsys.readouterr().err  # the suite's backbone is another
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dots")
+    tiny_dataset.write(root)
+    return root
+
+
+def test_an_official_model_is_judged_without_training(root, tmp_path):
+    source = whole_model("DCPose")
+    settings = tiny_dataset.settings(root) | {
+        "initial_weights": str(saved(tmp_path, files.dcpose(source))),
+        "head_mapping": "by_joint_name",
+        "start_whole": True,
+        "backbone": {"width": 4, "stem_width": 4},
+        "recipe": {"steps": 0},
+    }
+    settings["method"] |= {"class": "baselines.dcpose.DCPose", "options": {"start": "paper"}}
+    settings["inference"]["box_protocols"] = ["ground_truth_boxes"]
+    run = tmp_path / "tiny/dcpose/seed3"
+    perform(settings, tmp_path, "tiny/dcpose/seed3")
+    kept = load_checkpoint(run / "checkpoint.pt")
+    assert kept.keys() == source.state_dict().keys()
+    assert all(torch.equal(kept[name], value) for name, value in source.state_dict().items())
+    predict_run(run, "test", run)
+    truth = root / "annotations" / "test"
+    predictions = run / "ground_truth_boxes" / "predictions"
+    assert {f.name for f in predictions.iterdir()} == {f.name for f in truth.iterdir()}
+    metrics = run / "ground_truth_boxes" / "metrics.json"
+    command = ["evaluate", "--gt", str(truth), "--pred", str(predictions), "--out", str(metrics)]
+    assert main([*command, "--protocol", "poseval"]) == 0
+    method = SimpleNamespace(name="dcpose", label="DCPose", seeds=[3], family="deformable")
+    runs = read_runs(tmp_path / "tiny", [method], ["ground_truth_boxes"])
+    assert runs.history.empty and len(runs.timing) == 1 and not runs.groups.empty
+
+
+def test_training_starts_from_another_project_and_says_what_it_took(root, tmp_path, capsys):
+    source = files.single_frame(two_stages)
+    settings = tiny_dataset.settings(root, steps=1, learning_rate=1e-12) | {
+        "initial_weights": str(saved(tmp_path, files.mmpose_1(source))),
+        "head_mapping": "reuse_eyes",
+    }
+    settings["method"]["options"] = {"backbone_norm": "frozen"}
+    perform(settings, tmp_path, "tiny/single_frame/seed3")
+    said = capsys.readouterr().out
+    assert "weights.pth: weights of mmpose 1.x (HRNet)\nhead: reuse_eyes, all joints" in said
+    kept = load_checkpoint(tmp_path / "tiny/single_frame/seed3/checkpoint.pt")
+    for name, value in source.state_dict().items():
+        torch.testing.assert_close(kept[name], value, atol=1e-6, rtol=0)
