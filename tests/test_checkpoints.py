@@ -195,6 +195,17 @@ def test_old_files_without_counters_and_in_the_old_format(tmp_path):
     assert_same_outputs(model, source)
 
 
+def test_a_score_as_numpy_2_writes_it_is_read(tmp_path):
+    content = files.training_checkpoint(files.bare(files.single_frame(two_stages)))
+    path = saved(tmp_path, content, _use_new_zipfile_serialization=False)
+    one, two = b"cnumpy.core.multiarray\n", b"cnumpy._core.multiarray\n"
+    written = path.read_bytes()
+    assert one in written or two in written
+    for old, new in ((one, two), (two, one)):
+        path.write_bytes(written.replace(old, new))
+        load_published(path, SingleFrame(two_stages()), POSETRACK18)
+
+
 def test_report_as_text(tmp_path):
     source = files.single_frame()
     path = saved(tmp_path, files.mmpose_1(source))

@@ -27,7 +27,7 @@ _HARMLESS = [
     ),
     np.ndarray,
     np.dtype,
-    *(type(np.dtype(kind)) for kind in ("?", "u1", "i4", "i8", "f4", "f8")),
+    *{type(np.dtype(kind)) for kind in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"},
 ]
 
 
@@ -83,7 +83,7 @@ def _load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch names what it refused to build; nothing of it has run.
-        if refused := re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(error)):
+        if refused := re.search(r"(?:GLOBAL|class|function) '?([\w.]+)", str(error)):
             raise UserError(
                 f"{path}: found a pickle that wants {refused[1]}, which was not run; expected "
                 "tensors and plain values; if the source is trusted, load it where it came from "
