@@ -28,7 +28,7 @@ class Trial:
     width: int | None = None
     """Width of the backbone and its stem, instead of the suite's."""
     steps: int | None = None
-    """Steps of every recipe, instead of its steps or epochs."""
+    """Steps of every recipe, instead of its steps or epochs (0 stays 0)."""
 
     def name(self, suite: str) -> str:
         """Name under which a suite tried this way keeps its runs, apart from the real ones."""
@@ -113,7 +113,7 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     if trial.steps is not None:
         changed["recipes"] = {
             name: {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
-            | {"steps": trial.steps}
+            | {"steps": 0 if recipe.get("steps") == 0 else trial.steps}
             for name, recipe in suite["recipes"].items()
         }
     changed["methods"] = {}

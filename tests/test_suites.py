@@ -14,6 +14,7 @@ from tdmi.suites import (
     run_names,
     seeds_of,
     start_of,
+    tried,
 )
 
 SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
@@ -149,6 +150,8 @@ def test_published_weights_and_what_becomes_of_their_head(workflow):
     assert resolve(suite, "tdmi", 0)["head_mapping"] == "as_is"
     assert resolve(suite, "temporal_concatenation", 0)["head_mapping"] == "by_joint_name"
     assert "head_mapping" not in resolve(suite, "single_frame", 0)
+    assert resolve(tried(suite, Trial(steps=2)), "dcpose", 0)["recipe"] == {"steps": 0}
+    assert resolve(tried(suite, Trial(steps=2)), "tdmi", 0)["recipe"]["steps"] == 2
 
 
 def test_a_trial_changes_width_steps_and_names_alone():
