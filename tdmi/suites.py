@@ -28,7 +28,7 @@ class Trial:
     width: int | None = None
     """Width of the backbone and its stem, instead of the suite's."""
     steps: int | None = None
-    """Steps of every recipe, instead of its steps or epochs."""
+    """Steps of every recipe, instead of its steps or epochs (0 stays 0)."""
 
     def name(self, suite: str) -> str:
         """Name under which a suite tried this way keeps its runs, apart from the real ones."""
@@ -64,6 +64,17 @@ def load_suite(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None)
         if start is not None and "initial_weights" in use:
             raise UserError(
                 f"{path}: methods/{method}: found start_from and initial_weights, expected one"
+            )
+        if use.get("start_whole") and "head_mapping" in use:
+            raise UserError(
+                f"{path}: methods/{method}: found start_whole and head_mapping, expected one: a "
+                "whole model keeps its head as it is"
+            )
+        untrained = suite["recipes"][use["recipe"]].get("steps") == 0
+        if untrained and start is None and "initial_weights" not in use:
+            raise UserError(
+                f"{path}: methods/{method}: found a recipe of no steps, expected initial_weights "
+                "or start_from beside it"
             )
         options = {**description.get("options", {}), **use.get("options", {})}
         suite["methods"][method] = {**description, **use, "options": options}
@@ -102,7 +113,7 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     if trial.steps is not None:
         changed["recipes"] = {
             name: {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
-            | {"steps": trial.steps}
+            | {"steps": 0 if recipe.get("steps") == 0 else trial.steps}
             for name, recipe in suite["recipes"].items()
         }
     changed["methods"] = {}
@@ -185,7 +196,7 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         },
         "start_from": start_of(suite, method, seed),
         "start_whole": use.get("start_whole", False),
-        **({"initial_weights": use["initial_weights"]} if "initial_weights" in use else {}),
+        **_initial_weights(use),
         "dataset": {k: v for k, v in suite["dataset"].items() if k != "options"},
         "crop": suite["crop"],
         "augmentation": suite["augmentation"],
@@ -194,6 +205,13 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "inference": suite["inference"],
         **({"tracking": suite["tracking"]} if "tracking" in suite else {}),
     }
+
+
+def _initial_weights(use: dict[str, Any]) -> dict[str, Any]:
+    if "initial_weights" not in use:
+        return {}
+    mapping = use.get("head_mapping", "by_joint_name")
+    return {"initial_weights": use["initial_weights"], "head_mapping": mapping}
 
 
 def skeleton_of(settings: dict[str, Any]) -> Skeleton:

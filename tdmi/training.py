@@ -22,13 +22,13 @@ from tqdm import tqdm
 
 from tdmi.annotations import on_skeleton
 from tdmi.building import build_method, load_checkpoint, read_split, split_windows
-from tdmi.checkpoints import published_start
+from tdmi.checkpoints import load_published
 from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import Sample, TrainingSamples
 from tdmi.errors import UserError
 from tdmi.evaluation.average_precision import evaluate
 from tdmi.evaluation.table import metrics
-from tdmi.files import replacing
+from tdmi.files import replacing, write_text
 from tdmi.inference import InferenceOptions, ground_truth_boxes, normalise, predict
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
@@ -50,7 +50,7 @@ RECIPE = {
 """Values of a recipe's optional keys; without ``gradient_clip`` gradients are not clipped, without
 ``validate_every`` there is no validation, without ``checkpoint_every`` no intermediate state. The
 length is given as ``steps`` or as ``epochs``; ``milestones`` count in the same unit, all else in
-steps."""
+steps. No steps: nothing is trained, and the weights that the run starts from are judged."""
 
 
 def in_steps(recipe: dict[str, Any], samples: int) -> dict[str, Any]:
@@ -215,13 +215,23 @@ def train(
     fabric.launch()
     method = build_method(settings)
     if initial is not None and settings.get("initial_weights"):
-        method.load_single_frame(published_start(initial, method, skeleton_of(settings)))
+        report = load_published(
+            initial,
+            method,
+            skeleton_of(settings),
+            settings["head_mapping"],
+            settings["start_whole"],
+        )
+        if fabric.is_global_zero:
+            print(f"{initial}: {report}", flush=True)
     elif initial is not None:
         state = load_checkpoint(initial)
         if settings["start_whole"]:
             method.load_state_dict(state)
         else:
             method.load_single_frame(state)
+    if recipe.get("steps") == 0:
+        return keep_untrained(method, folder, str(fabric.device))
     method.train()
     loop = Loop(fabric, method, settings, recipe, folder, identity)
     loop.run()
@@ -234,6 +244,13 @@ def train(
         "train_samples_per_second": samples / loop.seconds,
         "device": str(fabric.device),
     }
+
+
+def keep_untrained(method: PoseMethod, folder: Path, device: str) -> dict[str, Any]:
+    """A recipe of no steps: what the run starts from is its checkpoint, the history has no row."""
+    write_text(folder / "history.csv", "epoch,step,learning_rate,loss\n")
+    save(folder / "checkpoint.pt", {"model": method.state_dict()})
+    return {"train_seconds": 0.0, "train_samples_per_second": None, "device": device}
 
 
 class Loop:

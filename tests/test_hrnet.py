@@ -13,7 +13,7 @@ from golden_models import (
 )
 
 from baselines.single_frame import SingleFrame
-from tdmi.checkpoints import from_hrnet, published_start
+from tdmi.checkpoints import from_hrnet, load_published
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import Target
@@ -135,7 +135,7 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path, skeleton):
     torch.save(official, tmp_path / "coco.pth")
     method = SingleFrame(trunk(), len(skeleton))
     before = method.head.weight.clone()
-    method.load_single_frame(published_start(tmp_path / "coco.pth", method, skeleton))
+    load_published(tmp_path / "coco.pth", method, skeleton)
     assert torch.equal(method.backbone.conv1.weight, coco.backbone.conv1.weight)
     for i, joint in enumerate(skeleton.joints):
         known = joint in COCO.joints
@@ -149,7 +149,7 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path, skeleton):
         (None, "no such file"),
         (b"not weights", "no readable weights"),
         ({"a.b": 1}, "no state dictionary"),
-        ({"a.b": torch.zeros(1)}, "unknown name"),
+        ({"a.b": torch.zeros(1)}, "no known network"),
     ],
 )
 def test_unusable_published_weights_are_named(tmp_path, content, message):
@@ -160,4 +160,4 @@ def test_unusable_published_weights_are_named(tmp_path, content, message):
         torch.save(content, path)
     method = SingleFrame(HRNet(4, 2, modules=(1,), blocks=1, stem_width=4, stem_blocks=1))
     with pytest.raises(UserError, match=message):
-        published_start(path, method, POSETRACK18)
+        load_published(path, method, POSETRACK18)

@@ -15,7 +15,7 @@ from test_methods import TEMPORAL
 
 from baselines.single_frame import SingleFrame
 from tdmi.building import build_method
-from tdmi.checkpoints import from_simple_baseline, published_start
+from tdmi.checkpoints import from_simple_baseline, load_published
 from tdmi.errors import UserError
 from tdmi.models.cost import cost
 from tdmi.models.output import Target
@@ -189,7 +189,7 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path):
     }
     torch.save(official, tmp_path / "coco.pth")
     method = SingleFrame(PoseResNet(width=2), len(POSETRACK18))
-    method.load_single_frame(published_start(tmp_path / "coco.pth", method, POSETRACK18))
+    load_published(tmp_path / "coco.pth", method, POSETRACK18)
     assert torch.equal(method.backbone.conv1.weight, coco.backbone.conv1.weight)
     nose = POSETRACK18.index("nose"), COCO.index("nose")
     assert torch.equal(method.head.weight[nose[0]], coco.head.weight[nose[1]])
