@@ -11,7 +11,10 @@ from tdmi.commands.trial import add_trial, trial_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", required=True, metavar="NAME", help="workflow/config/NAME.yaml")
     parser.add_argument(
-        "--method", required=True, metavar="NAME", help="one of the suite's methods"
+        "--method",
+        required=True,
+        metavar="NAME",
+        help="one of the suite's methods, or of the grid's variants",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="K")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
@@ -23,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.suites import load_suite, resolve, run_name
 
-    suite = load_suite(args.suite, trial=trial_of(args))
+    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid)
     settings = resolve(suite, args.method, args.seed)
 
     import torch

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tdmi.config_files import WORKFLOW
 from tdmi.reporting.settings import Settings, parse
-from tdmi.suites import WORKFLOW, Trial, load_suites, seeds_of
+from tdmi.suites import Trial, load_suites, seeds_of
 
 QUESTION = (
     "On the same boxes, with the same decoder, training budget and official evaluator: what do "
@@ -17,9 +18,11 @@ QUESTION = (
 _SHOWN = ("seeds", "crop", "augmentation", "backbone", "recipes", "inference")
 
 
-def settings_of(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> Settings:
+def settings_of(
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
+) -> Settings:
     """Settings of the report on a suite; a companion on pseudo-labels becomes its real video."""
-    suites = load_suites(name, workflow, trial)
+    suites = load_suites(name, workflow, trial, grid)
     return parse(mapping_of(suites), workflow / "config" / f"{name}.yaml")
 
 
