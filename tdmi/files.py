@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,13 @@ def replacing(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that killed calls of `replacing` left in a folder nobody else uses."""
+    for path in folder.glob(".*.part*"):
+        if re.fullmatch(r"\..+\.\d+\.part(\..*)?", path.name):
+            path.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path | str) -> str:

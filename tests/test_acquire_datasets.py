@@ -418,6 +418,15 @@ def test_after_kill_9_the_next_call_ends_with_the_same_hashes(tmp_path, server, 
     assert not (tmp_path / "killed" / "archives").exists()
 
 
+def test_what_a_killed_write_left_among_the_archives_goes_and_a_users_file_stays(tmp_path, server):
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    (archives / ".posetrack18_images.tar.aa.part.4711.part.json").write_text("{")
+    (archives / "notes.txt").write_text("mine")
+    get("posetrack18", tmp_path, base_url=server.url)
+    assert [path.name for path in archives.iterdir()] == ["notes.txt"]
+
+
 def test_after_kill_9_amid_the_exchange_of_labels_the_new_ones_come(tmp_path, server):
     get("posetrack18", tmp_path, base_url=server.url)
     place(tmp_path, {OLD_LABELS18: tar_of(labels18("[0.2]"))})

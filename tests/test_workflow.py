@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,13 @@ def test_dvc_stages_hold_every_run_of_the_main_job():
     assert paths("evaluate", "metrics") == metrics
     assert metrics <= paths("report", "deps")
     assert paths("data", "outs") == {suite["dataset"]["root"] for suite in suites}
+
+
+def test_dvc_stages_are_as_their_script_writes_them(tmp_path):
+    written = tmp_path / "dvc.yaml"
+    script = ROOT / "workflow" / "dvc_stages.py"
+    subprocess.run([sys.executable, script, written], cwd=ROOT, check=True)
+    assert written.read_text() == (ROOT / "dvc.yaml").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tdmi.datasets.acquire.transfer import address
 from tdmi.datasets.acquire.unpack import TOKEN_HELP, Target, check_readable, unpack
 from tdmi.datasets.acquire.versions import label_version, make_room, version_of_tree
 from tdmi.errors import UserError
-from tdmi.files import read_json, write_json
+from tdmi.files import read_json, remove_leftovers, write_json
 from tdmi.options import choose
 
 TOKEN_VARIABLE = "TDMI_POSETRACK21_TOKEN"
@@ -265,8 +265,10 @@ def _finish(job: Job, pieces: list[Piece]) -> dict[str, Any]:
         names = list(job.journal(piece).entries)
         for pattern, expected in piece.counts.items():
             counts[pattern] = {"found": count_matching(names, pattern), "expected": list(expected)}
-    if job.archives.is_dir() and not any(job.archives.iterdir()):
-        job.archives.rmdir()
+    if job.archives.is_dir():
+        remove_leftovers(job.archives)
+        if not any(job.archives.iterdir()):
+            job.archives.rmdir()
     for pattern, count in counts.items():
         least, most = count["expected"]
         if not least <= count["found"] <= most:
