@@ -29,7 +29,8 @@ PAPER_PLACES = 96 * 72
 def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> dict[str, Any]:
     """The suite ``<suite>_<name>``, as `tdmi.suites.load_suite` would give it, with two more keys.
 
-    ``grid``: title, question, comparisons (variant -> variants that it is compared with) and
+    ``grid``: title, question, comparisons ("previous", in a ladder, and each
+    reference -> variant -> the variant that it is compared with) and
     left_out (label -> why the suite cannot hold it). ``run_of``, in a method that is shared: suite,
     method, label and family under which its run is kept.
 
@@ -64,6 +65,12 @@ def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> di
         methods[variant["name"]], recipes[use["recipe"]] = use, recipe
     _refuse_equals(methods, recipes, suite, path)
     references = [name for name in grid.get("references", []) if name in methods]
+    comparisons = _comparisons(list(methods), references, grid.get("ladder", False))
+    if not comparisons:
+        raise UserError(
+            f"{path}: nothing is left to compare on suite {suite['suite']}, expected a ladder or "
+            "a reference, and two variants that the suite can hold"
+        )
     return {
         **{key: value for key, value in suite.items() if key != "companions"},
         "suite": f"{suite['suite']}_{name}",
@@ -80,7 +87,7 @@ def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> di
         "grid": {
             "title": grid["title"],
             "question": grid["question"],
-            "comparisons": _comparisons(list(methods), references, grid.get("ladder", False)),
+            "comparisons": comparisons,
             "left_out": left_out,
         },
     }
@@ -190,16 +197,14 @@ def _refuse_equals(
             )
 
 
-def _comparisons(names: list[str], references: list[str], ladder: bool) -> dict[str, list[str]]:
-    """Per variant: the one before it in a ladder, then the references; nothing with itself."""
-    return {
-        name: [
-            other
-            for other in dict.fromkeys([*names[max(i - 1, 0) : i if ladder else 0], *references])
-            if other != name
-        ]
-        for i, name in enumerate(names)
+def _comparisons(names: list[str], references: list[str], ladder: bool) -> dict[str, Any]:
+    """ "previous" (in a ladder) and each reference -> variant -> what it is compared with."""
+    previous = {"previous": dict(zip(names[1:], names, strict=False))} if ladder else {}
+    found = previous | {
+        reference: {name: reference for name in names if name != reference}
+        for reference in references
     }
+    return {key: pairs for key, pairs in found.items() if pairs}
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,11 +29,11 @@ def settings_of(
 def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """The mapping for the first of `suites`, whose others are its companions."""
     main, *companions = suites.values()
-    report = main["report"]
+    report, grid = main["report"], main.get("grid")
     return {
         "suite": main["suite"],
         "title": main["title"],
-        "summary": QUESTION if report.get("subject") else "",
+        "summary": grid["question"] if grid else QUESTION if report.get("subject") else "",
         "dataset": {
             "name": main["dataset"]["name"],
             "root": main["dataset"]["root"],
@@ -47,6 +47,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
                 "family": use["family"],
                 "description": f"{use['description']}. {use.get('source', '')}".strip(),
                 "seeds": list(seeds_of(main, method)),
+                "run_of": _run_of(use),
             }
             for method, use in main["methods"].items()
         ],
@@ -57,6 +58,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "equal_compute": report["equal_compute"],
         "subject": report.get("subject"),
         "real_video": _real_video(main, companions),
+        "ablation": {key: grid[key] for key in ("comparisons", "left_out")} if grid else None,
         "settings": {key: main[key] for key in _SHOWN}
         | {"methods": {method: _use(use) for method, use in main["methods"].items()}},
     }
@@ -74,6 +76,11 @@ def _real_video(main: dict[str, Any], companions: list[dict[str, Any]]) -> dict[
                 "seeds": suite["seeds"],
             }
     return None
+
+
+def _run_of(use: dict[str, Any]) -> str | None:
+    """Folder below ``runs`` of a method whose runs belong to another suite."""
+    return f"{use['run_of']['suite']}/{use['run_of']['method']}" if "run_of" in use else None
 
 
 def _use(use: dict[str, Any]) -> dict[str, Any]:
