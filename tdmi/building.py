@@ -50,9 +50,9 @@ def build_method(settings: dict[str, Any], backbone: Backbone | None = None) -> 
 
 def refuse_unbuildable(suite: dict[str, Any]) -> None:
     """Build every method of a suite without room for its weights, on one backbone where they share
-    it; UserError names the first that fails."""
+    it; UserError names the first that fails. What another suite owns is left to that suite."""
     backbones: dict[str, Backbone] = {}
-    for method in suite["methods"]:
+    for method in [name for name, use in suite["methods"].items() if "run_of" not in use]:
         settings = resolve(suite, method, 0)
         key = str(settings["backbone"])
         try:

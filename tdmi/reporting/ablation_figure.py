@@ -23,8 +23,8 @@ def caption(settings: Settings, protocol: str) -> str:
     joined = ", joined in the order of the ladder" if ladder else ""
     return (
         f"Ablation on {settings.boxes(protocol)}. Left: mean AP; small dots: seeds, large marks: "
-        f"their mean{joined}. Then differences in mean AP; upper, thick lines: 95% Student interval "
-        "over seeds; lower, thin ones: 95% bootstrap interval over videos and seeds."
+        f"their mean{joined}. Then differences in mean AP; upper, thick lines: 95% Student "
+        "interval over seeds; lower, thin ones: 95% bootstrap interval over videos and seeds."
     )
 
 
@@ -81,13 +81,10 @@ def _title(settings: Settings, key: str) -> str:
 
 def _difference(axes: Axes, row: int, values: pd.Series, method: Method) -> None:
     colour = style.colour(method.family)
-    for low, high, shift, width in (
-        ("low", "high", -0.1, 3),
-        ("videos_low", "videos_high", 0.1, 1),
-    ):
-        if not math.isnan(values[low]):
-            ends = values[low], values[high]
-            axes.hlines(row + shift, *ends, color=colour, linewidth=width, alpha=0.7)
+    for kind, shift, width in (("", -0.1, 3), ("videos_", 0.1, 1)):
+        low, high = values[f"{kind}low"], values[f"{kind}high"]
+        if not math.isnan(low):
+            axes.hlines(row + shift, low, high, color=colour, linewidth=width, alpha=0.7)
     axes.plot(
         [values["value"]], [row], style.marker(method.family), markersize=7, color=colour,
         mec="white", mew=0.8,
