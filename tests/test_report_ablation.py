@@ -168,9 +168,7 @@ def test_the_report_holds_tables_figures_question_and_what_was_left_out(made):
 def test_a_grid_of_the_workflow_becomes_settings_of_a_report():
     settings = settings_of("embedded", grid="stages")
     assert settings.suite == "embedded_stages" and settings.subject is None
-    assert (
-        settings.summary == "What do differences of shallower stages add to those of the deepest?"
-    )
+    assert settings.summary.startswith("What do differences of shallower stages add")
     assert [m.run_of for m in settings.methods] == [None, None, "embedded/tdmi"]
     assert {m.family for m in settings.methods} == {"ablation"}
     assert settings.ablation.comparisons["previous"] == {

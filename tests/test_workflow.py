@@ -157,11 +157,7 @@ def test_grid_is_trained_beside_the_suite_and_reported(smoke):
         "seeds": [0],
         "variants": [
             {"name": "start", "label": "Start", "method": "single_frame"},
-            {
-                "name": "residual",
-                "label": "R",
-                "options": {"encoder": {"accumulation": "residual"}},
-            },
+            {"name": "all", "label": "All", "options": {"mutual_information": {"scale": 0.01}}},
         ],
     }
     path = smoke / "workflow" / "config" / "grids" / "two.yaml"
