@@ -1,6 +1,7 @@
 """The graph of experiments: data, training, evaluation, report. `snakemake --cores all` runs a suite.
 
-Choose another suite with `--config suite=NAME` (a file in workflow/config).
+Choose another suite with `--config suite=NAME` (a file in workflow/config), ablations of it with
+`grid=NAME` (a file in workflow/config/grids).
 """
 
 from snakemake.utils import min_version
@@ -20,13 +21,13 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        evaluated_runs(),
-        report_files(),
+        evaluated_runs(JOB),
+        expand("results/{report}/index.html", report=REPORTS),
 
 
 rule all_data:
     input:
-        [record for suite in SUITES for record in dataset_records(suite)],
+        [record for suite in JOB for record in dataset_records(suite)],
 
 
 rule all_runs:
@@ -36,4 +37,4 @@ rule all_runs:
 
 rule all_metrics:
     input:
-        evaluated_runs(),
+        evaluated_runs(JOB),

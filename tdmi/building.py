@@ -15,16 +15,23 @@ from tdmi.clips.samples import CropOptions, Windows
 from tdmi.datasets.posetrack18 import read_folder
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
-from tdmi.models.method import PoseMethod
+from tdmi.models.method import Backbone, PoseMethod
 from tdmi.models.resnet import PoseResNet
 from tdmi.options import build, choose
-from tdmi.suites import skeleton_of
+from tdmi.suites import resolve, skeleton_of
 
 BACKBONES = {"hrnet": HRNet, "resnet": PoseResNet}
 
 
-def build_method(settings: dict[str, Any]) -> PoseMethod:
-    """The untrained model of a run. The class is found by its dotted name alone."""
+def build_backbone(settings: dict[str, Any]) -> Backbone:
+    options = dict(settings["backbone"])
+    kind = choose("backbone.kind", options.pop("kind", "hrnet"), BACKBONES)
+    return build("backbone", BACKBONES[kind], options)
+
+
+def build_method(settings: dict[str, Any], backbone: Backbone | None = None) -> PoseMethod:
+    """The untrained model of a run, with a backbone of its own or the one given. The class is found
+    by its dotted name alone."""
     method = settings["method"]
     module_name, _, class_name = method["class"].rpartition(".")
     try:
@@ -35,12 +42,26 @@ def build_method(settings: dict[str, Any]) -> PoseMethod:
             "give the dotted name of a PoseMethod"
         ) from None
     joints = len(skeleton_of(settings))
-    options = dict(settings["backbone"])
-    kind = choose("backbone.kind", options.pop("kind", "hrnet"), BACKBONES)
-    backbone = build("backbone", BACKBONES[kind], options)
+    backbone = build_backbone(settings) if backbone is None else backbone
     model = build(f"of method {method['name']}", constructor, method["options"], backbone, joints)
     # A quarter faster than the default layout for these convolutions on CPU, and on tensor cores.
     return model.to(memory_format=torch.channels_last)
+
+
+def refuse_unbuildable(suite: dict[str, Any]) -> None:
+    """Build every method of a suite without room for its weights, on one backbone where they share
+    it; UserError names the first that fails. What another suite owns is left to that suite."""
+    backbones: dict[str, Backbone] = {}
+    for method in [name for name, use in suite["methods"].items() if "run_of" not in use]:
+        settings = resolve(suite, method, 0)
+        key = str(settings["backbone"])
+        try:
+            with torch.device("meta"):
+                if key not in backbones:
+                    backbones[key] = build_backbone(settings)
+                build_method(settings, backbones[key])
+        except UserError as error:
+            raise UserError(f"suite {suite['suite']}: method {method}: {error}") from None
 
 
 def crop_options(settings: dict[str, Any]) -> CropOptions:

@@ -12,13 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
+from tdmi.config_files import WORKFLOW, read_config
 from tdmi.errors import UserError
-from tdmi.files import read_yaml
+from tdmi.grids import with_grid
 from tdmi.skeletons import SKELETONS, Skeleton
-
-WORKFLOW = Path("workflow")
 
 
 @dataclass(frozen=True)
@@ -36,20 +33,20 @@ class Trial:
         return suite + "".join(parts)
 
 
-def load_suite(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> dict[str, Any]:
+def load_suite(
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
+) -> dict[str, Any]:
     """Read and check a suite by name; its methods are merged with their own files.
 
-    Raises UserError for an unknown suite, method, recipe or key, with the file and the place.
+    With `grid`, its methods are that grid's variants (see `tdmi.grids`).
+
+    Raises UserError for an unknown suite, grid, method, recipe or key, with the file and the place.
     """
-    path = _named_file(workflow / "config", name, "suite")
-    suite = read_yaml(path)
-    check(suite, workflow / "schemas" / "suite.schema.yaml", path)
+    path, suite = read_config("suite", name, workflow)
     if suite["suite"] != name:
         raise UserError(f"{path}: suite is {suite['suite']!r}, expected {name!r}, the file's name")
     for method, use in suite["methods"].items():
-        method_path = _named_file(workflow / "config" / "methods", method, "method", path)
-        description = read_yaml(method_path)
-        check(description, workflow / "schemas" / "method.schema.yaml", method_path)
+        _, description = read_config("method", method, workflow, path)
         if use["recipe"] not in suite["recipes"]:
             raise UserError(
                 f"{path}: methods/{method}/recipe: found {use['recipe']!r}, expected one of "
@@ -78,14 +75,16 @@ def load_suite(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None)
             )
         options = {**description.get("options", {}), **use.get("options", {})}
         suite["methods"][method] = {**description, **use, "options": options}
+    if grid:
+        suite = with_grid(suite, grid, workflow)
     return tried(suite, trial) if trial else suite
 
 
 def load_suites(
-    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
 ) -> dict[str, dict[str, Any]]:
-    """A suite and its companions, by name, the suite itself first."""
-    main = load_suite(name, workflow, trial)
+    """A suite and its companions, by name, the suite itself first; a grid has no companions."""
+    main = load_suite(name, workflow, trial, grid)
     companions = [
         load_suite(companion, workflow, trial) for companion in main.get("companions", [])
     ]
@@ -122,6 +121,8 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
         if "start_from" in use:
             start, _, rest = use["start_from"].partition("/")
             use["start_from"] = f"{trial.name(start)}/{rest}"
+        if "run_of" in use:
+            use["run_of"] = use["run_of"] | {"suite": trial.name(use["run_of"]["suite"])}
         if trial.width is not None:
             use.pop("initial_weights", None)
             if "backbone" in use:
@@ -135,36 +136,22 @@ def _narrowed(backbone: dict[str, Any], width: int) -> dict[str, Any]:
     return backbone | {"width": width} | stem
 
 
-def check(value: Any, schema_path: Path, path: Path) -> None:
-    """Validate against a JSON schema; the first fault becomes a one-line UserError."""
-    validator = jsonschema.Draft202012Validator(read_yaml(schema_path))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
-    if error is None:
-        return
-    place = "/".join(map(str, error.absolute_path)) or "top level"
-    allowed = ""
-    if error.validator == "additionalProperties" and "properties" in error.schema:
-        allowed = f"; expected keys: {', '.join(error.schema['properties'])}"
-    raise UserError(f"{path}: {place}: {error.message}{allowed}")
-
-
-def _named_file(folder: Path, name: str, kind: str, source: Path | None = None) -> Path:
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
-        place = f"{source}: " if source else ""
-        raise UserError(f"{place}no {kind} {name!r} in {folder}; expected one of {known}")
-    return path
-
-
 def seeds_of(suite: dict[str, Any], method: str) -> list[int]:
     """Seeds of a method: its own if it names some, else the suite's."""
     return suite["methods"][method].get("seeds", suite["seeds"])
 
 
+def _owner(suite: dict[str, Any], method: str) -> dict[str, str]:
+    """Suite, method, label and family under which a method's runs are kept."""
+    use = suite["methods"][method]
+    own = {"suite": suite["suite"], "method": method, "label": use["label"]}
+    return use.get("run_of", own | {"family": use["family"]})
+
+
 def run_name(suite: dict[str, Any], method: str, seed: int) -> str:
     """``<suite>/<method>/seed<k>``, the run's folder below ``runs``."""
-    return f"{suite['suite']}/{method}/seed{seed}"
+    owner = _owner(suite, method)
+    return f"{owner['suite']}/{owner['method']}/seed{seed}"
 
 
 def run_names(suite: dict[str, Any]) -> list[str]:
@@ -183,14 +170,14 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
     if method not in suite["methods"]:
         known = ", ".join(suite["methods"])
         raise UserError(f"suite {suite['suite']}: no method {method!r}; expected one of {known}")
-    use = suite["methods"][method]
+    use, owner = suite["methods"][method], _owner(suite, method)
     return {
-        "suite": suite["suite"],
+        "suite": owner["suite"],
         "seed": seed,
         "method": {
-            "name": method,
-            "label": use["label"],
-            "family": use["family"],
+            "name": owner["method"],
+            "label": owner["label"],
+            "family": owner["family"],
             "class": use["class"],
             "options": use["options"],
         },

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tdmi.config_files import WORKFLOW
 from tdmi.errors import UserError
 from tdmi.suites import (
-    WORKFLOW,
     Trial,
     load_suite,
     load_suites,

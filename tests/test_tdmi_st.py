@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from baselines.fami_pose import LocalAlignment
 from baselines.single_frame import SingleFrame
+from tdmi.config_files import check
 from tdmi.errors import UserError
 from tdmi.files import read_yaml
 from tdmi.models.hrnet import HRNet
@@ -17,7 +18,6 @@ from tdmi.models.output import Target
 from tdmi.models.tdmi import TDMI
 from tdmi.models.tdmi_st import TDMIST, SequenceAlignment
 from tdmi.options import build
-from tdmi.suites import check
 
 WORKFLOW = Path(__file__).parent.parent / "workflow"
 JOINTS = 5

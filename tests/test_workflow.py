@@ -57,6 +57,20 @@ def test_fresh_clone_plans_to_train_although_results_are_committed(tmp_path):
     assert jobs["report"] == 1
 
 
+def test_grids_share_the_suites_runs_and_are_checked_first(tmp_path):
+    clone = checkout(tmp_path)
+    jobs = planned_jobs(clone, "--config", "suite=smoke", "grid=components,gate")
+    # single_frame, equal_compute and tdmi (three seeds of the last two) are the suite's own.
+    assert jobs["train"] == 1 + 3 + 3 + 3 * 3 + 4 * 3
+    assert jobs["check_variants"] == jobs["report"] == 2
+
+
+def test_unknown_grid_stops_before_anything_runs():
+    done = snakemake(ROOT, "-n", "--config", "grid=gate,nope")
+    assert done.returncode != 0
+    assert "no grid 'nope' in workflow/config/grids" in done.stdout + done.stderr
+
+
 def test_lint_is_clean_and_the_rules_can_be_drawn():
     lint = snakemake(ROOT, "--lint")
     assert lint.returncode == 0, lint.stdout + lint.stderr
@@ -132,6 +146,28 @@ def test_second_run_has_nothing_to_do(smoke):
     done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke")
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_grid_is_trained_beside_the_suite_and_reported(smoke):
+    grid = {
+        "title": "two variants",
+        "question": "Does it run?",
+        "ladder": True,
+        "seeds": [0],
+        "variants": [
+            {"name": "start", "label": "Start", "method": "single_frame"},
+            {"name": "all", "label": "All", "options": {"mutual_information": {"scale": 0.01}}},
+        ],
+    }
+    path = smoke / "workflow" / "config" / "grids" / "two.yaml"
+    path.write_text(yaml.safe_dump(grid))
+    done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke", "grid=two")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert [p.name for p in (smoke / "runs" / "smoke_two").glob("*/seed*")] == ["seed0"]
+    assert "Does it run?" in (smoke / "results" / "smoke_two" / "index.html").read_text()
+    again = snakemake(smoke, "-n", "--config", "suite=smoke", "grid=two")
+    assert "Nothing to be done" in again.stdout + again.stderr
 
 
 def test_lost_run_is_made_again_with_the_same_bytes(smoke):

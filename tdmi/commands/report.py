@@ -33,11 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from tdmi.errors import UserError
     from tdmi.reporting.from_suite import settings_of
     from tdmi.reporting.report import make_report
     from tdmi.reporting.settings import load
 
-    suite, config = arguments.suite, arguments.config
-    settings = settings_of(suite, trial=trial_of(arguments)) if config is None else load(config)
+    if arguments.config is None:
+        settings = settings_of(arguments.suite, trial=trial_of(arguments), grid=arguments.grid)
+    elif arguments.grid is not None:
+        raise UserError("--grid: found it with --config, expected it with --suite alone")
+    else:
+        settings = load(arguments.config)
     make_report(settings, arguments.runs, arguments.out, arguments.published)
     print(arguments.out / "index.html")

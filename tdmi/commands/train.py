@@ -10,8 +10,10 @@ from tdmi.commands.trial import add_trial, trial_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", required=True, metavar="NAME", help="workflow/config/NAME.yaml")
-    parser.add_argument(
-        "--method", required=True, metavar="NAME", help="one of the suite's methods"
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--method", metavar="NAME", help="a method of the suite or grid")
+    what.add_argument(
+        "--check", action="store_true", help="only see whether every method can be built"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="K")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
@@ -23,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.suites import load_suite, resolve, run_name
 
-    suite = load_suite(args.suite, trial=trial_of(args))
+    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid)
+    if args.check:
+        from tdmi.building import refuse_unbuildable
+
+        refuse_unbuildable(suite)
+        return
     settings = resolve(suite, args.method, args.seed)
 
     import torch

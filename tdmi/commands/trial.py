@@ -1,4 +1,4 @@
-"""Options of commands that take a suite: the suite itself, or a small trial of it."""
+"""Options of commands that take a suite: the suite itself, a grid of it, or a small trial."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 
 def add_trial(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--grid", metavar="NAME", help="ablations of the suite, workflow/config/grids/NAME.yaml"
+    )
     parser.add_argument(
         "--width", type=int, metavar="N", help="try the suite with a backbone of this width"
     )

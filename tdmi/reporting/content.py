@@ -27,6 +27,10 @@ class Content:
     videos: list[Table]
     """One per box protocol."""
     timing: Table
+    ablations: list[Table] = field(default_factory=list)
+    """Of a grid, one per box protocol."""
+    statements: list[str] = field(default_factory=list)
+    """What a grid's comparisons say."""
     drawings: dict[str, Picture] = field(default_factory=dict)
     data: Picture | None = None
     gallery: list[Picture] = field(default_factory=list)

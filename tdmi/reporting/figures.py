@@ -48,7 +48,7 @@ def mean_ap(
     relative = against is not None
     axis = f"Difference in mean AP to “{against.label}”" if relative else "Mean AP (%)"
     with style.applied():
-        figure, panels = _panels(len(protocols), len(methods))
+        figure, panels = row_panels(len(protocols), len(methods))
         for panel, (protocol, boxes) in zip(panels, protocols.items(), strict=True):
             chosen = data[data.protocol == protocol]
             panel.set_title(boxes.capitalize())
@@ -58,23 +58,23 @@ def mean_ap(
             for row, method in enumerate(methods):
                 values = chosen[chosen.method == method.name].value
                 if method == against and len(values):
-                    _remark(panel, "reference", (0, row), "data")
+                    remark(panel, "reference", (0, row), "data")
                 else:
-                    _dots(panel, row, values, method, relative)
+                    dots(panel, row, values, method, relative)
             panel.margins(x=0.15)
             panel.locator_params(axis="x", nbins=6)
             panel.set_xlabel(axis)
     return figure
 
 
-def _panels(count: int, rows: int, width: float = 9.6) -> tuple[Figure, list[Axes]]:
+def row_panels(count: int, rows: int, width: float = 9.6) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, 1.1 + 0.3 * rows), layout="constrained")
     return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
 
 
-def _dots(axes: Axes, row: int, values: pd.Series, method: Method, relative: bool) -> None:
+def dots(axes: Axes, row: int, values: pd.Series, method: Method, relative: bool) -> None:
     if values.empty:
-        _remark(axes, "not run", (0, row), ("axes fraction", "data"))
+        remark(axes, "not run", (0, row), ("axes fraction", "data"))
         return
     colour, mean = style.colour(method.family), values.mean()
     axes.hlines(row, values.min(), values.max(), color=colour, linewidth=1.2, alpha=0.6)
@@ -88,7 +88,7 @@ def _dots(axes: Axes, row: int, values: pd.Series, method: Method, relative: boo
     )  # fmt: skip
 
 
-def _remark(axes: Axes, text: str, place: tuple[float, float], coordinates) -> None:
+def remark(axes: Axes, text: str, place: tuple[float, float], coordinates) -> None:
     axes.annotate(
         text, place, xycoords=coordinates, xytext=(6, 0), textcoords="offset points",
         va="center", color=style.MUTED, style="italic", fontsize=8,
@@ -118,7 +118,7 @@ def per_joint(data: pd.DataFrame, methods: Methods) -> Figure:
                 if method.name in chosen.index:
                     _bar(panel, row, chosen.loc[method.name], style.colour(method.family))
                 else:
-                    _remark(panel, "not run", (0, row), "data")
+                    remark(panel, "not run", (0, row), "data")
             panel.set_xlim(0, 118)
             panel.set_xticks([0, 50, 100])
     return figure
@@ -241,7 +241,7 @@ def training_curves(data: pd.DataFrame, methods: Methods, axis: str, logarithmic
             for _, curve in own.groupby("seed"):
                 panel.plot(curve.step, curve.value, color=style.colour(method.family), linewidth=1)
             if own.empty:
-                _remark(panel, "not run", (0, 0.5), "axes fraction")
+                remark(panel, "not run", (0, 0.5), "axes fraction")
             if logarithmic:
                 panel.set_yscale("log")
         _limits(figure.axes[0], data, logarithmic)

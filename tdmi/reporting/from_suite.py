@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tdmi.config_files import WORKFLOW
 from tdmi.reporting.settings import Settings, parse
-from tdmi.suites import WORKFLOW, Trial, load_suites, seeds_of
+from tdmi.suites import Trial, load_suites, seeds_of
 
 QUESTION = (
     "On the same boxes, with the same decoder, training budget and official evaluator: what do "
@@ -17,20 +18,22 @@ QUESTION = (
 _SHOWN = ("seeds", "crop", "augmentation", "backbone", "recipes", "inference")
 
 
-def settings_of(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> Settings:
+def settings_of(
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
+) -> Settings:
     """Settings of the report on a suite; a companion on pseudo-labels becomes its real video."""
-    suites = load_suites(name, workflow, trial)
+    suites = load_suites(name, workflow, trial, grid)
     return parse(mapping_of(suites), workflow / "config" / f"{name}.yaml")
 
 
 def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """The mapping for the first of `suites`, whose others are its companions."""
     main, *companions = suites.values()
-    report = main["report"]
+    report, grid = main["report"], main.get("grid")
     return {
         "suite": main["suite"],
         "title": main["title"],
-        "summary": QUESTION if report.get("subject") else "",
+        "summary": grid["question"] if grid else QUESTION if report.get("subject") else "",
         "dataset": {
             "name": main["dataset"]["name"],
             "root": main["dataset"]["root"],
@@ -44,6 +47,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
                 "family": use["family"],
                 "description": f"{use['description']}. {use.get('source', '')}".strip(),
                 "seeds": list(seeds_of(main, method)),
+                "run_of": _run_of(use),
             }
             for method, use in main["methods"].items()
         ],
@@ -54,6 +58,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "equal_compute": report["equal_compute"],
         "subject": report.get("subject"),
         "real_video": _real_video(main, companions),
+        "ablation": {key: grid[key] for key in ("comparisons", "left_out")} if grid else None,
         "settings": {key: main[key] for key in _SHOWN}
         | {"methods": {method: _use(use) for method, use in main["methods"].items()}},
     }
@@ -71,6 +76,11 @@ def _real_video(main: dict[str, Any], companions: list[dict[str, Any]]) -> dict[
                 "seeds": suite["seeds"],
             }
     return None
+
+
+def _run_of(use: dict[str, Any]) -> str | None:
+    """Folder below ``runs`` of a method whose runs belong to another suite."""
+    return f"{use['run_of']['suite']}/{use['run_of']['method']}" if "run_of" in use else None
 
 
 def _use(use: dict[str, Any]) -> dict[str, Any]:

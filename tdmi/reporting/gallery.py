@@ -16,6 +16,7 @@ from tdmi.datasets import posetrack18
 from tdmi.files import write_text
 from tdmi.reporting import drawing, selection
 from tdmi.reporting.drawing import Panel
+from tdmi.reporting.runs import run_folder
 from tdmi.reporting.settings import Dataset, Method, Settings
 from tdmi.reporting.tables import csv, number
 
@@ -58,7 +59,7 @@ def read_predicted(
     """Predictions of each method's first seed; methods without them are left out."""
     sizes, found = selection.head_sizes(truth), {}
     for method in methods:
-        folder = runs / method.name / f"seed{method.seeds[0]}" / protocol / "predictions"
+        folder = run_folder(runs, method, method.seeds[0]) / protocol / "predictions"
         if folder.is_dir():
             prediction = posetrack18.read_folder(folder, truth.video_names)
             found[method.name] = Predicted(

@@ -81,6 +81,8 @@ def _counts(content: Content) -> str:
 
 
 def _answer(content: Content) -> str:
+    if content.ablations:
+        return _ablation(content)
     if not content.claims:
         return _drawing(content, "mean_ap")
     subject = subject_of(content.settings).label
@@ -90,6 +92,15 @@ def _answer(content: Content) -> str:
         f"{_verdicts(content.claims, content.settings, subject)}"
         f'<p class="note">{escape(RULE)}</p>' + _drawing(content, f"difference_to_{against}")
     )
+
+
+def _ablation(content: Content) -> str:
+    said = "".join(f"<p>{escape(text)}</p>" for text in content.statements)
+    parts = [
+        _drawing(content, table.name) + f"<h3>{escape(table.title)}</h3>{html.table(table)}"
+        for table in content.ablations
+    ]
+    return said + "".join(parts)
 
 
 def _verdicts(claims: list[Claim], settings: Settings, subject: str) -> str:
@@ -132,7 +143,7 @@ def _accuracy(content: Content) -> str:
         name for name in content.drawings
         if name.startswith("difference_to_") and name != f"difference_to_{shown}"
     ]  # fmt: skip
-    first = ["mean_ap"] if content.claims else []
+    first = ["mean_ap"] if content.claims or content.ablations else []
     parts += [_drawing(content, n) for n in (*first, *others, *names, "accuracy_against_cost")]
     return "".join(parts)
 
@@ -215,8 +226,8 @@ def _limits(settings: Settings) -> str:
         "Every number comes from a run folder and can be traced to its code, data and seed.",
     ]
     hides = [
-        "The spread covers the randomness of training alone. Other test videos would change the "
-        "figures, too, and that is not in the intervals.",
+        "The spread over seeds covers the randomness of training alone. Other test videos would "
+        "change the figures, too; only an interval over videos says by how much.",
         "Many differences are judged at once; where there is none, one interval in twenty excludes "
         "zero all the same.",
         "Sizes, input and training length are those in the table of choices. Where they are below "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,19 @@ from pandas import DataFrame
 
 from tdmi.errors import UserError
 from tdmi.files import write_json, write_text
-from tdmi.reporting import comparison, figures, gallery, headline, page, published, style, tables
+from tdmi.reporting import (
+    ablation,
+    ablation_figure,
+    comparison,
+    figures,
+    gallery,
+    headline,
+    page,
+    published,
+    style,
+    tables,
+)
+from tdmi.reporting.ablation import Contrast
 from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture
 from tdmi.reporting.runs import Runs, read_runs
@@ -65,8 +78,10 @@ def build(settings: Settings, runs_folder: Path, folder: Path, published_file: P
     content.data = gallery.contact_sheet(settings.dataset, folder / "gallery" / "data.jpg")
     content.gallery = gallery.method_gallery(settings, runs.folder, folder / "gallery")
     _add_real_video(content, runs_folder, folder)
-    _add_drawings(content, folder / "figures")
-    for table in (*content.comparisons, *content.videos, content.timing, *content.real_tables):
+    contrasts = _add_ablations(content)
+    _add_drawings(content, folder / "figures", contrasts)
+    made = (content.ablations, content.comparisons, content.videos, content.real_tables)
+    for table in (*chain.from_iterable(made), content.timing):
         tables.write(table, folder / "tables")
     write_text(folder / "tables" / "runs.csv", tables.csv(tables.runs_frame(runs)))
     write_json(folder / "metrics.json", metrics_summary(runs, settings))
@@ -106,7 +121,20 @@ def _add_real_video(content: Content, runs_folder: Path, folder: Path) -> None:
     content.real_gallery = gallery.real_video_gallery(settings, runs.folder, folder / "gallery")
 
 
-def _add_drawings(content: Content, folder: Path) -> None:
+def _add_ablations(content: Content) -> dict[str, list[Contrast]]:
+    """Tables and statements of a grid; returns its comparisons by box protocol."""
+    settings, found = content.settings, {}
+    if settings.ablation is not None:
+        for protocol in settings.box_protocols:
+            found[protocol] = ablation.contrasts(content.runs, settings, protocol)
+            content.ablations.append(
+                ablation.ablation_table(content.runs, settings, protocol, found[protocol])
+            )
+            content.statements += ablation.statements(found[protocol], settings)
+    return found
+
+
+def _add_drawings(content: Content, folder: Path, contrasts: dict[str, list[Contrast]]) -> None:
     settings, runs = content.settings, content.runs
     methods, protocols = settings.methods, settings.protocols
 
@@ -123,8 +151,15 @@ def _add_drawings(content: Content, folder: Path) -> None:
         "mean_ap", figures.mean_ap(data, methods, protocols, None), data,
         f"Mean average precision of every method. {seeds}", everywhere,
     )  # fmt: skip
+    for protocol, found in contrasts.items():
+        data = ablation_figure.ablation_data(runs, protocol, found)
+        add(
+            f"ablation_{protocol}", ablation_figure.ablation(data, settings), data,
+            ablation_figure.caption(settings, protocol),
+            conditions_of(settings, settings.boxes(protocol)),
+        )  # fmt: skip
     for name in dict.fromkeys((settings.reference, settings.equal_compute)):
-        if name is not None:
+        if name is not None and settings.ablation is None:
             against = settings.method(name)
             data = figures.mean_ap_data(runs, protocols, name)
             add(

@@ -55,28 +55,34 @@ class Runs:
         return ", ".join(sorted(filter(None, stated)))
 
 
+def run_folder(folder: Path, method: Method, seed: int) -> Path:
+    """Folder of a run, given <runs>/<suite>; a shared run lies with the suite that owns it."""
+    owner = folder / method.name if method.run_of is None else folder.parent / method.run_of
+    return owner / f"seed{seed}"
+
+
 def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable[str]) -> Runs:
     """Read the runs under `folder` (= <runs>/<suite>). UserError names a file that is broken."""
     folder, protocols = Path(folder), tuple(protocols)
     rows: dict[str, list] = {name: [] for name in ("groups", "joints", "videos", "counts")}
     cost: dict[str, dict] = {}
     timing, histories, provenance = [], [], {}
-    for method, seeds in ((method.name, method.seeds) for method in methods):
-        for seed in seeds:
-            run = folder / method / f"seed{seed}"
+    for method in methods:
+        for seed in method.seeds:
+            run, name = run_folder(folder, method, seed), method.name
             for protocol in protocols:
-                key = {"method": method, "seed": seed, "protocol": protocol}
+                key = {"method": name, "seed": seed, "protocol": protocol}
                 _read_metrics(run / protocol / "metrics.json", key, rows)
                 _read_tracking(run / protocol / "tracking.json", key, rows)
             if (run / "cost.json").exists():
-                _add_cost(cost, method, run / "cost.json")
+                _add_cost(cost, name, run / "cost.json")
             if (run / "timing.json").exists():
                 value = _object(run / "timing.json")
-                timing.append({"method": method, "seed": seed} | value)
+                timing.append({"method": name, "seed": seed} | value)
             if (run / "history.csv").exists():
-                histories.append(_history(run / "history.csv", method, seed))
+                histories.append(_history(run / "history.csv", name, seed))
             if (run / "provenance.json").exists():
-                provenance[method, seed] = _object(run / "provenance.json")
+                provenance[name, seed] = _object(run / "provenance.json")
     protocol_key = [*_KEY, "protocol"]
     return Runs(
         folder=folder,

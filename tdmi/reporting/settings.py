@@ -19,10 +19,14 @@ The mapping, as YAML::
     gallery_methods: [single_frame, tdmi]       # optional: default all methods
     real_video: {suite: embedded_video, root: data/pose2sim, split: test,
                  methods: [single_frame, tdmi], seeds: [1]} # or null; name and seeds optional
+    ablation:                           # optional, for a grid of ablations
+      comparisons: {previous: {b: a, c: b}, a: {b: a, c: a}}  # column -> method -> its counterpart
+      left_out: {Label: why}            # variants that the suite cannot hold
     settings:                           # shown in the table of choices, nested mappings allowed;
       inference: {flip: false, decoder: dark}   # these two are named in the captions, too
 
-A method's `description` is the one line that says what it is. Unknown keys are refused.
+A method's `description` is the one line that says what it is. Its runs are those of another suite
+if `run_of: <suite>/<method>` says so. Unknown keys are refused.
 """
 
 from __future__ import annotations
@@ -63,6 +67,7 @@ class Method:
     family: str
     seeds: tuple[int, ...]
     description: str = ""
+    run_of: str | None = None
 
     @property
     def family_label(self) -> str:
@@ -97,6 +102,16 @@ class RealVideo:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """What a grid of ablations compares."""
+
+    comparisons: Mapping[str, Mapping[str, str]]
+    """"previous" or a reference's name -> method -> the method that it is compared with."""
+    left_out: Mapping[str, str]
+    """Label of a variant that the suite cannot hold -> why."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """The resolved suite, as far as a report needs it."""
 
@@ -114,6 +129,7 @@ class Settings:
     real_video: RealVideo | None
     settings: Mapping[str, Any]
     evaluation: str = "poseval"
+    ablation: Ablation | None = None
 
     @property
     def judge(self) -> str:
@@ -134,7 +150,7 @@ class Settings:
 _REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
 _OPTIONAL = (
     "summary", "equal_compute", "subject", "gallery_methods", "real_video", "settings",
-    "evaluation",
+    "evaluation", "ablation",
 )  # fmt: skip
 
 
@@ -178,7 +194,17 @@ def parse(value: Any, path: Path) -> Settings:
         real_video=_real_video(value.get("real_video"), methods, path),
         settings=value.get("settings") or {},
         evaluation=evaluation,
+        ablation=_ablation(value.get("ablation"), names, path),
     )
+
+
+def _ablation(value: Any, names: list[str], path: Path) -> Ablation | None:
+    if value is None:
+        return None
+    value = _mapping(value, path, "ablation", ("comparisons",), ("left_out",))
+    for key, pairs in value["comparisons"].items():
+        _known([*pairs, *pairs.values()], names, path, f"ablation.comparisons.{key}")
+    return Ablation(value["comparisons"], value.get("left_out", {}))
 
 
 def _real_video(value: Any, methods: tuple[Method, ...], path: Path) -> RealVideo | None:
@@ -199,7 +225,9 @@ def _real_video(value: Any, methods: tuple[Method, ...], path: Path) -> RealVide
 
 
 def _method(value: Any, seeds: tuple[int, ...], path: Path, place: str) -> Method:
-    value = _mapping(value, path, place, ("name", "label", "family"), ("description", "seeds"))
+    value = _mapping(
+        value, path, place, ("name", "label", "family"), ("description", "seeds", "run_of")
+    )
     own = _seeds(value["seeds"], path, f"{place}.seeds") if "seeds" in value else seeds
     return Method(**(value | {"seeds": own}))
 

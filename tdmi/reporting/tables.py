@@ -26,6 +26,10 @@ _LATEX = str.maketrans(
     | {"±": r"$\pm$", "\N{MINUS SIGN}": "$-$", "×": r"$\times$"}
 )
 
+_DIFFERENCES_CAPTION = (
+    "Differences are paired by seed (a reference with a single run is subtracted from all); "
+    "* marks those whose 95% Student interval excludes zero. "
+)
 _MOTA_CAPTION = (
     " MOTA: the evaluator's tracking accuracy, mean of the joints, of the sure part of the same "
     "predictions, joined to tracks by one tracker for all methods."
@@ -97,7 +101,9 @@ def comparison_table(
         tracked = comparison.per_seed(runs.groups, protocol, measure="mota")
         summaries["mota"] = comparison.summary(tracked)
     best = {column: table["mean"].max() for column, table in summaries.items()}
-    references = [("single_frame", settings.reference, "vs single frame")]
+    references = []
+    if settings.ablation is None:  # whose differences have a table of their own
+        references.append(("single_frame", settings.reference, "vs single frame"))
     if settings.equal_compute:
         references.append(("equal_compute", settings.equal_compute, "vs equal compute"))
     changes = {key: comparison.differences(values["total"], name) for key, name, _ in references}
@@ -118,7 +124,7 @@ def comparison_table(
         cells += [Cell(number(parameters / 1e6, 2), parameters), Cell(number(gflops, 2), gflops)]
         (n,) = _row(summaries["total"], method.name, ("n",))
         done = 0 if math.isnan(n) else int(n)
-        cells.append(Cell(_seeds(done, len(method.seeds)), done))
+        cells.append(Cell(seeds_text(done, len(method.seeds)), done))
         record |= {"parameters": parameters, "gflops": gflops}
         record |= {"seeds": done, "seeds_planned": len(method.seeds)}
         rows.append(cells)
@@ -131,10 +137,10 @@ def comparison_table(
         caption=(
             f"{dataset.name}{release}, split {dataset.split}, labels: {dataset.label_kind}. "
             f"Average precision of {settings.judge} in per cent, mean over seeds ± sample standard "
-            "deviation. Differences are paired by seed (a reference with a single run is "
-            "subtracted from all); * marks those whose 95% "
-            "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
-            "operations per multiply-add." + (_MOTA_CAPTION if "mota" in summaries else "")
+            "deviation. "
+            + (_DIFFERENCES_CAPTION if references else "")
+            + "Params: whole model. GFLOPs: per key frame, two operations per multiply-add."
+            + (_MOTA_CAPTION if "mota" in summaries else "")
         ),
         headings=headings,
         cells=rows,
@@ -184,7 +190,7 @@ def timing_table(runs: Runs, settings: Settings) -> Table:
             mean, std = numbers.mean(), numbers.std(ddof=1)
             cells.append(Cell(with_spread(mean, std, digits), mean))
             record |= {f"{key}_mean": mean, f"{key}_std": std}
-        cells.append(Cell(_seeds(len(own), len(method.seeds)), len(own)))
+        cells.append(Cell(seeds_text(len(own), len(method.seeds)), len(own)))
         rows.append(cells)
         data.append(record | {"device": device, "seeds": len(own)})
     return Table(
@@ -268,7 +274,7 @@ def _row(table: pd.DataFrame, name: str, columns: tuple[str, ...]) -> list[float
     return [float(table.loc[name, column]) for column in columns]
 
 
-def _seeds(done: int, planned: int) -> str:
+def seeds_text(done: int, planned: int) -> str:
     if done == 0:
         return NOT_RUN
     return str(done) if done == planned else f"{done} of {planned}"

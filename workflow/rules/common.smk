@@ -7,7 +7,8 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from tdmi.errors import UserError
-from tdmi.suites import Trial, load_suites, resolve, run_names, seeds_of
+from tdmi.config_files import known_configs
+from tdmi.suites import Trial, load_suite, load_suites, resolve, run_names
 
 SPLITS = ("train", "val", "test")
 # Used only with `--software-deployment-method conda`; paths are relative to this folder.
@@ -17,24 +18,56 @@ ENVIRONMENT = "../../environment.yml"
 TRIAL = Trial(**{key: int(config[key]) for key in ("width", "steps") if key in config})
 TRIAL_OPTIONS = "".join(f" --{key} {config[key]}" for key in ("width", "steps") if key in config)
 
+# `--config grid=components,gate` runs ablations of the suite in the suite's place, `grid=all` every one.
+ASKED = str(config.get("grid", ""))
+GRIDS = known_configs("grid") if ASKED == "all" else ASKED.split(",")
+
+
+def wanted_suites():
+    """Per report, under its name: the suites that it is made of, itself first."""
+    reports = {}
+    for grid in GRIDS:
+        suites = load_suites(config.get("suite", "embedded"), trial=TRIAL, grid=grid)
+        reports[next(iter(suites))] = suites
+    return reports
+
+
+def file_of(suite):
+    """Name of the suite's file: its own name without a trial's."""
+    return suite.removesuffix(TRIAL.name(""))
+
+
+def bases_of(suites):
+    """The suites that others start from or share runs with, where they are not asked for."""
+    names = {suite["base"] for suite in suites.values() if "base" in suite} - set(suites)
+    return {name: load_suite(file_of(name), trial=TRIAL) for name in sorted(names)}
+
+
 try:
-    SUITES = load_suites(config.get("suite", "embedded"), trial=TRIAL)
+    REPORTS = wanted_suites()
+    # What is asked for; and beside it what its runs start from.
+    JOB = {name: suite for suites in REPORTS.values() for name, suite in suites.items()}
+    SUITES = JOB | bases_of(JOB)
 except UserError as error:
     raise WorkflowError(str(error)) from None
-MAIN = next(iter(SUITES))
-BOX_PROTOCOLS = SUITES[MAIN]["inference"]["box_protocols"]
+BOX_PROTOCOLS = next(iter(JOB.values()))["inference"]["box_protocols"]
 
 
 wildcard_constraints:
     suite="|".join(SUITES),
+    report="|".join(REPORTS),
     method="[a-z0-9_]+",
     seed="[0-9]+",
     boxes="|".join(BOX_PROTOCOLS),
 
 
-def suite_file(suite):
-    """Name of the suite's file: its own name without a trial's."""
-    return suite.removesuffix(TRIAL.name(""))
+def suite_options(suite):
+    """What names a suite on the command line: its file, its grid, how it is tried."""
+    if "grid" not in SUITES[suite]:
+        return file_of(suite) + TRIAL_OPTIONS
+    base = SUITES[suite]["base"]
+    grid = file_of(suite).removeprefix(f"{file_of(base)}_")
+    return f"{file_of(base)} --grid {grid}{TRIAL_OPTIONS}"
 
 
 def digest(value):
@@ -58,19 +91,26 @@ def initial_checkpoint(wildcards):
     return settings.get("initial_weights", [])
 
 
+def runs_of(suites):
+    """Every run of some suites with its suite; one that several share comes once."""
+    return {run: suite for suite in suites.values() for run in run_names(suite)}
+
+
+def checked_variants(wildcards):
+    """What says that every variant of a run's grid can be built."""
+    return f"runs/{wildcards.suite}/checked" if "grid" in SUITES[wildcards.suite] else []
+
+
 def trained_runs():
-    """The checkpoints of every run of every suite of the main job."""
-    return [
-        f"runs/{run}/checkpoint.pt" for suite in SUITES.values() for run in run_names(suite)
-    ]
+    """The checkpoints of every run of the job."""
+    return [f"runs/{run}/checkpoint.pt" for run in runs_of(JOB)]
 
 
-def evaluated_runs():
-    """The metrics of every run of every suite of the main job, and of its tracks."""
+def evaluated_runs(suites):
+    """The metrics of every run of some suites, and of its tracks."""
     return [
         f"runs/{run}/{boxes}/{file}.json"
-        for suite in SUITES.values()
-        for run in run_names(suite)
+        for run, suite in runs_of(suites).items()
         for boxes in BOX_PROTOCOLS
         for file in judged_files(suite)
     ]
@@ -91,17 +131,17 @@ def truth_folder(wildcards):
     return f"{dataset['root']}/annotations/{dataset['test']}"
 
 
-def report_files():
-    return f"results/{MAIN}/index.html"
-
-
-def report_inputs():
-    runs = [run for suite in SUITES.values() for run in run_names(suite)]
+def report_inputs(wildcards):
+    suites = REPORTS[wildcards.report]
     files = ("history.csv", "cost.json", "provenance.json", "timing.json")
-    return evaluated_runs() + [f"runs/{run}/{file}" for run in runs for file in files]
+    return evaluated_runs(suites) + [f"runs/{run}/{file}" for run in runs_of(suites) for file in files]
 
 
-# Which suite of this job makes which data set; two suites may share one.
+def report_data(wildcards):
+    return [record for suite in REPORTS[wildcards.report] for record in dataset_records(suite)]
+
+
+# Which suite makes which data set; where several share one, the one that the others start from.
 GENERATED = {suite["dataset"]["root"]: name for name, suite in SUITES.items()}
 
 

@@ -24,7 +24,7 @@ rule mocap:
     wildcard_constraints:
         root="|".join(MOCAP) or "none",
     params:
-        suite=lambda wildcards: suite_file(GENERATED[wildcards.root]),
+        suite=lambda wildcards: file_of(GENERATED[wildcards.root]),
         options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]]["dataset"]),
     log:
         "{root}-{split}.log",

@@ -1,27 +1,26 @@
-"""Tables, figures, gallery and page of the main suite, from the run folders alone."""
+"""Tables, figures, gallery and page of each suite asked for, from the run folders alone."""
 
 
 rule report:
     input:
-        runs=report_inputs(),
-        data=[record for suite in SUITES for record in dataset_records(suite)],
+        runs=report_inputs,
+        data=report_data,
         published="results/published.csv",
     output:
-        f"results/{MAIN}/index.html",
-        f"results/{MAIN}/metrics.json",
-        f"results/{MAIN}/provenance.json",
-        directory(f"results/{MAIN}/tables"),
-        directory(f"results/{MAIN}/figures"),
-        directory(f"results/{MAIN}/gallery"),
+        "results/{report}/index.html",
+        "results/{report}/metrics.json",
+        "results/{report}/provenance.json",
+        directory("results/{report}/tables"),
+        directory("results/{report}/figures"),
+        directory("results/{report}/gallery"),
     params:
-        suite=suite_file(MAIN) + TRIAL_OPTIONS,
-        name=MAIN,
-        settings=digest(list(SUITES.values())),
+        suite=lambda wildcards: suite_options(wildcards.report),
+        settings=lambda wildcards: digest(list(REPORTS[wildcards.report].values())),
     log:
-        f"runs/{MAIN}/report.log",
+        "runs/{report}/report.log",
     conda:
         ENVIRONMENT
     message:
-        "Report in results/{params.name}"
+        "Report in results/{wildcards.report}"
     shell:
-        "tdmi report --suite {params.suite} --runs runs --out results/{params.name} > {log} 2>&1"
+        "tdmi report --suite {params.suite} --runs runs --out results/{wildcards.report} > {log} 2>&1"
