@@ -46,7 +46,7 @@ import numpy as np
 from scipy.stats import norm, t
 from tqdm import tqdm
 
-from tdmi.evaluation.average_precision import Statistics, combine
+from tdmi.evaluation.average_precision import Statistics, best_first, combine
 from tdmi.evaluation.resampling import RankedVideos
 from tdmi.evaluation.table import number_or_none
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
@@ -230,8 +230,7 @@ def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
     score = np.empty(len(pooled.score))
     for joint in range(len(pooled.annotated)):
         rows = np.flatnonzero(pooled.joint == joint)
-        best_first = rows[np.argsort(pooled.score[rows], kind="stable")[::-1]]
-        score[best_first] = -np.arange(len(rows))
+        score[rows[best_first(pooled.score[rows])]] = -np.arange(len(rows))
     ends = np.cumsum([len(video.score) for video in videos])
     return [
         replace(video, score=part)
