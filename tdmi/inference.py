@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from tdmi.annotations import Annotations
-from tdmi.clips.crops import crop_matrix, crop_regions, invert, transform
+from tdmi.clips.crops import crop_matrix, invert, transform
 from tdmi.clips.samples import Windows
 from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
@@ -109,7 +109,7 @@ def predict(
     """
     method.eval()
     skeleton = windows.annotations.skeleton
-    centres, sizes = crop_regions(boxes.box, windows.crop.aspect)
+    centres, sizes = windows.crop.regions(boxes.box)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     scores = np.zeros((len(boxes.frame), len(skeleton)))
     for rows in _batches(len(boxes.frame), options.batch_size, progress):

@@ -9,16 +9,21 @@ run's settings are one plain mapping without references: it is written to the ru
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+from referencing import Registry, Resource
 
 from tdmi.errors import UserError
 from tdmi.files import read_yaml
+from tdmi.options import choose
+from tdmi.published_protocol import PARTS, published
 from tdmi.skeletons import SKELETONS, Skeleton
 
 WORKFLOW = Path("workflow")
+PROTOCOLS = ("shared", "published")
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,13 @@ class Trial:
         return suite + "".join(parts)
 
 
-def load_suite(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> dict[str, Any]:
+def load_suite(
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, protocol: str = "shared"
+) -> dict[str, Any]:
     """Read and check a suite by name; its methods are merged with their own files.
+
+    `protocol`: "published" gives every method its own published settings, see
+    `tdmi.published_protocol`.
 
     Raises UserError for an unknown suite, method, recipe or key, with the file and the place.
     """
@@ -67,14 +77,16 @@ def load_suite(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None)
             )
         options = {**description.get("options", {}), **use.get("options", {})}
         suite["methods"][method] = {**description, **use, "options": options}
+    if choose("protocol", protocol, PROTOCOLS) == "published":
+        suite = published(suite)
     return tried(suite, trial) if trial else suite
 
 
 def load_suites(
-    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, protocol: str = "shared"
 ) -> dict[str, dict[str, Any]]:
     """A suite and its companions, by name, the suite itself first."""
-    main = load_suite(name, workflow, trial)
+    main = load_suite(name, workflow, trial, protocol)
     companions = [
         load_suite(companion, workflow, trial) for companion in main.get("companions", [])
     ]
@@ -90,7 +102,8 @@ def load_suites(
 def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     """The suite as `trial` wants it, under a name of its own.
 
-    No published weights fit another width, so with one the methods start without them.
+    No published weights fit another width, so with one the methods start without them. What a
+    method's width does not make small, its ``trial_options`` do.
     """
 
     title = f"{suite['title']} (a trial at a small size: its numbers mean nothing)"
@@ -113,6 +126,7 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
             use["start_from"] = f"{trial.name(start)}/{rest}"
         if trial.width is not None:
             use.pop("initial_weights", None)
+            use["options"] = use["options"] | use.get("trial_options", {})
             if "backbone" in use:
                 use["backbone"] = _narrowed(use["backbone"], trial.width)
         changed["methods"][method] = use
@@ -125,8 +139,10 @@ def _narrowed(backbone: dict[str, Any], width: int) -> dict[str, Any]:
 
 
 def check(value: Any, schema_path: Path, path: Path) -> None:
-    """Validate against a JSON schema; the first fault becomes a one-line UserError."""
-    validator = jsonschema.Draft202012Validator(read_yaml(schema_path))
+    """Validate against a JSON schema, which may refer to others of its folder by their file names;
+    the first fault becomes a one-line UserError."""
+    others = Registry(retrieve=partial(_schema, schema_path.parent))
+    validator = jsonschema.Draft202012Validator(read_yaml(schema_path), registry=others)
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if error is None:
         return
@@ -135,6 +151,11 @@ def check(value: Any, schema_path: Path, path: Path) -> None:
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = f"; expected keys: {', '.join(error.schema['properties'])}"
     raise UserError(f"{path}: {place}: {error.message}{allowed}")
+
+
+@cache
+def _schema(folder: Path, name: str) -> Resource:
+    return Resource.from_contents(read_yaml(folder / name))
 
 
 def _named_file(folder: Path, name: str, kind: str, source: Path | None = None) -> Path:
@@ -173,6 +194,7 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         known = ", ".join(suite["methods"])
         raise UserError(f"suite {suite['suite']}: no method {method!r}; expected one of {known}")
     use = suite["methods"][method]
+    parts = {part: use.get(part, suite[part]) for part in PARTS}
     return {
         "suite": suite["suite"],
         "seed": seed,
@@ -187,11 +209,11 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "start_whole": use.get("start_whole", False),
         **({"initial_weights": use["initial_weights"]} if "initial_weights" in use else {}),
         "dataset": {k: v for k, v in suite["dataset"].items() if k != "options"},
-        "crop": suite["crop"],
-        "augmentation": suite["augmentation"],
+        "crop": parts["crop"],
+        "augmentation": parts["augmentation"],
         "backbone": use.get("backbone", suite["backbone"]),
         "recipe": suite["recipes"][use["recipe"]],
-        "inference": suite["inference"],
+        "inference": parts["inference"],
         **({"tracking": suite["tracking"]} if "tracking" in suite else {}),
     }
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.commands.trial import add_trial, trial_of
+from tdmi.commands.trial import add_protocol, add_trial, trial_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--suite", help="suite of workflow/config, e.g. embedded")
     source.add_argument("--config", type=Path, help="resolved suite mapping (YAML)")
+    add_protocol(parser)
     add_trial(parser)
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), help="folder of all run folders (default: runs)"
@@ -38,6 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     from tdmi.reporting.settings import load
 
     suite, config = arguments.suite, arguments.config
-    settings = settings_of(suite, trial=trial_of(arguments)) if config is None else load(config)
+    if config is None:
+        settings = settings_of(suite, trial=trial_of(arguments), protocol=arguments.protocol)
+    else:
+        settings = load(config)
     make_report(settings, arguments.runs, arguments.out, arguments.published)
     print(arguments.out / "index.html")

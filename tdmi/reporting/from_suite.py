@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tdmi.published_protocol import PARTS, which_settings
 from tdmi.reporting.settings import Settings, parse
 from tdmi.suites import WORKFLOW, Trial, load_suites, seeds_of
 
@@ -17,9 +18,11 @@ QUESTION = (
 _SHOWN = ("seeds", "crop", "augmentation", "backbone", "recipes", "inference")
 
 
-def settings_of(name: str, workflow: Path = WORKFLOW, trial: Trial | None = None) -> Settings:
+def settings_of(
+    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, protocol: str = "shared"
+) -> Settings:
     """Settings of the report on a suite; a companion on pseudo-labels becomes its real video."""
-    suites = load_suites(name, workflow, trial)
+    suites = load_suites(name, workflow, trial, protocol)
     return parse(mapping_of(suites), workflow / "config" / f"{name}.yaml")
 
 
@@ -50,6 +53,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "seeds": main["seeds"],
         "box_protocols": main["inference"]["box_protocols"],
         "evaluation": main.get("evaluation", "poseval"),
+        "note": which_settings(main),
         "reference": report["reference"],
         "equal_compute": report["equal_compute"],
         "subject": report.get("subject"),
@@ -74,6 +78,7 @@ def _real_video(main: dict[str, Any], companions: list[dict[str, Any]]) -> dict[
 
 
 def _use(use: dict[str, Any]) -> dict[str, Any]:
-    """What a suite sets for one method: recipe, start, and the options of its class."""
-    chosen = {key: use[key] for key in ("recipe", "start_from") if key in use}
+    """What a suite sets for one method: recipe, start, the options of its class, and what of the
+    suite's parts it replaces."""
+    chosen = {key: use[key] for key in ("recipe", "start_from", *PARTS) if key in use}
     return chosen | {key: value for key, value in use["options"].items()}

@@ -13,6 +13,7 @@ The mapping, as YAML::
     seeds: [1, 2, 3]                    # of every method that names none of its own
     box_protocols: [ground_truth_boxes, detected_boxes]
     evaluation: poseval                 # optional: or posetrack21, hieve
+    note: one sentence                  # optional, added to the captions of the comparisons
     reference: single_frame             # a method's name
     equal_compute: single_frame_equal_compute   # a method's name, or null
     subject: tdmi                       # optional: the method the headline is about
@@ -114,6 +115,7 @@ class Settings:
     real_video: RealVideo | None
     settings: Mapping[str, Any]
     evaluation: str = "poseval"
+    note: str = ""
 
     @property
     def judge(self) -> str:
@@ -134,7 +136,7 @@ class Settings:
 _REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
 _OPTIONAL = (
     "summary", "equal_compute", "subject", "gallery_methods", "real_video", "settings",
-    "evaluation",
+    "evaluation", "note",
 )  # fmt: skip
 
 
@@ -178,6 +180,7 @@ def parse(value: Any, path: Path) -> Settings:
         real_video=_real_video(value.get("real_video"), methods, path),
         settings=value.get("settings") or {},
         evaluation=evaluation,
+        note=str(value.get("note") or ""),
     )
 
 

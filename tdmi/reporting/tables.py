@@ -134,7 +134,9 @@ def comparison_table(
             "deviation. Differences are paired by seed (a reference with a single run is "
             "subtracted from all); * marks those whose 95% "
             "Student interval excludes zero. Params: whole model. GFLOPs: per key frame, two "
-            "operations per multiply-add." + (_MOTA_CAPTION if "mota" in summaries else "")
+            "operations per multiply-add."
+            + (_MOTA_CAPTION if "mota" in summaries else "")
+            + (f" {settings.note}" if settings.note else "")
         ),
         headings=headings,
         cells=rows,

@@ -17,24 +17,37 @@ ENVIRONMENT = "../../environment.yml"
 TRIAL = Trial(**{key: int(config[key]) for key in ("width", "steps") if key in config})
 TRIAL_OPTIONS = "".join(f" --{key} {config[key]}" for key in ("width", "steps") if key in config)
 
+# `--config protocol=published` gives each method its own published settings, under another name.
+NAME = config.get("suite", "embedded")
+PROTOCOL = config.get("protocol", "shared")
+
 try:
-    SUITES = load_suites(config.get("suite", "embedded"), trial=TRIAL)
+    SUITES = load_suites(NAME, trial=TRIAL, protocol=PROTOCOL)
+    # Published runs start from a run of the suite itself, which is made if it is not there.
+    START = {} if PROTOCOL == "shared" else load_suites(NAME, trial=TRIAL)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 MAIN = next(iter(SUITES))
+TRAINABLE = {**START, **SUITES}
 BOX_PROTOCOLS = SUITES[MAIN]["inference"]["box_protocols"]
 
 
 wildcard_constraints:
-    suite="|".join(SUITES),
+    suite="|".join(TRAINABLE),
     method="[a-z0-9_]+",
     seed="[0-9]+",
     boxes="|".join(BOX_PROTOCOLS),
 
 
 def suite_file(suite):
-    """Name of the suite's file: its own name without a trial's."""
-    return suite.removesuffix(TRIAL.name(""))
+    """Name of the suite's file: its own name without a trial's and a protocol's."""
+    return suite.removesuffix(TRIAL.name("")).removesuffix("_published")
+
+
+def suite_options(suite):
+    """A suite as the commands want it: the name of its file and the options that changed it."""
+    protocol = TRAINABLE[suite].get("protocol", "shared")
+    return f"{suite_file(suite)} --protocol {protocol}{TRIAL_OPTIONS}"
 
 
 def digest(value):
@@ -44,7 +57,7 @@ def digest(value):
 
 def dataset_records(suite):
     """Files that mark a suite's data set complete; mocap makes each split by itself."""
-    dataset = SUITES[suite]["dataset"]
+    dataset = TRAINABLE[suite]["dataset"]
     if dataset["name"] == "mocap":
         return [f"{dataset['root']}/dataset-{split}.json" for split in SPLITS]
     return [f"{dataset['root']}/dataset.json"]
@@ -83,7 +96,7 @@ def judged_files(suite):
 
 
 def run_settings(wildcards):
-    return resolve(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
+    return resolve(TRAINABLE[wildcards.suite], wildcards.method, int(wildcards.seed))
 
 
 def truth_folder(wildcards):

@@ -14,7 +14,7 @@ rule report:
         directory(f"results/{MAIN}/figures"),
         directory(f"results/{MAIN}/gallery"),
     params:
-        suite=suite_file(MAIN) + TRIAL_OPTIONS,
+        suite=suite_options(MAIN),
         name=MAIN,
         settings=digest(list(SUITES.values())),
     log:

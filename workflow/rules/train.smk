@@ -26,7 +26,7 @@ rule train:
         cost="runs/{suite}/{method}/seed{seed}/cost.json",
         provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
     params:
-        suite=lambda wildcards: suite_file(wildcards.suite) + TRIAL_OPTIONS,
+        suite=lambda wildcards: suite_options(wildcards.suite),
         settings=lambda wildcards: digest(run_settings(wildcards)),
     log:
         "runs/{suite}/{method}/seed{seed}/train.log",
