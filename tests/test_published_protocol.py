@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from pathlib import Path
@@ -29,8 +30,17 @@ PUBLISHED = [
 ]
 
 
-def settings_of(method: str, suite: str = "posetrack17") -> dict:
-    return resolve(load_suite(suite, protocol="published"), method, 0)
+SMALL = Trial(width=4)
+
+
+@functools.cache
+def published_suite(name: str = "posetrack17", trial: Trial | None = None) -> dict:
+    """Read once; not to be changed."""
+    return load_suite(name, protocol="published", trial=trial)
+
+
+def settings_of(method: str, suite: str = "posetrack17", trial: Trial | None = None) -> dict:
+    return resolve(published_suite(suite, trial), method, 0)
 
 
 def schedule(method: str, suite: str = "posetrack17") -> tuple:
@@ -41,7 +51,7 @@ def schedule(method: str, suite: str = "posetrack17") -> tuple:
 
 @pytest.mark.parametrize("name", [*FULL_SCALE, "embedded", "smoke"])
 def test_every_method_of_a_suite_resolves_into_what_training_takes(name):
-    suite = load_suite(name, protocol="published")
+    suite = published_suite(name)
     assert suite["suite"] == f"{name}_published"
     shared = load_suite(name)
     for method in suite["methods"]:
@@ -59,8 +69,7 @@ def test_every_method_of_a_suite_resolves_into_what_training_takes(name):
 @pytest.mark.parametrize("method", PUBLISHED)
 def test_every_published_method_is_built_with_its_options(method):
     """At a small width; the options are the real ones."""
-    suite = load_suite("posetrack17", protocol="published", trial=Trial(width=4))
-    built = build_method(resolve(suite, method, 0))
+    built = build_method(settings_of(method, trial=SMALL))
     assert built.start == "paper" or built.window == (0,)
     assert built.loss_foreground == 0
 
@@ -99,14 +108,12 @@ def test_schedules_are_the_published_ones(method, suite, expected):
     ],
 )
 def test_loss_factors_are_the_published_ones(method, factor):
-    suite = load_suite("posetrack17", protocol="published", trial=Trial(width=4))
-    assert build_method(resolve(suite, method, 0)).loss_factor == factor
+    assert build_method(settings_of(method, trial=SMALL)).loss_factor == factor
 
 
 @pytest.mark.parametrize("method", ["dcpose", "posewarper", "fami_pose"])
 def test_released_deformable_methods_freeze_weights_but_not_statistics(method):
-    suite = load_suite("posetrack17", protocol="published", trial=Trial(width=4))
-    built = build_method(resolve(suite, method, 0)).train()
+    built = build_method(settings_of(method, trial=SMALL)).train()
     assert not any(
         p.requires_grad for p in [*built.backbone.parameters(), *built.head.parameters()]
     )
@@ -117,8 +124,7 @@ def test_released_deformable_methods_freeze_weights_but_not_statistics(method):
 
 
 def test_in_tdmi_everything_learns_at_one_rate():
-    suite = load_suite("posetrack17", protocol="published", trial=Trial(width=4))
-    settings = resolve(suite, "tdmi_review", 0)
+    settings = settings_of("tdmi_review", trial=SMALL)
     assert settings["recipe"]["backbone_rate"] == 1.0
     built = build_method(settings)
     assert all(p.requires_grad for p in built.parameters())
@@ -128,7 +134,7 @@ def test_in_tdmi_everything_learns_at_one_rate():
 
 def test_methods_with_nothing_published_keep_the_shared_settings():
     shared = load_suite("posetrack17")
-    suite = load_suite("posetrack17", protocol="published")
+    suite = published_suite()
     kept = [m for m in suite["methods"] if m not in PUBLISHED]
     assert "temporal_concatenation" in kept and "flow_pooling" in kept
     for method in kept:
