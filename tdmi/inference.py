@@ -117,9 +117,17 @@ def predict(
         cuts = [windows.cut(int(boxes.frame[d]), m) for d, m in zip(rows, matrices, strict=True)]
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
-        heatmaps = method(frames, offsets).heatmaps.float().cpu().numpy()
+        cue = []  # the further argument of methods that have a cue
+        if method.frame_cue is not None:
+            wanted = [
+                windows.cut_cue(method.frame_cue, int(boxes.frame[d]), c[1], m)
+                for d, c, m in zip(rows, cuts, matrices, strict=True)
+            ]
+            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
+        heatmaps = method(frames, offsets, *cue).heatmaps.float().cpu().numpy()
         if options.flip:
-            mirrored = method(frames.flip(-1), offsets).heatmaps.float().cpu().numpy()
+            cue = [method.frame_cue.mirrored(c) for c in cue]
+            mirrored = method(frames.flip(-1), offsets, *cue).heatmaps.float().cpu().numpy()
             back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
         points, maxima = decode(heatmaps, options.decoder, options.blur_kernel)

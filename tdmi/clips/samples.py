@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,6 +53,26 @@ class CropOptions:
         return crop_regions(boxes, self.aspect, self.box_enlargement)
 
 
+class FrameCue(Protocol):
+    """What a method wants to be cut from whole frames beside the crops."""
+
+    def cut(
+        self,
+        store: FrameStore,
+        key: str,
+        files: Sequence[str],
+        matrix: np.ndarray,
+        size: tuple[int, int],
+    ) -> np.ndarray:
+        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
+        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
+        ...
+
+    def mirrored(self, cue: Any) -> Any:
+        """The tensor [..., C, h, w] for the mirrored crops."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sample:
     """One person window."""
@@ -64,6 +85,8 @@ class Sample:
     """[J, h/4, w/4] float32 target."""
     weight: np.ndarray
     """[J] float32, 0 for joints that are not annotated."""
+    cue: np.ndarray | None = None
+    """[T, C, h, w], see `FrameCue`."""
 
 
 @dataclass
@@ -104,6 +127,16 @@ class Windows:
             crops[k] = warp(self.store.read(file), matrix, self.crop.size)
         return np.stack([crops[k] for k in offsets]), np.array(offsets)
 
+    def cut_cue(
+        self, cue: FrameCue, frame: int, offsets: np.ndarray, matrix: np.ndarray
+    ) -> np.ndarray:
+        """What `cue` cuts of the window whose `offsets` `cut` has returned."""
+        rows = self._rows[self.annotations.frame_video[frame]]
+        number = int(self.annotations.frame_number[frame])
+        files = [self.annotations.frame_file[rows[number + k]] for k in offsets.tolist()]
+        key = self.annotations.frame_file[frame]
+        return cue.cut(self.store, key, files, matrix, self.crop.size)
+
 
 class TrainingSamples:
     """Endless sequence of augmented samples; item p depends on (seed, p) alone.
@@ -112,8 +145,15 @@ class TrainingSamples:
     (seed, epoch, sample index), so that worker count, resumption and load change nothing.
     """
 
-    def __init__(self, windows: Windows, augmentation: Augmentation, seed: int) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        augmentation: Augmentation,
+        seed: int,
+        cue: FrameCue | None = None,
+    ) -> None:
         self.windows = windows
+        self.cue = cue
         self.augmentation = augmentation
         self.seed = seed
         annotations = windows.annotations
@@ -156,7 +196,9 @@ class TrainingSamples:
         matrix = crop_matrix(
             geometry.centre, geometry.width, crop.size, geometry.rotation, geometry.flip
         )
-        frames, offsets = self.windows.cut(int(annotations.person_frame[person]), matrix)
+        frame = int(annotations.person_frame[person])
+        frames, offsets = self.windows.cut(frame, matrix)
+        cue = self.cue and self.windows.cut_cue(self.cue, frame, offsets, matrix)
         points = transform(points, matrix)
         if geometry.flip:
             order = annotations.skeleton.flip_order
@@ -170,4 +212,4 @@ class TrainingSamples:
             crop.sigma,
             crop.target_centre,
         )
-        return Sample(frames, offsets, heatmaps[0], weight[0])
+        return Sample(frames, offsets, heatmaps[0], weight[0], cue)
