@@ -122,7 +122,7 @@ def test_damaged_files_and_changed_images_are_estimated_again(store, tmp_path):
         assert np.array_equal(again, whole) and np.array_equal(np.load(file), whole)
     assert estimator.asked == 4
     (tmp_path / "b.png").write_bytes((tmp_path / "c.png").read_bytes())
-    frame_flow(tmp_path, estimator).of_pair(store, "a.png", "b.png")
+    frame_flow(tmp_path, estimator).of_pair(FrameStore(tmp_path), "a.png", "b.png")
     assert estimator.asked == 5
 
 

@@ -26,8 +26,8 @@ class FrameFlow:
     A pair of frames has one flow for all people in it and for all epochs, whatever the
     augmentation: it is computed when first asked for and kept as a file, float16 at half the
     frame's size (the finest level of DIS's medium preset), under the name of the estimator and the
-    hash of both image files. Files that are damaged are made again. Several processes may share
-    `folder`.
+    hashes of both pictures. Files that are damaged are made again. Several processes may share
+    `folder`. One object serves the frames of one data set or video, whose names say which they are.
 
     `name`: of the estimator with its options, part of the file's name. `backward`: also keep the
     flow back, for the forward-backward check.
@@ -38,7 +38,7 @@ class FrameFlow:
     ) -> None:
         self.estimator, self.backward = estimator, backward
         self.folder = Path(folder) / name
-        self._hashes: dict[Path, str] = {}
+        self._hashes: dict[str, str] = {}
 
     def cut(
         self,
@@ -70,7 +70,7 @@ class FrameFlow:
 
     def of_pair(self, store: FrameStore, first: str, second: str) -> np.ndarray:
         """Flow [H/2, W/2, 2] float16 from the frame `first` to `second`, in pixels of the frame."""
-        hashes = (self._hash(store.root / file) for file in (first, second))
+        hashes = (self._hash(store, file) for file in (first, second))
         path = self.folder / f"{'-'.join(hashes)}.npy"
         try:
             return np.load(path)
@@ -90,11 +90,11 @@ class FrameFlow:
         signs = cue.new_tensor([-1, 1] * (cue.shape[-3] // 2)).view(-1, 1, 1)
         return cue.flip(-1) * signs
 
-    def _hash(self, path: Path) -> str:
-        if path not in self._hashes:
-            digest = hashlib.blake2b(path.read_bytes(), digest_size=8)
-            self._hashes[path] = digest.hexdigest()
-        return self._hashes[path]
+    def _hash(self, store: FrameStore, file: str) -> str:
+        if file not in self._hashes:
+            digest = hashlib.blake2b(store.read(file).tobytes(), digest_size=8)
+            self._hashes[file] = digest.hexdigest()
+        return self._hashes[file]
 
 
 def _image(frame: np.ndarray) -> Tensor:
