@@ -109,6 +109,7 @@ def predict(
     """
     method.eval()
     skeleton = windows.annotations.skeleton
+    source = getattr(method, "frame_cue", None)
     centres, sizes = windows.crop.regions(boxes.box)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     scores = np.zeros((len(boxes.frame), len(skeleton)))
@@ -118,15 +119,15 @@ def predict(
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
         cue = []  # the further argument of methods that have a cue
-        if method.frame_cue is not None:
+        if source is not None:
             wanted = [
-                windows.cut_cue(method.frame_cue, int(boxes.frame[d]), c[1], m)
+                windows.cut_cue(source, int(boxes.frame[d]), c[1], m)
                 for d, c, m in zip(rows, cuts, matrices, strict=True)
             ]
             cue = [torch.from_numpy(np.stack(wanted)).to(device)]
         heatmaps = method(frames, offsets, *cue).heatmaps.float().cpu().numpy()
         if options.flip:
-            cue = [method.frame_cue.mirrored(c) for c in cue]
+            cue = [source.mirrored(c) for c in cue]
             mirrored = method(frames.flip(-1), offsets, *cue).heatmaps.float().cpu().numpy()
             back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
