@@ -68,8 +68,10 @@ def in_steps(recipe: dict[str, Any], samples: int) -> dict[str, Any]:
     }
 
 
-def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target]:
-    """Frames stay uint8 until they are on the device: a quarter of the bytes to move."""
+def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target, list[torch.Tensor]]:
+    """Frames stay uint8 until they are on the device: a quarter of the bytes to move. The list has
+    the cue of methods that want one, and is empty otherwise."""
+    cues = [torch.from_numpy(s.cue) for s in samples if s.cue is not None]
     return (
         np.stack([s.frames for s in samples]),
         torch.from_numpy(np.stack([s.offsets for s in samples])),
@@ -77,6 +79,7 @@ def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target]:
             torch.from_numpy(np.stack([s.heatmaps for s in samples])),
             torch.from_numpy(np.stack([s.weight for s in samples])),
         ),
+        [torch.stack(cues)] if cues else [],
     )
 
 
@@ -268,7 +271,7 @@ class Loop:
         self.fabric, self.folder, self.identity = fabric, folder, identity
         windows = split_windows(settings, read_split(settings, "train"), method.window)
         augmentation = Augmentation(**settings["augmentation"])
-        self.samples = TrainingSamples(windows, augmentation, settings["seed"])
+        self.samples = TrainingSamples(windows, augmentation, settings["seed"], method.frame_cue)
         if not len(self.samples):
             raise UserError(f"{windows.store.root}: no annotated person in the training split")
         self.recipe = recipe = in_steps(recipe, len(self.samples))
@@ -309,7 +312,7 @@ class Loop:
         }
         save(self.folder / "resume.pt", state)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, torch.Tensor, Target]]:
+    def batches(self) -> Iterator[tuple[np.ndarray, torch.Tensor, Target, list[torch.Tensor]]]:
         """This process's share of each batch, from the present step on."""
         size, world = self.recipe["batch_size"], self.fabric.world_size
         if size % world:
@@ -354,11 +357,18 @@ class Loop:
         every = self.recipe.get(name)
         return bool(every) and (self.step % every == 0 or self.step == self.recipe["steps"])
 
-    def update(self, frames: np.ndarray, offsets: torch.Tensor, target: Target) -> dict[str, float]:
+    def update(
+        self,
+        frames: np.ndarray,
+        offsets: torch.Tensor,
+        target: Target,
+        cue: list[torch.Tensor],
+    ) -> dict[str, float]:
         """One optimiser step; returns what the history averages."""
         device = self.fabric.device
         target = target.to(device)
-        output = self.method(normalise(frames, device), offsets.to(device))
+        cue = [c.to(device) for c in cue]
+        output = self.method(normalise(frames, device), offsets.to(device), *cue)
         losses = self.plain.loss(output, target)
         loss = torch.stack(list(losses.values())).sum()
         self.optimiser.zero_grad()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
 from tdmi.annotations import Annotations
 from tdmi.clips.augmentation import Augmentation, draw_geometry
-from tdmi.clips.crops import crop_matrix, crop_regions, transform, warp
+from tdmi.clips.crops import ENLARGEMENT, crop_matrix, crop_regions, transform, warp
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.person_boxes import BOX_CLEANING
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
@@ -32,6 +33,8 @@ class CropOptions:
     """What stands in for missing neighbours, see `tdmi.clips.windows.window_offsets`."""
     box_cleaning: str = "none"
     """What happens to ground-truth boxes, see `tdmi.clips.person_boxes.cleaned`."""
+    box_enlargement: float = ENLARGEMENT
+    """Factor on the box, see `tdmi.clips.crops.crop_regions`; 1.15 in HRNet's on PoseTrack."""
 
     def __post_init__(self) -> None:
         choose("crop.window_ends", self.window_ends, WINDOW_ENDS)
@@ -44,6 +47,30 @@ class CropOptions:
     @property
     def aspect(self) -> float:
         return self.size[1] / self.size[0]
+
+    def regions(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`crop_regions` of boxes [N, 4] at this aspect and enlargement."""
+        return crop_regions(boxes, self.aspect, self.box_enlargement)
+
+
+class FrameCue(Protocol):
+    """What a method wants to be cut from whole frames beside the crops."""
+
+    def cut(
+        self,
+        store: FrameStore,
+        key: str,
+        files: Sequence[str],
+        matrix: np.ndarray,
+        size: tuple[int, int],
+    ) -> np.ndarray:
+        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
+        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
+        ...
+
+    def mirrored(self, cue: Any) -> Any:
+        """The tensor [..., C, h, w] for the mirrored crops."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +85,8 @@ class Sample:
     """[J, h/4, w/4] float32 target."""
     weight: np.ndarray
     """[J] float32, 0 for joints that are not annotated."""
+    cue: np.ndarray | None = None
+    """[T, C, h, w], see `FrameCue`."""
 
 
 @dataclass
@@ -98,6 +127,16 @@ class Windows:
             crops[k] = warp(self.store.read(file), matrix, self.crop.size)
         return np.stack([crops[k] for k in offsets]), np.array(offsets)
 
+    def cut_cue(
+        self, cue: FrameCue, frame: int, offsets: np.ndarray, matrix: np.ndarray
+    ) -> np.ndarray:
+        """What `cue` cuts of the window whose `offsets` `cut` has returned."""
+        rows = self._rows[self.annotations.frame_video[frame]]
+        number = int(self.annotations.frame_number[frame])
+        files = [self.annotations.frame_file[rows[number + k]] for k in offsets.tolist()]
+        key = self.annotations.frame_file[frame]
+        return cue.cut(self.store, key, files, matrix, self.crop.size)
+
 
 class TrainingSamples:
     """Endless sequence of augmented samples; item p depends on (seed, p) alone.
@@ -106,14 +145,21 @@ class TrainingSamples:
     (seed, epoch, sample index), so that worker count, resumption and load change nothing.
     """
 
-    def __init__(self, windows: Windows, augmentation: Augmentation, seed: int) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        augmentation: Augmentation,
+        seed: int,
+        cue: FrameCue | None = None,
+    ) -> None:
         self.windows = windows
+        self.cue = cue
         self.augmentation = augmentation
         self.seed = seed
         annotations = windows.annotations
         usable = annotations.present.any(axis=1) & (annotations.box[:, 2:] > 0).all(axis=1)
         self.persons = np.flatnonzero(usable)
-        self._centres, self._sizes = crop_regions(annotations.box, windows.crop.aspect)
+        self._centres, self._sizes = windows.crop.regions(annotations.box)
         self._order: tuple[int, np.ndarray] = (-1, self.persons)
 
     def __len__(self) -> int:
@@ -150,7 +196,9 @@ class TrainingSamples:
         matrix = crop_matrix(
             geometry.centre, geometry.width, crop.size, geometry.rotation, geometry.flip
         )
-        frames, offsets = self.windows.cut(int(annotations.person_frame[person]), matrix)
+        frame = int(annotations.person_frame[person])
+        frames, offsets = self.windows.cut(frame, matrix)
+        cue = self.cue and self.windows.cut_cue(self.cue, frame, offsets, matrix)
         points = transform(points, matrix)
         if geometry.flip:
             order = annotations.skeleton.flip_order
@@ -164,4 +212,4 @@ class TrainingSamples:
             crop.sigma,
             crop.target_centre,
         )
-        return Sample(frames, offsets, heatmaps[0], weight[0])
+        return Sample(frames, offsets, heatmaps[0], weight[0], cue)

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tdmi.clips.samples import FrameCue
 from tdmi.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
@@ -35,7 +36,12 @@ class PoseMethod(nn.Module):
     without gradients; with backbone_norm="frozen" no byte of it changes, with "updated" the norms
     use each batch's statistics and keep them, as the released DCPose, PoseWarper and FAMI-Pose do
     with backbones they call frozen. `loss_factor`, `loss_foreground`: see `tdmi.losses.heatmap`.
+
+    A method that wants more of the whole frames than their crops sets `frame_cue`, a
+    `tdmi.clips.samples.FrameCue`; what that cuts is the third argument of `forward`.
     """
+
+    frame_cue: FrameCue | None = None
 
     def __init__(
         self,
