@@ -9,13 +9,15 @@ import numpy as np
 
 from tdmi.annotations import Annotations
 from tdmi.clips.augmentation import Augmentation, draw_geometry
-from tdmi.clips.crops import crop_matrix, crop_regions, transform, warp
+from tdmi.clips.crops import GEOMETRIES, crop_matrix, crop_regions, transform, warp
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.person_boxes import BOX_CLEANING
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
 from tdmi.errors import UserError
 from tdmi.heatmaps import crop_to_heatmap, encode
 from tdmi.options import choose
+
+OUTSIDE_JOINTS = ("dropped", "kept")
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,17 @@ class CropOptions:
     """What stands in for missing neighbours, see `tdmi.clips.windows.window_offsets`."""
     box_cleaning: str = "none"
     """What happens to ground-truth boxes, see `tdmi.clips.person_boxes.cleaned`."""
+    geometry: str = "pixel_centres"
+    """How pixels of frame, crop and heatmap lie to each other, see `tdmi.clips.crops`."""
+    outside_joints: str = "dropped"
+    """Labelled joints beyond the crop: ``dropped`` from the loss (DCPose's and TDMI's code), or
+    ``kept`` as long as a part of their Gaussian is inside (HRNet's)."""
 
     def __post_init__(self) -> None:
         choose("crop.window_ends", self.window_ends, WINDOW_ENDS)
         choose("crop.box_cleaning", self.box_cleaning, BOX_CLEANING)
+        choose("crop.geometry", self.geometry, GEOMETRIES)
+        choose("crop.outside_joints", self.outside_joints, OUTSIDE_JOINTS)
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -113,7 +122,9 @@ class TrainingSamples:
         annotations = windows.annotations
         usable = annotations.present.any(axis=1) & (annotations.box[:, 2:] > 0).all(axis=1)
         self.persons = np.flatnonzero(usable)
-        self._centres, self._sizes = crop_regions(annotations.box, windows.crop.aspect)
+        self._centres, self._sizes = crop_regions(
+            annotations.box, windows.crop.aspect, geometry=windows.crop.geometry
+        )
         self._order: tuple[int, np.ndarray] = (-1, self.persons)
 
     def __len__(self) -> int:
@@ -137,7 +148,7 @@ class TrainingSamples:
         )
         annotations, crop = self.windows.annotations, self.windows.crop
         points, present = annotations.keypoints[person], annotations.present[person]
-        geometry = draw_geometry(
+        drawn = draw_geometry(
             self.augmentation,
             generator,
             self._centres[person],
@@ -148,18 +159,20 @@ class TrainingSamples:
             crop.aspect,
         )
         matrix = crop_matrix(
-            geometry.centre, geometry.width, crop.size, geometry.rotation, geometry.flip
+            drawn.centre, drawn.width, crop.size, drawn.rotation, drawn.flip, crop.geometry
         )
         frames, offsets = self.windows.cut(int(annotations.person_frame[person]), matrix)
         points = transform(points, matrix)
-        if geometry.flip:
+        if drawn.flip:
             order = annotations.skeleton.flip_order
             points, present = points[order], present[order]
-        height, width = crop.size
-        inside = ((points >= -0.5) & (points <= (width - 0.5, height - 0.5))).all(axis=1)
+        if crop.outside_joints == "dropped":
+            low = 0.0 if crop.geometry == "official" else -0.5
+            high = (crop.size[1] + low, crop.size[0] + low)
+            present = present & ((points >= low) & (points <= high)).all(axis=1)
         heatmaps, weight = encode(
-            crop_to_heatmap(points)[None],
-            (present & inside)[None],
+            crop_to_heatmap(points, geometry=crop.geometry)[None],
+            present[None],
             crop.heatmap_size,
             crop.sigma,
             crop.target_centre,
