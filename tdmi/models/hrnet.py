@@ -143,8 +143,10 @@ class ExchangeModule(nn.Module):
                 x = F.interpolate(x, size=inputs[to].shape[-2:], mode="nearest")
             if total is None:
                 total = x
-            else:  # in place, except into what other outputs still need
-                total = total + x if total is inputs[to] else total.add_(x)
+            elif total is inputs[to]:  # which the other outputs still need
+                total = total + x
+            else:
+                total = total.add_(x)
         return self.relu(total)
 
 
