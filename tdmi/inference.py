@@ -110,11 +110,14 @@ def predict(
     method.eval()
     skeleton = windows.annotations.skeleton
     source = getattr(method, "frame_cue", None)
-    centres, sizes = windows.crop.regions(boxes.box)
+    crop = windows.crop
+    centres, sizes = crop.regions(boxes.box)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     scores = np.zeros((len(boxes.frame), len(skeleton)))
     for rows in _batches(len(boxes.frame), options.batch_size, progress):
-        matrices = np.stack([crop_matrix(centres[d], sizes[d, 0], windows.crop.size) for d in rows])
+        matrices = np.stack(
+            [crop_matrix(centres[d], sizes[d, 0], crop.size, geometry=crop.geometry) for d in rows]
+        )
         cuts = [windows.cut(int(boxes.frame[d]), m) for d, m in zip(rows, matrices, strict=True)]
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
@@ -131,8 +134,11 @@ def predict(
             mirrored = method(frames.flip(-1), offsets, *cue).heatmaps.float().cpu().numpy()
             back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
-        points, maxima = decode(heatmaps, options.decoder, options.blur_kernel)
-        keypoints[rows] = transform(heatmap_to_crop(points), invert(matrices))
+        points, maxima = decode(
+            heatmaps, options.decoder, options.blur_kernel, threads=torch.get_num_threads()
+        )
+        points = heatmap_to_crop(points, geometry=crop.geometry)
+        keypoints[rows] = transform(points, invert(matrices))
         scores[rows] = maxima * boxes.score[rows, None]
     return _as_annotations(windows.annotations, boxes, keypoints, scores)
 

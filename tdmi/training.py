@@ -128,7 +128,12 @@ def gradient_norms(method: PoseMethod) -> dict[str, float]:
 
 
 def train_pck(prediction: torch.Tensor, target: Target, cells: float = 1.0) -> float:
-    """Share of labelled joints whose peak lies within `cells` heatmap pixels of the target's."""
+    """Share of labelled joints whose peak lies within `cells` heatmap pixels of the target's.
+
+    Not the number that official code logs, whose distance in x counts in tenths of the map's height
+    and that in y in tenths of its width, and which leaves out joints in the first two rows and
+    columns.
+    """
     width = prediction.shape[-1]
 
     def peak(maps: torch.Tensor) -> torch.Tensor:

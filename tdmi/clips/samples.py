@@ -10,13 +10,22 @@ import numpy as np
 
 from tdmi.annotations import Annotations
 from tdmi.clips.augmentation import Augmentation, draw_geometry
-from tdmi.clips.crops import ENLARGEMENT, crop_matrix, crop_regions, transform, warp
+from tdmi.clips.crops import (
+    ENLARGEMENT,
+    GEOMETRIES,
+    crop_matrix,
+    crop_regions,
+    transform,
+    warp,
+)
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.person_boxes import BOX_CLEANING
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
 from tdmi.errors import UserError
 from tdmi.heatmaps import crop_to_heatmap, encode
 from tdmi.options import choose
+
+OUTSIDE_JOINTS = ("dropped", "kept")
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,17 @@ class CropOptions:
     """What happens to ground-truth boxes, see `tdmi.clips.person_boxes.cleaned`."""
     box_enlargement: float = ENLARGEMENT
     """Factor on the box, see `tdmi.clips.crops.crop_regions`; 1.15 in HRNet's on PoseTrack."""
+    geometry: str = "pixel_centres"
+    """How pixels of frame, crop and heatmap lie to each other, see `tdmi.clips.crops`."""
+    outside_joints: str = "dropped"
+    """Labelled joints beyond the crop: ``dropped`` from the loss (DCPose's and TDMI's code), or
+    ``kept`` as long as a part of their Gaussian is inside (HRNet's)."""
 
     def __post_init__(self) -> None:
         choose("crop.window_ends", self.window_ends, WINDOW_ENDS)
         choose("crop.box_cleaning", self.box_cleaning, BOX_CLEANING)
+        choose("crop.geometry", self.geometry, GEOMETRIES)
+        choose("crop.outside_joints", self.outside_joints, OUTSIDE_JOINTS)
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -49,8 +65,8 @@ class CropOptions:
         return self.size[1] / self.size[0]
 
     def regions(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`crop_regions` of boxes [N, 4] at this aspect and enlargement."""
-        return crop_regions(boxes, self.aspect, self.box_enlargement)
+        """`crop_regions` of boxes [N, 4] at this aspect, enlargement and geometry."""
+        return crop_regions(boxes, self.aspect, self.box_enlargement, self.geometry)
 
 
 class FrameCue(Protocol):
@@ -183,7 +199,7 @@ class TrainingSamples:
         )
         annotations, crop = self.windows.annotations, self.windows.crop
         points, present = annotations.keypoints[person], annotations.present[person]
-        geometry = draw_geometry(
+        drawn = draw_geometry(
             self.augmentation,
             generator,
             self._centres[person],
@@ -194,20 +210,22 @@ class TrainingSamples:
             crop.aspect,
         )
         matrix = crop_matrix(
-            geometry.centre, geometry.width, crop.size, geometry.rotation, geometry.flip
+            drawn.centre, drawn.width, crop.size, drawn.rotation, drawn.flip, crop.geometry
         )
         frame = int(annotations.person_frame[person])
         frames, offsets = self.windows.cut(frame, matrix)
         cue = self.cue and self.windows.cut_cue(self.cue, frame, offsets, matrix)
         points = transform(points, matrix)
-        if geometry.flip:
+        if drawn.flip:
             order = annotations.skeleton.flip_order
             points, present = points[order], present[order]
-        height, width = crop.size
-        inside = ((points >= -0.5) & (points <= (width - 0.5, height - 0.5))).all(axis=1)
+        if crop.outside_joints == "dropped":
+            low = 0.0 if crop.geometry == "official" else -0.5
+            high = (crop.size[1] + low, crop.size[0] + low)
+            present = present & ((points >= low) & (points <= high)).all(axis=1)
         heatmaps, weight = encode(
-            crop_to_heatmap(points)[None],
-            (present & inside)[None],
+            crop_to_heatmap(points, geometry=crop.geometry)[None],
+            present[None],
             crop.heatmap_size,
             crop.sigma,
             crop.target_centre,
