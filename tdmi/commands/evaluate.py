@@ -123,7 +123,6 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.evaluation import inputs, table
     from tdmi.evaluation.parallel import worthwhile_jobs
     from tdmi.evaluation.run import SCORES, Request, evaluate_videos, pooled_statistics
-    from tdmi.files import write_json
 
     request = Request(
         args.gt,
@@ -156,7 +155,7 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
         content["slices"] = _slices(args, results)
     if args.bootstrap:
         content["interval"] = _interval(args, results)
-    write_json(args.out, content)
+    _write(args, content)
     if not args.quiet:
         print(table.official_table(scores.ap))
         if tracking:
@@ -253,7 +252,6 @@ def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.datasets.hieve import read_folder
     from tdmi.evaluation import hieve
     from tdmi.evaluation.pairing import misnamed_frames
-    from tdmi.files import write_json
 
     truth, predictions = (
         read_folder(folder, _progress(args, names, what, len(names)))
@@ -261,7 +259,7 @@ def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
     )
     _tell("warning", misnamed_frames(truth, predictions))
     metrics = hieve.metrics(truth, predictions)
-    write_json(args.out, metrics)
+    _write(args, metrics)
     if not args.quiet:
         print(hieve.local_table(metrics))
 
@@ -296,7 +294,6 @@ def _cross_check(args: argparse.Namespace, names: list[str], results: list[Video
 def _run_oks(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.datasets.posetrack import read_folder
     from tdmi.evaluation import inputs, oks
-    from tdmi.files import write_json
     from tdmi.skeletons import POSETRACK18
 
     inputs.total_size(args.gt, args.pred, names)
@@ -306,10 +303,18 @@ def _run_oks(args: argparse.Namespace, names: list[str]) -> None:
     )
     inputs.refuse_odd_scores(predictions, args.pred)
     metrics = oks.metrics(truth, predictions)
-    write_json(args.out, metrics)
+    _write(args, metrics)
     if not args.quiet:
         for name, value in metrics["oks"].items():
             print(f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}")
+
+
+def _write(args: argparse.Namespace, content: dict) -> None:
+    from tdmi.files import write_json
+    from tdmi.provenance import record_metrics
+
+    write_json(args.out, content)
+    record_metrics(args.out, args.gt, args.pred)
 
 
 def _tell(kind: str, lines: list[str]) -> None:
