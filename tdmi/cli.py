@@ -15,6 +15,7 @@ from tdmi.errors import UserError
 
 COMMANDS = (
     "data",
+    "plan",
     "train",
     "predict",
     "track",
