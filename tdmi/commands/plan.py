@@ -40,6 +40,10 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--efficiency: found {args.efficiency}, expected more than 0, at most 1")
     if args.efficiency is not None and args.gpu in (None, "cpu"):
         raise UserError("--efficiency goes with --gpu h100, a100 or rtx4090; leave it out")
+    if args.compare and not args.compare.is_dir():
+        raise UserError(
+            f"{args.compare}: no such folder, expected that of the runs, e.g. --compare runs"
+        )
     suites = load_suites(args.suite, trial=trial_of(args))
 
     import torch

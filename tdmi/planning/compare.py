@@ -20,8 +20,6 @@ def compare(plan: Plan, suites: dict[str, dict[str, Any]], runs: Path) -> pd.Dat
 
     UserError if nothing of the suites has been run there, or a file is broken.
     """
-    if not runs.is_dir():
-        raise UserError(f"{runs}: no such folder, expected that of the runs, e.g. --compare runs")
     rows = []
     for one in plan.rows.itertuples():
         suite = suites[one.suite]
