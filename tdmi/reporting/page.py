@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from tdmi.reporting import html, published
+from tdmi.reporting import collapse, html, published
 from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture, gallery_rule
 from tdmi.reporting.headline import AHEAD, BEHIND, NOT_RUN, OPEN, Claim, subject_of
@@ -188,7 +188,8 @@ def _real_video(content: Content) -> str:
 
 
 def _training(content: Content) -> str:
-    curves = _drawing(content, "training_loss") + _drawing(content, "validation_ap")
+    names = ("training_loss", "validation_ap", collapse.NAME)
+    curves = "".join(_drawing(content, name) for name in names)
     return f"{curves}<h3>{escape(content.timing.title)}</h3>{html.table(content.timing)}"
 
 

@@ -12,7 +12,17 @@ from pandas import DataFrame
 
 from tdmi.errors import UserError
 from tdmi.files import write_json, write_text
-from tdmi.reporting import comparison, figures, gallery, headline, page, published, style, tables
+from tdmi.reporting import (
+    collapse,
+    comparison,
+    figures,
+    gallery,
+    headline,
+    page,
+    published,
+    style,
+    tables,
+)
 from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture
 from tdmi.reporting.runs import Runs, read_runs
@@ -162,6 +172,9 @@ def _add_curves(runs: Runs, settings: Settings, add) -> None:
     if len(data):
         figure = figures.training_curves(data, settings.methods, "Validation AP (%)", False)
         add("validation_ap", figure, data, f"Validation AP over training. {drawn}", where)
+    data = collapse.collapse_data(runs)
+    if len(data):
+        add(collapse.NAME, collapse.collapse(data, settings.methods), data, collapse.CAPTION, where)
 
 
 def conditions_of(settings: Settings, boxes: str) -> str:
