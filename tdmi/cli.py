@@ -13,7 +13,9 @@ import sys
 from tdmi import __version__
 from tdmi.errors import UserError
 
-COMMANDS = ("data", "train", "predict", "track", "evaluate", "compare", "report", "demo")
+COMMANDS = (
+    "data", "train", "predict", "track", "evaluate", "compare", "report", "explain", "demo"
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

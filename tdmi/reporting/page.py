@@ -30,6 +30,7 @@ def render(content: Content) -> str:
         ("accuracy", "Accuracy", _accuracy(content)),
         ("pictures", "To look at", _gallery(content)),
         ("real-video", "Real video", _real_video(content)),
+        ("inside", "Inside the method", _inside(content)),
         ("training", "Training and time", _training(content)),
         ("data", "Data", _data(content)),
         ("choices", "Methods and choices", _choices(content.settings)),
@@ -185,6 +186,10 @@ def _real_video(content: Content) -> str:
     if content.real_gallery:
         body += f'<div class="pictures">{_pictures(content.real_gallery)}</div>'
     return f"<p>{escape(words)}</p>{body or '<p>Not run.</p>'}"
+
+
+def _inside(content: Content) -> str:
+    return _pictures(content.explanations)
 
 
 def _training(content: Content) -> str:

@@ -15,6 +15,7 @@ from tdmi.files import write_json, write_text
 from tdmi.reporting import (
     collapse,
     comparison,
+    explanation,
     figures,
     gallery,
     headline,
@@ -76,6 +77,7 @@ def build(settings: Settings, runs_folder: Path, folder: Path, published_file: P
     content.gallery = gallery.method_gallery(settings, runs.folder, folder / "gallery")
     _add_real_video(content, runs_folder, folder)
     _add_drawings(content, folder / "figures")
+    content.explanations = explanation.explain_report(settings, runs_folder, folder / "figures")
     for table in (*content.comparisons, *content.videos, content.timing, *content.real_tables):
         tables.write(table, folder / "tables")
     write_text(folder / "tables" / "runs.csv", tables.csv(tables.runs_frame(runs)))
