@@ -77,15 +77,19 @@ class Subject:
         return self.windows.annotations
 
 
+class NoDifferences(UserError):
+    """A run of a method that has no temporal differences to look at."""
+
+
 def open_subject(run: Path, split: str = "test") -> Subject:
     """Read a run folder (config.yaml, checkpoint.pt) and a split (train, validation or test).
 
-    UserError if the run is of a method without temporal differences.
+    NoDifferences if the run is of another method than TDMI and TDMI-ST.
     """
     settings = read_settings(run)
     method = trained_method(settings, run)
     if not isinstance(method, TDMI):
-        raise UserError(
+        raise NoDifferences(
             f"{run}: found a run of {type(method).__name__}, expected TDMI or TDMI-ST, whose "
             "differences and masks can be shown; give another run"
         )

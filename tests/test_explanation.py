@@ -10,6 +10,7 @@ import pytest
 import tiny_dataset
 import torch
 import yaml
+from report_suite import write_suite
 
 from tdmi.building import build_method
 from tdmi.cli import main
@@ -17,8 +18,15 @@ from tdmi.errors import UserError
 from tdmi.files import write_text
 from tdmi.inspection import inspect, open_subject
 from tdmi.models.temporal_difference import temporal_differences
-from tdmi.reporting.explanation import explain_run, fastest, most_different, person_of
+from tdmi.reporting.explanation import (
+    explain_report,
+    explain_run,
+    fastest,
+    most_different,
+    person_of,
+)
 from tdmi.reporting.explanation_drawing import draw, numbers, shown_joints
+from tdmi.reporting.settings import load
 from tdmi.skeletons import HIEVE
 from tdmi.training import save
 
@@ -203,3 +211,33 @@ def test_other_methods_and_missing_runs_are_refused(root, tmp_path):
         open_subject(single)
     with pytest.raises(UserError, match="no such run folder"):
         open_subject(tmp_path / "nothing")
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+def test_report_explains_its_subject_on_both_data_sets(tmp_path):
+    settings = load(write_suite(tmp_path))
+    for suite in ("made_up", "made_up_video"):
+        run_folder(tmp_path / "data", tmp_path / "runs" / suite / "tdmi" / "seed1")
+    pictures = explain_report(settings, tmp_path / "runs", tmp_path / "out")
+    assert [picture.path.name for picture in pictures] == [
+        "explanation.png", "explanation_real_video.png"
+    ]  # fmt: skip
+    for picture, labels in zip(pictures, ("labels", "pseudo-labels"), strict=True):
+        assert f"head sizes to the {labels})" in picture.caption
+        assert picture.path.with_suffix(".csv").exists()
+        assert picture.path.with_suffix(".svg").exists()
+
+
+def test_report_without_a_checkpoint_or_another_subject_explains_nothing(tmp_path):
+    settings = load(write_suite(tmp_path))
+    assert explain_report(settings, tmp_path / "runs", tmp_path / "out") == []
+    run_folder(tmp_path / "data", tmp_path / "runs" / "made_up" / "tdmi" / "seed1")
+    alone = replace(settings, subject=None)
+    assert explain_report(alone, tmp_path / "runs", tmp_path / "out") == []
+    run = tmp_path / "runs" / "made_up" / "dcpose" / "seed1"
+    run_folder(tmp_path / "data", run, "baselines.single_frame.SingleFrame")
+    other = replace(settings, subject="dcpose")
+    assert explain_report(other, tmp_path / "runs", tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()

@@ -149,6 +149,18 @@ def test_inference_drops_the_noisy_part_and_gives_the_same_heatmaps(gate):
     assert operations[0] - operations[1] == saved
 
 
+@pytest.mark.parametrize("gate", ["channel", "spatial"])
+def test_inference_does_not_call_the_noisy_gate(gate):
+    tdmi = _tdmi(disentanglement={"gate": gate, "hidden": 16}).eval()
+    calls = []
+    tdmi.disentanglement.noisy_gate.register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        tdmi(*_clip())
+    assert not calls
+    tdmi(*_clip())
+    assert len(calls) == 1
+
+
 # --- signs of collapse ------------------------------------------------------------------------
 
 

@@ -50,8 +50,12 @@ def _explained(
     run = runs / subject.name / f"seed{subject.seeds[0]}"
     if not (run / "checkpoint.pt").exists():
         return None
-    from tdmi.inspection import inspect, open_subject
+    from tdmi.inspection import NoDifferences, inspect, open_subject
 
+    try:
+        opened = open_subject(run)
+    except NoDifferences:
+        return None
     truth = gallery.read_truth(dataset)
     predicted = gallery.read_predicted(runs, (reference, subject), settings.box_protocols[0], truth)
     if len(predicted) < 2:
@@ -60,7 +64,6 @@ def _explained(
     people = selection.candidates(truth, errors)
     people = people[(truth.box[people.person, 2:] > 0).all(axis=1)]
     row = most_different(people, reference.name, subject.name)
-    opened = open_subject(run)
     inspection = inspect(opened, person_of(opened.annotations, row))
     labels = "pseudo-labels" if dataset.labels == "pseudo" else "labels"
     style.save(*draw(inspection, labels.capitalize()), folder, name)

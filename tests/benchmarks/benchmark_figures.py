@@ -38,10 +38,7 @@ def bars(
             style.rows_axis(panel, list(table[rows]))
             panel.barh(range(len(table)), table[column], 0.6, color=style.colour("difference"))
             for row, value in enumerate(table[column]):
-                panel.annotate(
-                    f"{value:.3g}", (value, row), xytext=(3, 0), textcoords="offset points",
-                    va="center", fontsize=8,
-                )  # fmt: skip
+                panel.text(0, row, f" {value:.3g}", va="center", fontsize=8, color="white")
             if limit is not None:
                 panel.axvline(limit, color=style.INK, linewidth=1, linestyle="--")
             panel.set_xlim(0, 1.2 * max([*table[column], limit or 0]))
