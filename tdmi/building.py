@@ -18,7 +18,7 @@ from tdmi.models.hrnet import HRNet
 from tdmi.models.method import PoseMethod
 from tdmi.models.resnet import PoseResNet
 from tdmi.options import build, choose
-from tdmi.suites import skeleton_of
+from tdmi.suites import resolve, seeds_of, skeleton_of
 
 BACKBONES = {"hrnet": HRNet, "resnet": PoseResNet}
 
@@ -41,6 +41,19 @@ def build_method(settings: dict[str, Any]) -> PoseMethod:
     model = build(f"of method {method['name']}", constructor, method["options"], backbone, joints)
     # A quarter faster than the default layout for these convolutions on CPU, and on tensor cores.
     return model.to(memory_format=torch.channels_last)
+
+
+def check_methods(suite: dict[str, Any]) -> None:
+    """Build every method of a suite without its weights' memory; UserError for the first bad one.
+
+    So a wrong option of a method that trains last stops the job at its start.
+    """
+    for name in suite["methods"]:
+        try:
+            with torch.device("meta"):
+                build_method(resolve(suite, name, seeds_of(suite, name)[0]))
+        except UserError as error:
+            raise UserError(f"suite {suite['suite']}: methods/{name}: {error}") from None
 
 
 def crop_options(settings: dict[str, Any]) -> CropOptions:

@@ -30,7 +30,7 @@ from tdmi.losses.mutual_information_spatial import (
     widened,
 )
 from tdmi.losses.mutual_information_variational import VariationalEstimator
-from tdmi.options import build, choose
+from tdmi.options import build, choose, mapping
 
 ESTIMATORS = {
     "legacy": LegacyEstimator,
@@ -223,10 +223,11 @@ def _weights(
     defaults: Mapping[str, float], overrides: Mapping[str, float] | None, scale: float
 ) -> dict[str, float]:
     """Scaled weight of every term that takes part, in the order of `defaults`."""
-    for term, weight in (overrides or {}).items():
+    overrides = mapping("mutual_information.weights", overrides)
+    for term, weight in overrides.items():
         choose("mutual_information.weights", term, list(defaults))
         finite(f"weights.{term}", weight)
-    merged = {**defaults, **(overrides or {})}
+    merged = {**defaults, **overrides}
     return {term: scale * weight for term, weight in merged.items() if weight != 0}
 
 

@@ -18,6 +18,7 @@ from tdmi.losses.mutual_information_spatial import (
     position_log_probabilities,
     positive,
 )
+from tdmi.options import at_least
 
 
 def expected_positions(maps: Tensor, temperature: float = 0.05) -> Tensor:
@@ -104,6 +105,7 @@ class VariationalEstimator(nn.Module):
         label_temperature: float = 0.05,
     ):
         super().__init__()
+        at_least("mutual_information.hidden", hidden, 1)
         temperature = positive("temperature", temperature)
         self.label_temperature = positive("label_temperature", label_temperature)
         self.conditionals = nn.ModuleDict(
