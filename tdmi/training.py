@@ -103,6 +103,8 @@ def make_schedule(
             pct_start=0.2,
             cycle_momentum=False,
         )
+    if recipe["schedule"] == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe["steps"])
     return torch.optim.lr_scheduler.MultiStepLR(
         optimiser, recipe["milestones"], recipe["milestone_factor"]
     )

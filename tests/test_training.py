@@ -175,6 +175,17 @@ def test_rates_and_schedules(root):
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
 
 
+def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
+    schedule = training.make_schedule(optimiser, {"schedule": "cosine", "steps": 10})
+    rates = []
+    for _ in range(11):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates == pytest.approx([1 + math.cos(math.pi * step / 10) for step in range(11)])
+
+
 def test_epochs_become_steps():
     recipe = {"epochs": 20, "batch_size": 24, "milestones": [6, 12], "learning_rate": 1.0}
     steps = training.in_steps(recipe, 24 * 10 + 5)

@@ -155,6 +155,8 @@ class MutualInformation(nn.Module):
         device = next(iter(features.values())).device.type
         heads = dict.fromkeys(LABEL_TERMS, head) | dict(self.label_heads)
         penalties = {}
+        if self.weights and self.estimator.learns:
+            self.estimator.advance()
         with torch.autocast(device, enabled=False):
             for term, weight in self.weights.items():
                 if term in FEATURE_TERMS:
