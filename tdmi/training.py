@@ -277,6 +277,7 @@ class Loop:
         self.plain.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
         self.history = History(**state["history"])
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["random"].cpu())
@@ -287,6 +288,7 @@ class Loop:
             "model": self.plain.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
             "history": vars(self.history),
             "step": self.step,
             "seconds": self.seconds,
@@ -354,9 +356,7 @@ class Loop:
                 f"{self.folder}: the loss is {values['loss']} at step {self.step}; "
                 "lower learning_rate or set gradient_clip in the recipe"
             )
-        values |= gradient_norms(self.plain)
-        if clip := self.recipe.get("gradient_clip"):
-            self.fabric.clip_gradients(self.method, self.optimiser, max_norm=clip)
+        values |= self.limited_gradients()
         self.optimiser.step()
         self.schedule.step()
         heatmaps = output.heatmaps.detach()
@@ -365,6 +365,26 @@ class Loop:
         if hasattr(self.plain, "monitor"):
             values |= self.plain.monitor(output)
         return values
+
+    def limited_gradients(self) -> dict[str, float]:
+        """Clip the gradients as the recipe says; return their norms as they were before.
+
+        In 16-mixed precision they come scaled up and may overflow, which is no fault: the scaler
+        then leaves the step out and scales the next one less.
+        """
+        precision, optimiser = self.fabric.strategy.precision, self.optimiser.optimizer
+        precision.unscale_gradients(optimiser)
+        norms = gradient_norms(self.plain)
+        scaled = getattr(precision, "scaler", None) is not None
+        if not scaled and not all(math.isfinite(norm) for norm in norms.values()):
+            raise UserError(
+                f"{self.folder}: the gradient is not finite at step {self.step}; "
+                "lower learning_rate or set gradient_clip in the recipe"
+            )
+        if clip := self.recipe.get("gradient_clip"):
+            clipped = [p for group in optimiser.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(clipped, clip)
+        return norms
 
     def record(self, bar: tqdm) -> None:
         row = {
