@@ -96,11 +96,13 @@ def make_schedule(
     optimiser: torch.optim.Optimizer, recipe: dict[str, Any]
 ) -> torch.optim.lr_scheduler.LRScheduler:
     if recipe["schedule"] == "one_cycle":
+        # A rise of exactly one step would be a division by zero in torch.
+        rise = 0.2 if recipe["steps"] != 5 else 0.3
         return torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
             max_lr=[group["lr"] for group in optimiser.param_groups],
             total_steps=recipe["steps"],
-            pct_start=0.2,
+            pct_start=rise,
             cycle_momentum=False,
         )
     if recipe["schedule"] == "cosine":

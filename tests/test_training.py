@@ -177,6 +177,16 @@ def test_rates_and_schedules(root):
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 10])
+def test_one_cycle_of_any_length_ends_near_nothing(steps):
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
+    schedule = training.make_schedule(optimiser, {"schedule": "one_cycle", "steps": steps})
+    for _ in range(steps - 1):
+        optimiser.step()
+        schedule.step()
+    assert steps == 1 or optimiser.param_groups[0]["lr"] < 0.01
+
+
 def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
     optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
     schedule = training.make_schedule(optimiser, {"schedule": "cosine", "steps": 10})
