@@ -46,7 +46,7 @@ def monitored(tmp_path):
         history = pd.read_csv(path)
         for name, value in MONITOR.items():
             if method == "tdmi" or name.startswith(("gradient", "heatmap")):
-                history[name] = value * seed * history.step / history.step.max()
+                history[name] = value * seed / 2 * history.step / history.step.max()
         history.to_csv(path, index=False)
     return settings, tmp_path
 
@@ -61,7 +61,7 @@ def test_only_methods_with_gates_and_their_recorded_numbers_are_drawn(monitored)
     for name in set(data.quantity):
         for seed in (1, 2):
             (value,) = last[(last.quantity == name) & (last.seed == seed)].value
-            assert value == pytest.approx(MONITOR[name] * seed)
+            assert value == pytest.approx(MONITOR[name] * seed / 2)
 
 
 def test_means_over_seeds_are_the_thick_lines(monitored):
@@ -73,8 +73,23 @@ def test_means_over_seeds_are_the_thick_lines(monitored):
     assert figure.axes[0].get_ylabel() == "TDMI"
     *seeds, mean = panels["Masks: distance"].lines
     assert len(seeds) == 2
-    np.testing.assert_allclose(mean.get_ydata()[-1], 1.5 * MONITOR["mask_distance"])
+    np.testing.assert_allclose(mean.get_ydata()[-1], 0.75 * MONITOR["mask_distance"])
     assert panels["Gradient norms"].get_yscale() == "log"
+
+
+def test_no_curve_is_cut_off(monitored):
+    """Panels of one sign share their axis, also if the lowest method comes first."""
+    settings, folder = monitored
+    runs = read_runs(folder / "runs" / settings.suite, settings.methods, settings.box_protocols)
+    data = collapse.collapse_data(runs)
+    low = data.assign(method="dcpose", value=data.value / 3)
+    figure = collapse.collapse(pd.concat([low, data], ignore_index=True), settings.methods)
+    assert len(figure.axes) == 2 * 7
+    for panel in figure.axes:
+        bottom, top = panel.get_ylim()
+        for line in panel.lines:
+            shown = line.get_ydata()[line.get_ydata() > 0]
+            assert ((shown >= bottom) & (shown <= top)).all()
 
 
 def test_every_sign_is_one_that_training_records():

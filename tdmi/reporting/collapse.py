@@ -53,7 +53,8 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str]], tuple[float, float | None]]
     ("Useful / visual", {"useful_over_visual": _ONE}, (0, None)),
     ("Heatmap peak", {"heatmap_peak": _ONE}, (0, None)),
 )
-"""Title, columns with colour and line, and limits; the panel of the gradients follows."""
+"""Title, columns with colour and line, and limits (upper None: a little above the greatest value);
+the panel of the gradients follows."""
 
 
 def collapse_data(runs: Runs) -> pd.DataFrame:
@@ -92,7 +93,8 @@ def collapse(data: pd.DataFrame, methods: tuple[Method, ...]) -> Figure:
                 if method is methods[0]:
                     panel.set_title(title, fontsize=7.5)
                 if limits:
-                    panel.set_ylim(*limits)
+                    most = data.value[data.quantity.isin(lines)].max()
+                    panel.set_ylim(limits[0], limits[1] or 1.08 * max(most, 1e-6))
             if (own.value[own.quantity.isin(norms)] > 0).any():
                 row[-1].set_yscale("log")
         figure.supxlabel("Optimiser step", fontsize=8, color=style.MUTED)
