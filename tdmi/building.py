@@ -61,7 +61,7 @@ def refuse_unbuildable(suite: dict[str, Any]) -> None:
                     backbones[key] = build_backbone(settings)
                 build_method(settings, backbones[key])
         except UserError as error:
-            raise UserError(f"suite {suite['suite']}: method {method}: {error}") from None
+            raise UserError(f"suite {suite['suite']}: methods/{method}: {error}") from None
 
 
 def crop_options(settings: dict[str, Any]) -> CropOptions:

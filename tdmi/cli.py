@@ -24,6 +24,7 @@ COMMANDS = (
     "verify",
     "reproduce",
     "report",
+    "explain",
     "demo",
 )
 

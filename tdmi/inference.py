@@ -16,6 +16,8 @@ from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
 from tdmi.heatmaps import decode, flip_back, heatmap_to_crop
 from tdmi.models.method import PoseMethod
+from tdmi.options import choose
+from tdmi.suppression import RESCORING, rescored, suppressed
 
 # ImageNet statistics of RGB values in 0..255.
 MEAN = (123.675, 116.28, 103.53)
@@ -36,6 +38,13 @@ class InferenceOptions:
     box_score_threshold: float = 0.2
     """Detected boxes below are skipped (0.2 in DCPose's and TDMI's code)."""
     box_protocols: tuple[str, ...] = ("ground_truth_boxes", "detected_boxes")
+    rescoring: str = "none"
+    """Of persons, not of their joints; see `tdmi.suppression.rescored`."""
+    suppression: float | None = None
+    """Persons with a higher OKS to a better one of their frame are dropped (HRNet on COCO: 0.9)."""
+
+    def __post_init__(self) -> None:
+        choose("inference.rescoring", self.rescoring, RESCORING)
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,8 @@ def predict(
 ) -> Annotations:
     """Predicted persons in the order of `boxes`, in the videos and frames of the annotations.
 
+    There are fewer than boxes if `options.suppression` drops some.
+
     The joint score is the heatmap's maximum times the box's score, as in DCPose's and TDMI's code.
     The two ear slots, which no PoseTrack label covers, stay absent. Nothing is tracked yet: the
     track id is the person's place in its frame, which the official evaluators take, too.
@@ -113,7 +124,7 @@ def predict(
     crop = windows.crop
     centres, sizes = crop.regions(boxes.box)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
-    scores = np.zeros((len(boxes.frame), len(skeleton)))
+    maxima = np.zeros((len(boxes.frame), len(skeleton)))
     for rows in _batches(len(boxes.frame), options.batch_size, progress):
         matrices = np.stack(
             [crop_matrix(centres[d], sizes[d, 0], crop.size, geometry=crop.geometry) for d in rows]
@@ -134,13 +145,16 @@ def predict(
             mirrored = method(frames.flip(-1), offsets, *cue).heatmaps.float().cpu().numpy()
             back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
-        points, maxima = decode(
+        points, maxima[rows] = decode(
             heatmaps, options.decoder, options.blur_kernel, threads=torch.get_num_threads()
         )
         points = heatmap_to_crop(points, geometry=crop.geometry)
         keypoints[rows] = transform(points, invert(matrices))
-        scores[rows] = maxima * boxes.score[rows, None]
-    return _as_annotations(windows.annotations, boxes, keypoints, scores)
+    scores = maxima * boxes.score[:, None]
+    people = _as_annotations(windows.annotations, boxes, keypoints, scores)
+    labelled = np.where(people.present, maxima, 0.0)
+    people = replace(people, score=rescored(labelled, boxes.score, options.rescoring))
+    return people if options.suppression is None else suppressed(people, options.suppression)
 
 
 def _batches(count: int, size: int, progress: str | None) -> Iterator[np.ndarray]:

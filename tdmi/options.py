@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
@@ -27,6 +28,29 @@ def at_least(name: str, value: int, least: int) -> int:
     return value
 
 
+def number(name: str, value: float, least: float = -math.inf) -> float:
+    """Return `value` as a float if it is a finite number >= `least`; otherwise raise UserError."""
+    whole = isinstance(value, int | float) and not isinstance(value, bool)
+    if not whole or not math.isfinite(value) or value < least:
+        bound = "" if least == -math.inf else f" of at least {least:g}"
+        raise UserError(f"option {name}: found {value!r}, expected a number{bound}")
+    return float(value)
+
+
+def yes_or_no(name: str, value: bool) -> bool:
+    """Return `value` if it is True or False; otherwise raise UserError."""
+    if not isinstance(value, bool):
+        raise UserError(f"option {name}: found {value!r}, expected true or false")
+    return value
+
+
+def mapping(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a copy of `value`, empty for None; UserError if it is no mapping."""
+    if value is not None and not isinstance(value, Mapping):
+        raise UserError(f"option {name}: found {value!r}, expected options by name")
+    return dict(value or {})
+
+
 def build(
     name: str, constructor: Callable[..., T], options: Mapping[str, Any] | None, *fixed: Any
 ) -> T:
@@ -34,7 +58,7 @@ def build(
 
     A constructor with `**options` of its own gets what it does not name, and checks it.
     """
-    options = dict(options or {})
+    options = mapping(name, options)
     parameters = inspect.signature(constructor).parameters
     names = list(parameters)[len(fixed) :]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -3,6 +3,7 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 import pytest
+import tiny_dataset
 from golden import FOLDER, processing, processing_cases
 
 from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
@@ -206,6 +207,25 @@ def test_targets_sit_on_the_dots_under_every_augmentation(tmp_path):
         left, right = (cells[0, POSETRACK18.index(f"{s}_shoulder"), 1] for s in ("left", "right"))
         seen_flip |= bool(left > right)  # in the frame the left shoulder is above the right one
     assert seen_flip
+
+
+def test_limbs_weigh_more_only_where_asked(tmp_path):
+    """Whatever side a joint is on, so that a mirrored sample is weighted alike."""
+    tiny_dataset.write(tmp_path)
+    truth = tiny_dataset.annotations("test")
+    samples = {}
+    for kind in ("uniform", "limbs"):
+        crop = CropOptions((64, 48), 1.5, joint_weights=kind)
+        windows = Windows(truth, FrameStore(tmp_path), (-1, 0, 1), crop)
+        samples[kind] = TrainingSamples(windows, Augmentation(flip_probability=1.0), 0)[0]
+    plain, weighted = samples["uniform"], samples["limbs"]
+    assert set(plain.weight.tolist()) == {0.0, 1.0}
+    expected = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
+    for joint, one, other in zip(truth.skeleton.joints, plain.weight, weighted.weight, strict=True):
+        assert other == np.float32(one * expected.get(joint.split("_")[-1], 1.0))
+    np.testing.assert_array_equal(plain.heatmaps, weighted.heatmaps)
+    with pytest.raises(UserError, match=r"crop\.joint_weights: found 'hands', expected one of"):
+        CropOptions(joint_weights="hands")
 
 
 def test_samples_depend_on_seed_and_position_only(tmp_path):

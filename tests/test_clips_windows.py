@@ -59,6 +59,12 @@ def test_of_two_equally_near_frames_the_one_nearer_to_the_key_frame_is_taken():
     assert window_offsets(5, [2, 4, 5], (-2, 0), "nearest") == (-1, 0)
 
 
+def test_reflection_takes_the_other_side_and_then_the_key_frame():
+    assert window_offsets(0, range(9), FIVE, "reflect") == (2, 1, 0, 1, 2)
+    assert window_offsets(7, range(9), FIVE, "reflect") == (-2, -1, 0, 1, -2)
+    assert window_offsets(1, [0, 1, 2, 5], FIVE, "reflect") == (0, -1, 0, 1, 0)
+
+
 @pytest.mark.parametrize("ends", WINDOW_ENDS)
 def test_sides_are_alike(ends):
     """Time reversed, a window is the same reversed, except that existing frames come first."""

@@ -240,7 +240,7 @@ def test_faults_of_a_grid_are_named_in_one_line(workflow, content, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encodre": {}}, r"method b: option of method b: found unknown 'encodre', expected .*enc"),
+        ({"encodre": {}}, r"methods/b: option of method b: found unknown 'encodre', expected .*enc"),
         ({"encoder": {"difference": "flow"}}, r"found 'flow', expected one of consecutive, to_key"),
         ({"disentanglement": {"gate": "none"}}, r"found none with the primary term"),
         ({"window": [0]}, r"option window: found 1 frame, expected 2 or more"),
@@ -251,7 +251,7 @@ def test_options_without_sense_are_refused_before_anything_is_trained(workflow, 
     suite = load_suite("smoke", workflow, grid="own")
     with pytest.raises(UserError, match=message) as caught:
         refuse_unbuildable(suite)
-    assert str(caught.value).startswith("suite smoke_own: method b: ")
+    assert str(caught.value).startswith("suite smoke_own: methods/b: ")
 
 
 def test_an_unknown_grid_is_named_with_those_there_are():

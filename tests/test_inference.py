@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny_dataset
@@ -85,6 +87,21 @@ def test_scores_are_heatmap_maximum_times_box_score(one_blob):
     half = predict(Brightness(2), one_blob, halved, options).joint_score
     np.testing.assert_allclose(half, full / 2)
     assert full[:, 0].min() > 0
+
+
+def test_doubled_boxes_give_one_person_where_duplicates_are_suppressed(one_blob):
+    boxes = ground_truth_boxes(one_blob.annotations)
+    twice = Boxes(
+        np.repeat(boxes.frame, 2), np.repeat(boxes.box, 2, axis=0), np.tile([0.5, 1.0], 5)
+    )
+    options = InferenceOptions(flip=False, blur_kernel=3, rescoring="mean_joint")
+    plain = predict(Brightness(2), one_blob, twice, options)
+    kept = predict(Brightness(2), one_blob, twice, replace(options, suppression=0.9))
+    assert plain.persons == 10 and kept.persons == 5
+    np.testing.assert_array_equal(kept.joint_score, plain.joint_score[1::2])
+    np.testing.assert_allclose(plain.score[::2], plain.score[1::2] / 2)
+    # The stand-in's maps are all alike, so the mean over the joints is each joint's score.
+    np.testing.assert_allclose(kept.score, kept.joint_score[:, 0])
 
 
 def test_predictions_take_no_column_over_from_the_labels(one_blob):

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from tdmi.errors import UserError
 from tdmi.losses.mutual_information import MutualInformation
 from tdmi.losses.mutual_information_variational import (
     GaussianConditional,
@@ -197,3 +198,42 @@ def test_all_terms_work_together_and_one_sample_has_nothing_to_contrast():
         assert all(p.grad is not None for p in objective.parameters())
         if batch == 1:
             assert sum(terms.values()).item() == pytest.approx(0, abs=1e-6)
+
+
+def _moved(objective, seed=0):
+    """Which side gets a gradient in one step: (networks, features), and the terms' values."""
+    torch.manual_seed(seed)
+    names = ("motion", "useful", "noisy", "visual", "fused")
+    maps = {k: torch.randn(6, SIZE, 6, 4).requires_grad_() for k in names}
+    heatmaps, head = torch.randn(6, 2, 6, 4), torch.nn.Conv2d(SIZE, 2, 1)
+    objective.zero_grad()
+    terms = objective(maps, heatmaps, heatmaps, torch.ones(6, 2), head)
+    sum(terms.values()).backward()
+
+    def any_of(parameters):
+        return any(p.grad is not None and p.grad.abs().max() > 0 for p in parameters)
+
+    sides = any_of(objective.parameters()), any_of(maps.values())
+    return sides, {name: value.item() for name, value in terms.items()}
+
+
+def test_networks_and_features_take_turns_also_after_a_restart():
+    torch.manual_seed(0)
+    joint = MutualInformation(SIZE, 2, "vclub")
+    turns = MutualInformation(SIZE, 2, "vclub", updates="alternating")
+    turns.load_state_dict(joint.state_dict(), strict=False)
+    both, values = _moved(joint)
+    assert both == (True, True)
+    assert _moved(turns) == ((True, False), pytest.approx(values))
+    restarted = MutualInformation(SIZE, 2, "vclub", updates="alternating")
+    restarted.load_state_dict(turns.state_dict())
+    for objective in (turns, restarted):
+        assert _moved(objective) == ((False, True), pytest.approx(values))
+        assert _moved(objective)[0] == (True, False)
+
+
+def test_turns_are_a_choice_of_the_learned_bounds_alone():
+    with pytest.raises(UserError, match="updates: found 'odd', expected one of joint, alternating"):
+        MutualInformation(SIZE, 2, "vclub", updates="odd")
+    with pytest.raises(UserError, match="found unknown 'updates'"):
+        MutualInformation(SIZE, 2, "vsd", updates="joint")

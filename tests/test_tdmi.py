@@ -149,6 +149,18 @@ def test_inference_drops_the_noisy_part_and_gives_the_same_heatmaps(gate):
     assert operations[0] - operations[1] == saved
 
 
+@pytest.mark.parametrize("gate", ["channel", "spatial"])
+def test_inference_does_not_call_the_noisy_gate(gate):
+    tdmi = _tdmi(disentanglement={"gate": gate, "hidden": 16}).eval()
+    calls = []
+    tdmi.disentanglement.noisy_gate.register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        tdmi(*_clip())
+    assert not calls
+    tdmi(*_clip())
+    assert len(calls) == 1
+
+
 # --- signs of collapse ------------------------------------------------------------------------
 
 
@@ -332,7 +344,20 @@ def test_primary_term_spreads_the_gates():
         ({"disentanglement": {"hidden": 0}}, "hidden"),
         ({"fusion_blocks": 0}, "fusion_blocks"),
         ({"window": (0,)}, "window"),
+        ({"window": 5}, "window is 5"),
+        ({"window": "abc"}, "window is 'abc'"),
+        ({"window": None}, "window is None"),
+        ({"window": (0, 1.5)}, "whole numbers"),
+        ({"window": (-1, 0, True)}, "whole numbers"),
         ({"start": "random"}, "start"),
+        ({"freeze_backbone": "yes"}, "freeze_backbone: found 'yes', expected true or false"),
+        ({"loss_factor": "x"}, "loss_factor: found 'x', expected a number"),
+        ({"loss_foreground": -1.0}, "loss_foreground: found -1.0, .* of at least 0"),
+        ({"encoder": 3}, "encoder: found 3, expected options by name"),
+        ({"disentanglement": "channel"}, "disentanglement: found 'channel'"),
+        ({"mutual_information": "none"}, "mutual_information: found 'none'"),
+        ({"mutual_information": {"weights": 3}}, "weights: found 3"),
+        ({"mutual_information": {"estimator": "vclub", "hidden": 0}}, "hidden: found 0"),
     ],
 )
 def test_bad_options_are_user_errors(options, named):

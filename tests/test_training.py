@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import tiny_dataset
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from tdmi import training
 from tdmi.building import build_method, load_checkpoint
@@ -175,6 +177,27 @@ def test_rates_and_schedules(root):
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 10])
+def test_one_cycle_of_any_length_ends_near_nothing(steps):
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
+    schedule = training.make_schedule(optimiser, {"schedule": "one_cycle", "steps": steps})
+    for _ in range(steps - 1):
+        optimiser.step()
+        schedule.step()
+    assert steps == 1 or optimiser.param_groups[0]["lr"] < 0.01
+
+
+def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
+    schedule = training.make_schedule(optimiser, {"schedule": "cosine", "steps": 10})
+    rates = []
+    for _ in range(11):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates == pytest.approx([1 + math.cos(math.pi * step / 10) for step in range(11)])
+
+
 def test_epochs_become_steps():
     recipe = {"epochs": 20, "batch_size": 24, "milestones": [6, 12], "learning_rate": 1.0}
     steps = training.in_steps(recipe, 24 * 10 + 5)
@@ -202,6 +225,73 @@ def test_loss_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"loss is nan at step 0; lower learning_rate"):
         perform(tiny_dataset.settings(root), tmp_path, RUN)
     assert not (tmp_path / RUN / "checkpoint.pt").exists()
+
+
+def test_gradient_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
+    def steep(prediction, *_, **__):
+        return (prediction - prediction.detach()).abs().sqrt().sum()  # slope 0 / 0 at 0
+
+    monkeypatch.setattr("tdmi.models.method.heatmap_loss", steep)
+    with pytest.raises(UserError, match=r"the gradient is not finite at step 0; lower learning"):
+        perform(tiny_dataset.settings(root), tmp_path, RUN)
+
+
+class Half(Fabric):
+    """Half precision with a loss scale from 1024 on, which Lightning has for GPUs only."""
+
+    def __init__(self, **_):
+        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=1)
+        super().__init__(
+            accelerator="cpu", plugins=[MixedPrecision("16-mixed", "cpu", scaler=scaler)]
+        )
+
+
+def test_scaled_gradients_are_recorded_and_clipped_as_they_are(root, tmp_path, monkeypatch):
+    histories = {}
+    for name in ("whole", "half"):
+        if name == "half":
+            monkeypatch.setattr(training, "Fabric", Half)
+        settings = tiny_dataset.settings(root, gradient_clip=0.01, validate_every=8)
+        perform(settings, tmp_path, name)
+        histories[name] = pd.read_csv(tmp_path / name / "history.csv")
+    whole, half = (histories[name].gradient_norm_backbone for name in ("whole", "half"))
+    assert half.to_numpy() == pytest.approx(whole.to_numpy(), rel=0.1)
+
+
+def test_an_overflow_of_half_precision_leaves_the_step_out(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "Fabric", Half)
+    monkeypatch.setattr(
+        "tdmi.models.method.heatmap_loss",
+        lambda prediction, target, *_, **__: 1e6 * (prediction - target).square().mean(),
+    )
+    settings = tiny_dataset.settings(root, validate_every=8, steps=1)
+    perform(settings, tmp_path, RUN)
+    history = pd.read_csv(tmp_path / RUN / "history.csv")
+    assert not math.isfinite(history.gradient_norm_backbone[0])
+    torch.manual_seed(settings["seed"])
+    before, after = build_method(settings), load_checkpoint(tmp_path / RUN / "checkpoint.pt")
+    for name, value in before.named_parameters():
+        assert torch.equal(after[name], value)
+
+
+def test_interrupted_half_precision_goes_on_with_its_scale(root, tmp_path, monkeypatch):
+    """The scale doubles with every step here; a state is saved every third step."""
+    monkeypatch.setattr(training, "Fabric", Half)
+    update, scales = training.Loop.update, []
+
+    def watched(loop, *batch):
+        if loop.step == 4 and len(scales) < 5:
+            raise KeyboardInterrupt
+        scales.append(loop.fabric.strategy.precision.scaler.get_scale())
+        return update(loop, *batch)
+
+    monkeypatch.setattr(training.Loop, "update", watched)
+    settings = tiny_dataset.settings(root, validate_every=8, steps=5)
+    with pytest.raises(KeyboardInterrupt):
+        perform(settings, tmp_path, RUN)
+    scales.append(None)
+    perform(settings, tmp_path, RUN)
+    assert scales == [1024.0, 2048.0, 4096.0, 8192.0, None, 8192.0, 16384.0]
 
 
 def test_unusable_checkpoints_are_named(tmp_path):

@@ -24,6 +24,12 @@ from tdmi.clips.windows import WINDOW_ENDS, window_offsets
 from tdmi.errors import UserError
 from tdmi.heatmaps import crop_to_heatmap, encode
 from tdmi.options import choose
+from tdmi.skeletons import Skeleton
+
+JOINT_WEIGHTS = ("uniform", "limbs")
+LIMB_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
+"""Of HRNet's code, where it multiplies prediction and target; the TDMI authors' code has it
+switched off. Joints that are not named have 1."""
 
 OUTSIDE_JOINTS = ("dropped", "kept")
 
@@ -50,7 +56,11 @@ class CropOptions:
     """Labelled joints beyond the crop: ``dropped`` from the loss (DCPose's and TDMI's code), or
     ``kept`` as long as a part of their Gaussian is inside (HRNet's)."""
 
+    joint_weights: str = "uniform"
+    """Weight of a labelled joint in the target: 1, or with ``limbs`` that of `LIMB_WEIGHTS`."""
+
     def __post_init__(self) -> None:
+        choose("crop.joint_weights", self.joint_weights, JOINT_WEIGHTS)
         choose("crop.window_ends", self.window_ends, WINDOW_ENDS)
         choose("crop.box_cleaning", self.box_cleaning, BOX_CLEANING)
         choose("crop.geometry", self.geometry, GEOMETRIES)
@@ -100,7 +110,7 @@ class Sample:
     heatmaps: np.ndarray
     """[J, h/4, w/4] float32 target."""
     weight: np.ndarray
-    """[J] float32, 0 for joints that are not annotated."""
+    """[J] float32, 0 for joints that are not annotated, else the joint's weight."""
     cue: np.ndarray | None = None
     """[T, C, h, w], see `FrameCue`."""
 
@@ -177,6 +187,7 @@ class TrainingSamples:
         self.persons = np.flatnonzero(usable)
         self._centres, self._sizes = windows.crop.regions(annotations.box)
         self._order: tuple[int, np.ndarray] = (-1, self.persons)
+        self._joint_weights = joint_weights(windows.crop.joint_weights, annotations.skeleton)
 
     def __len__(self) -> int:
         """Samples in one epoch."""
@@ -230,4 +241,11 @@ class TrainingSamples:
             crop.sigma,
             crop.target_centre,
         )
-        return Sample(frames, offsets, heatmaps[0], weight[0], cue)
+        return Sample(frames, offsets, heatmaps[0], weight[0] * self._joint_weights, cue)
+
+
+def joint_weights(kind: str, skeleton: Skeleton) -> np.ndarray:
+    """[J] float32 for a choice of `JOINT_WEIGHTS`; left and right have the same."""
+    named = LIMB_WEIGHTS if kind == "limbs" else {}
+    weights = [named.get(joint.rpartition("_")[2], 1.0) for joint in skeleton.joints]
+    return np.array(weights, np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-WINDOW_ENDS = ("repeat_key", "nearest", "dcpose")
+WINDOW_ENDS = ("repeat_key", "nearest", "dcpose", "reflect")
 
 
 def window_offsets(
@@ -26,8 +26,11 @@ def window_offsets(
       than the wanted one; the key frame if there is none. Rule of DCPose's code, which has one
       frame per side; taking it per frame for wider windows is a choice of this project.
 
-    The last two agree unless frames are missing in the middle: with -1 missing and -2 there, the
-    wanted -1 becomes -2 under ``nearest`` and 0 under ``dcpose``.
+    - ``reflect``: the frame as far away on the other side; the key frame if that is missing, too.
+      At the start (-2, -1) becomes (2, 1). Choice of this project.
+
+    ``nearest`` and ``dcpose`` agree unless frames are missing in the middle: with -1 missing and -2
+    there, the wanted -1 becomes -2 under ``nearest`` and 0 under ``dcpose``.
 
     Args:
         key: number of the key frame, one of `numbers`.
@@ -37,7 +40,7 @@ def window_offsets(
     if ends == "repeat_key":
         before = _existing_first(key, numbers, [k for k in window if k < 0])
         return (*before, 0, *_existing_first(key, numbers, [k for k in window if k > 0]))
-    stand_in = {"nearest": _nearest, "dcpose": _not_farther}[ends]
+    stand_in = {"nearest": _nearest, "dcpose": _not_farther, "reflect": _reflected}[ends]
     return tuple(k if key + k in numbers else stand_in(key, numbers, k) for k in window)
 
 
@@ -54,3 +57,7 @@ def _nearest(key: int, numbers: Collection[int], wanted: int) -> int:
 def _not_farther(key: int, numbers: Collection[int], wanted: int) -> int:
     step = 1 if wanted < 0 else -1
     return next((k for k in range(wanted, 0, step) if key + k in numbers), 0)
+
+
+def _reflected(key: int, numbers: Collection[int], wanted: int) -> int:
+    return -wanted if key - wanted in numbers else 0

@@ -37,6 +37,9 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     torch.set_num_threads(args.threads)
+    from tdmi.building import refuse_unbuildable
     from tdmi.runs import perform
 
+    if settings["start_from"] is None:  # the first to train: all others are checked before it
+        refuse_unbuildable(suite)
     perform(settings, args.runs, run_name(suite, args.method, args.seed), args.fresh)

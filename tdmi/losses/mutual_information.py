@@ -30,7 +30,7 @@ from tdmi.losses.mutual_information_spatial import (
     widened,
 )
 from tdmi.losses.mutual_information_variational import VariationalEstimator
-from tdmi.options import build, choose
+from tdmi.options import build, choose, mapping
 
 ESTIMATORS = {
     "legacy": LegacyEstimator,
@@ -155,6 +155,8 @@ class MutualInformation(nn.Module):
         device = next(iter(features.values())).device.type
         heads = dict.fromkeys(LABEL_TERMS, head) | dict(self.label_heads)
         penalties = {}
+        if self.weights and self.estimator.learns:
+            self.estimator.advance()
         with torch.autocast(device, enabled=False):
             for term, weight in self.weights.items():
                 if term in FEATURE_TERMS:
@@ -223,10 +225,11 @@ def _weights(
     defaults: Mapping[str, float], overrides: Mapping[str, float] | None, scale: float
 ) -> dict[str, float]:
     """Scaled weight of every term that takes part, in the order of `defaults`."""
-    for term, weight in (overrides or {}).items():
+    overrides = mapping("mutual_information.weights", overrides)
+    for term, weight in overrides.items():
         choose("mutual_information.weights", term, list(defaults))
         finite(f"weights.{term}", weight)
-    merged = {**defaults, **(overrides or {})}
+    merged = {**defaults, **overrides}
     return {term: scale * weight for term, weight in merged.items() if weight != 0}
 
 

@@ -10,12 +10,11 @@ Both work in float32 where their inputs have half precision.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from tdmi.errors import UserError
+from tdmi.options import number
 
 REVIEW_WEIGHTS = {
     "primary": 2.0,
@@ -184,6 +183,4 @@ def positive(name: str, value: float) -> float:
 
 def finite(name: str, value: float) -> float:
     """Return `value` as a float, or raise UserError if it is not a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"option mutual_information.{name}: found {value!r}, expected a number")
-    return float(value)
+    return number(f"mutual_information.{name}", value)

@@ -18,6 +18,9 @@ from tdmi.losses.mutual_information_spatial import (
     position_log_probabilities,
     positive,
 )
+from tdmi.options import at_least, choose
+
+UPDATES = ("joint", "alternating")
 
 
 def expected_positions(maps: Tensor, temperature: float = 0.05) -> Tensor:
@@ -78,8 +81,8 @@ class VariationalEstimator(nn.Module):
     """vCLUB for what should shrink, InfoNCE for what should grow; one small network per term.
 
     The networks live only in the loss. A conditional is fitted by maximum likelihood on detached
-    vectors in the same step in which, held fixed, it prices the features; so the value of a
-    shrinking term is max(0, vCLUB), while its gradient also fits the conditional.
+    vectors, and prices the features held fixed; so the value of a shrinking term is max(0, vCLUB),
+    while its gradient also fits the conditional.
 
     A batch of one has nothing to contrast: all terms are zero then.
 
@@ -88,6 +91,10 @@ class VariationalEstimator(nn.Module):
         hidden: width of the networks.
         temperature: of the critic's cosine (choice of this project: usual contrastive value).
         label_temperature: of the softmax behind expected joint positions.
+        updates: "joint": networks and features learn in every step; critics together with the
+            features, as InfoNCE's paper has it. "alternating": they take turns step by step, the
+            networks first, as CLUB's paper has it for its conditional; the steps of the networks
+            train the rest by the heatmap error alone.
     """
 
     default_scale = 1e-3
@@ -102,10 +109,16 @@ class VariationalEstimator(nn.Module):
         hidden: int = 64,
         temperature: float = 0.1,
         label_temperature: float = 0.05,
+        updates: str = "joint",
     ):
         super().__init__()
+        at_least("mutual_information.hidden", hidden, 1)
         temperature = positive("temperature", temperature)
         self.label_temperature = positive("label_temperature", label_temperature)
+        choose("mutual_information.updates", updates, UPDATES)
+        self.alternating = updates == "alternating"
+        if self.alternating:  # a buffer, so that a resumed run goes on with the right side
+            self.register_buffer("turns", torch.zeros((), dtype=torch.int64))
         self.conditionals = nn.ModuleDict(
             {term: GaussianConditional(size, hidden) for term, size in shrink.items()}
         )
@@ -113,9 +126,22 @@ class VariationalEstimator(nn.Module):
             {term: Critic(size, hidden, temperature) for term, size in grow.items()}
         )
 
+    def advance(self) -> None:
+        """Begin a step: it is the other side's turn."""
+        if self.alternating:
+            self.turns += 1
+
+    @property
+    def networks_learn(self) -> bool:
+        return not self.alternating or int(self.turns) % 2 == 1
+
+    @property
+    def features_learn(self) -> bool:
+        return not self.alternating or int(self.turns) % 2 == 0
+
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
         a, b = first.float().mean(dim=(2, 3)), second.float().mean(dim=(2, 3))
-        return self._club(name, a, b) if shrink else nce_gap(self.critics[name](a, b))
+        return self._club(name, a, b) if shrink else self._nce(name, a, b)
 
     def label_penalty(
         self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
@@ -124,11 +150,26 @@ class VariationalEstimator(nn.Module):
         labelled = (weight > 0).float().repeat(1, 2)
         a = expected_positions(projected, self.label_temperature) * labelled
         b = expected_positions(label, self.label_temperature) * labelled
-        return self._club(name, a, b) if shrink else nce_gap(self.critics[name](a, b))
+        return self._club(name, a, b) if shrink else self._nce(name, a, b)
 
     def _club(self, name: str, a: Tensor, b: Tensor) -> Tensor:
         conditional = self.conditionals[name]
-        fixed = {key: value.detach() for key, value in conditional.named_parameters()}
-        price = club_bound(torch.func.functional_call(conditional, fixed, (a, b)))
+        price = club_bound(_fixed(conditional, a, b)).clamp(min=0)
+        if not self.features_learn:
+            price = price.detach()
+        if not self.networks_learn:
+            return price
         fit = -conditional(a.detach(), b.detach()).diagonal().mean()
-        return price.clamp(min=0) + (fit - fit.detach())
+        return price + (fit - fit.detach())
+
+    def _nce(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+        critic = self.critics[name]
+        if not self.features_learn:
+            a, b = a.detach(), b.detach()
+        return nce_gap(critic(a, b) if self.networks_learn else _fixed(critic, a, b))
+
+
+def _fixed(network: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+    """`network(a, b)` that sends no gradient to the network."""
+    parameters = {key: value.detach() for key, value in network.named_parameters()}
+    return torch.func.functional_call(network, parameters, (a, b))

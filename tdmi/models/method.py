@@ -14,7 +14,7 @@ from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.resnet import PoseResNet
-from tdmi.options import choose
+from tdmi.options import choose, number, yes_or_no
 
 Backbone = HRNet | PoseResNet
 Start = Literal["single_frame", "paper"]
@@ -58,18 +58,13 @@ class PoseMethod(nn.Module):
         super().__init__()
         choose("start", start, ("single_frame", "paper"))
         choose("backbone_norm", backbone_norm, ("frozen", "updated"))
-        if 0 not in window or list(window) != sorted(set(window)):
-            raise UserError(
-                f"{type(self).__name__}: window is {tuple(window)}; give increasing frame offsets "
-                "with 0, the key frame, among them"
-            )
-        self.window = tuple(int(offset) for offset in window)
+        self.window = _checked_window(type(self).__name__, window)
         self.joints = joints
         self.start = start
         self.backbone_norm = backbone_norm
-        self.freeze_backbone = freeze_backbone
-        self.loss_factor = loss_factor
-        self.loss_foreground = loss_foreground
+        self.freeze_backbone = yes_or_no("freeze_backbone", freeze_backbone)
+        self.loss_factor = number("loss_factor", loss_factor, 0)
+        self.loss_foreground = number("loss_foreground", loss_foreground, 0)
         self.backbone = backbone
         self.head = nn.Conv2d(backbone.channels, joints, 1)
         nn.init.normal_(self.head.weight, std=0.001)
@@ -169,6 +164,18 @@ def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
         f"{_listed('missing', missing)}; {_listed('unexpected', unexpected)}; "
         f"{_listed('other shapes', shapes)}"
     )
+
+
+def _checked_window(method: str, window: Sequence[int]) -> tuple[int, ...]:
+    """The offsets, if they are whole numbers, rise, and hold 0; otherwise a UserError."""
+    listed = isinstance(window, Sequence) and not isinstance(window, str)
+    whole = listed and all(type(offset) is int for offset in window)
+    if not whole or 0 not in window or list(window) != sorted(set(window)):
+        raise UserError(
+            f"{method}: window is {tuple(window) if listed else window!r}; give increasing frame "
+            "offsets, whole numbers, with 0, the key frame, among them"
+        )
+    return tuple(window)
 
 
 def _listed(title: str, names: list[str], limit: int = 5) -> str:

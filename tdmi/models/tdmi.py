@@ -24,7 +24,7 @@ from tdmi.models.hrnet import HRNet
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.temporal_difference import TemporalDifferenceEncoder
-from tdmi.options import build
+from tdmi.options import build, mapping
 
 FEATURES = ("motion", "useful", "noisy", "visual", "fused")
 
@@ -79,7 +79,7 @@ class TDMI(PoseMethod):
                 "features of all depths have one size"
             )
         channels = backbone.channels
-        encoder = {"depths": backbone.depths, **(encoder or {})}
+        encoder = {"depths": backbone.depths, **mapping("encoder", encoder)}
         fixed = (channels, len(self.window), self.key, start, backbone.stem_channels)
         self.encoder = build("encoder", TemporalDifferenceEncoder, encoder, *fixed)
         if self.encoder.depths[-1] > backbone.depths[-1]:

@@ -36,3 +36,5 @@ class Content:
     gallery: list[Picture] = field(default_factory=list)
     real_tables: list[Table] = field(default_factory=list)
     real_gallery: list[Picture] = field(default_factory=list)
+    explanations: list[Picture] = field(default_factory=list)
+    """The subject's inner maps, on the data set and on real video."""

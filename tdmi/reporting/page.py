@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from tdmi.reporting import html, published
+from tdmi.reporting import collapse, html, published
 from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture, gallery_rule
 from tdmi.reporting.headline import AHEAD, BEHIND, NOT_RUN, OPEN, Claim, subject_of
@@ -30,6 +30,7 @@ def render(content: Content) -> str:
         ("accuracy", "Accuracy", _accuracy(content)),
         ("pictures", "To look at", _gallery(content)),
         ("real-video", "Real video", _real_video(content)),
+        ("inside", "Inside the method", _inside(content)),
         ("training", "Training and time", _training(content)),
         ("data", "Data", _data(content)),
         ("choices", "Methods and choices", _choices(content.settings)),
@@ -198,8 +199,13 @@ def _real_video(content: Content) -> str:
     return f"<p>{escape(words)}</p>{body or '<p>Not run.</p>'}"
 
 
+def _inside(content: Content) -> str:
+    return _pictures(content.explanations)
+
+
 def _training(content: Content) -> str:
-    curves = _drawing(content, "training_loss") + _drawing(content, "validation_ap")
+    names = ("training_loss", "validation_ap", collapse.NAME)
+    curves = "".join(_drawing(content, name) for name in names)
     return f"{curves}<h3>{escape(content.timing.title)}</h3>{html.table(content.timing)}"
 
 

@@ -16,7 +16,9 @@ from tdmi.files import write_json, write_text
 from tdmi.reporting import (
     ablation,
     ablation_figure,
+    collapse,
     comparison,
+    explanation,
     figures,
     gallery,
     headline,
@@ -80,6 +82,7 @@ def build(settings: Settings, runs_folder: Path, folder: Path, published_file: P
     _add_real_video(content, runs_folder, folder)
     contrasts = _add_ablations(content)
     _add_drawings(content, folder / "figures", contrasts)
+    content.explanations = explanation.explain_report(settings, runs_folder, folder / "figures")
     made = (content.ablations, content.comparisons, content.videos, content.real_tables)
     for table in (*chain.from_iterable(made), content.timing):
         tables.write(table, folder / "tables")
@@ -197,6 +200,9 @@ def _add_curves(runs: Runs, settings: Settings, add) -> None:
     if len(data):
         figure = figures.training_curves(data, settings.methods, "Validation AP (%)", False)
         add("validation_ap", figure, data, f"Validation AP over training. {drawn}", where)
+    data = collapse.collapse_data(runs)
+    if len(data):
+        add(collapse.NAME, collapse.collapse(data, settings.methods), data, collapse.CAPTION, where)
 
 
 def conditions_of(settings: Settings, boxes: str) -> str:
