@@ -305,7 +305,7 @@ def _run_oks(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.skeletons import POSETRACK18
 
     truth, predictions = _both_sides(args, names, partial(read_folder, skeleton=POSETRACK18))
-    metrics = oks.metrics(truth, predictions, args.bootstrap or 0, args.seed)
+    metrics = oks.metrics(truth, predictions, args.bootstrap or 0, args.seed, args.quiet)
     _write(args, metrics)
     if not args.quiet:
         for name, value in metrics["oks"].items():

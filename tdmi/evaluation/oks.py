@@ -63,7 +63,11 @@ def _summary(run) -> dict[str, float]:
 
 
 def metrics(
-    truth: Annotations, predictions: Annotations, resamples: int = 0, seed: int = 0
+    truth: Annotations,
+    predictions: Annotations,
+    resamples: int = 0,
+    seed: int = 0,
+    quiet: bool = True,
 ) -> dict:
     """Content of ``metrics.json`` for the oks protocol; fractions of 1, undefined as None.
 
@@ -84,7 +88,7 @@ def metrics(
 
         videos = len(truth.video_names)
         found = oks_interval.detections_of(run, truth.frame_video[frames], videos)
-        content["interval"] = oks_interval.interval(found, resamples, seed)
+        content["interval"] = oks_interval.interval(found, resamples, seed, quiet)
     return content
 
 

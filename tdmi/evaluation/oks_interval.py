@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from tdmi.evaluation import significance
 
@@ -77,11 +78,12 @@ def summary(found: Detections, weights: np.ndarray) -> np.ndarray:
     return np.array([x for row in (ap, ar) for x in (row.mean(), row[_AT_50], row[_AT_75])])
 
 
-def interval(found: Detections, resamples: int, seed: int) -> dict:
+def interval(found: Detections, resamples: int, seed: int, quiet: bool = True) -> dict:
     """Content of ``interval`` in ``metrics.json``; null where a number is undefined."""
     videos = len(found.people)
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = significance.draw_videos(videos, resamples, random)
+    drawn = tqdm(drawn, desc="resampling", unit="draw", disable=quiet or None)
     replicates = np.array([summary(found, weights) for weights in drawn])
     ends = {
         name: significance.interval_ends(column, videos)
