@@ -62,6 +62,7 @@ class FlowFusion(PoseMethod):
         )
         channels = backbone.channels
         self.flow = build("flow", WindowFlow, flow)
+        self.frame_cue = self.flow.of_frames
         self.embedding = nn.Sequential(
             nn.Conv2d(channels, channels // 2, 1),
             nn.ReLU(inplace=True),
@@ -81,9 +82,9 @@ class FlowFusion(PoseMethod):
             initialise(self.blocks)
             initialise(self.last)
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+    def forward(self, frames: Tensor, offsets: Tensor, cue: Tensor | None = None) -> PoseOutput:
         (features,) = self.features(frames)
-        warped, visible = aligned_to_key(features, self.flow(frames, offsets, self.key))
+        warped, visible = aligned_to_key(features, self.flow(frames, offsets, self.key, cue))
         embedded = self.embedding(warped.flatten(0, 1)).unflatten(0, warped.shape[:2])
         weights = similarity_weights(embedded, self.key, visible)
         x = self.blocks((weights * warped).sum(dim=1))

@@ -66,6 +66,7 @@ class FlowMotion(PoseMethod):
         channels = backbone.channels
         self.neighbours = [t for t in range(len(self.window)) if t != self.key]
         self.flow = build("flow", WindowFlow, flow)
+        self.frame_cue = self.flow.of_frames
         self.encoder = nn.Sequential(
             conv_norm(2 * len(self.neighbours), channels, 3, stride=2),
             conv_norm(channels, channels, 3, stride=2, relu=True),
@@ -77,9 +78,9 @@ class FlowMotion(PoseMethod):
             self.paper_head = paper_head(channels, joints)
             self.head.requires_grad_(False)
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+    def forward(self, frames: Tensor, offsets: Tensor, cue: Tensor | None = None) -> PoseOutput:
         (features,) = self.features(frames[:, self.key : self.key + 1])
-        found = self.flow(frames, offsets, self.key)
+        found = self.flow(frames, offsets, self.key, cue)
         flow = found.flow if found.visible is None else found.flow * found.visible
         motion = self.encoder(flow[:, self.neighbours].flatten(1, 2))
         fused = self.fusion(motion, features[:, 0])

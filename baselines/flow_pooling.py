@@ -66,6 +66,7 @@ class FlowPooling(PoseMethod):
             raise UserError(f"FlowPooling: pooling is {pooling!r}; expected learned, mean or max")
         self.pooling = pooling
         self.flow = build("flow", WindowFlow, flow)
+        self.frame_cue = self.flow.of_frames
         if freeze_backbone:
             self.head.requires_grad_(False)
         if pooling == "learned":
@@ -82,11 +83,11 @@ class FlowPooling(PoseMethod):
             )
         return torch.tensor([AGGREGATION[abs(offset)] for offset in self.window])
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+    def forward(self, frames: Tensor, offsets: Tensor, cue: Tensor | None = None) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
         (features,) = self.features(frames)
         heatmaps = self.head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-        warped, visible = aligned_to_key(heatmaps, self.flow(frames, offsets, self.key))
+        warped, visible = aligned_to_key(heatmaps, self.flow(frames, offsets, self.key, cue))
         single_frame = heatmaps[:, self.key]
         if visible is not None:
             warped = torch.lerp(single_frame.unsqueeze(1), warped, visible)

@@ -109,7 +109,7 @@ class Annotations:
 
     def frames_of(self, video: int) -> np.ndarray:
         """Rows of the frames of one video, in time order."""
-        return np.flatnonzero(self.frame_video == video)
+        return np.arange(*np.searchsorted(self.frame_video, [video, video + 1]))
 
 
 def frame_numbers(files: Sequence[str], positions: np.ndarray) -> np.ndarray:
@@ -231,7 +231,7 @@ def on_skeleton(annotations: Annotations, skeleton: Skeleton) -> Annotations:
     slots = skeleton.slots_in(annotations.skeleton)
     columns = {}
     for name, missing in _JOINT_COLUMNS.items():
-        column = getattr(annotations, name)[:, slots]
+        column = getattr(annotations, name).take(slots, axis=1)
         column[:, slots < 0] = missing
         columns[name] = column
     return replace(annotations, skeleton=skeleton, **columns)

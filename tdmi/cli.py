@@ -13,7 +13,19 @@ import sys
 from tdmi import __version__
 from tdmi.errors import UserError
 
-COMMANDS = ("data", "train", "predict", "track", "evaluate", "compare", "report", "demo")
+COMMANDS = (
+    "data",
+    "plan",
+    "train",
+    "predict",
+    "track",
+    "evaluate",
+    "compare",
+    "verify",
+    "reproduce",
+    "report",
+    "demo",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

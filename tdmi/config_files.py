@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+from referencing import Registry, Resource
 
 from tdmi.errors import UserError
 from tdmi.files import read_yaml
@@ -38,11 +40,15 @@ def known_configs(kind: str, workflow: Path = WORKFLOW) -> list[str]:
 
 
 def check(value: Any, schema_path: Path, path: Path, definition: str | None = None) -> None:
-    """Validate against a JSON schema or one of its `$defs`; the first fault is a UserError."""
+    """Validate against a JSON schema or one of its `$defs`; the first fault is a UserError.
+
+    A schema may refer to others of its folder by their file names.
+    """
     schema = read_yaml(schema_path)
     if definition is not None:
         schema = schema["$defs"][definition]
-    validator = jsonschema.Draft202012Validator(schema)
+    others = Registry(retrieve=partial(_schema, schema_path.parent))
+    validator = jsonschema.Draft202012Validator(schema, registry=others)
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if error is None:
         return
@@ -51,3 +57,8 @@ def check(value: Any, schema_path: Path, path: Path, definition: str | None = No
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = f"; expected keys: {', '.join(error.schema['properties'])}"
     raise UserError(f"{path}: {place}: {error.message}{allowed}")
+
+
+@cache
+def _schema(folder: Path, name: str) -> Resource:
+    return Resource.from_contents(read_yaml(folder / name))

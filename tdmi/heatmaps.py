@@ -1,30 +1,41 @@
 """Joint positions to heatmaps and back.
 
 Coordinates are heatmap pixels: the centre of the top left cell is (0, 0). A crop of stride 4 maps
-to them by `crop_to_heatmap`, without the half-cell bias that rounding conventions carry.
+to them by `crop_to_heatmap`.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 DECODERS = ("dark", "quarter", "argmax")
 
 
-def crop_to_heatmap(points: np.ndarray, stride: int = 4) -> np.ndarray:
-    """Crop pixels to heatmap pixels, both with pixel centres on whole numbers."""
-    return (points + 0.5) / stride - 0.5
+def crop_to_heatmap(
+    points: np.ndarray, stride: int = 4, geometry: str = "pixel_centres"
+) -> np.ndarray:
+    """Crop pixels to heatmap pixels.
+
+    `geometry`: ``pixel_centres`` keeps the centres of the pixels of both on whole numbers, so that
+    the outer borders of crop and heatmap agree; ``official`` divides by the stride alone.
+    """
+    return points / stride if geometry == "official" else (points + 0.5) / stride - 0.5
 
 
-def heatmap_to_crop(points: np.ndarray, stride: int = 4) -> np.ndarray:
+def heatmap_to_crop(
+    points: np.ndarray, stride: int = 4, geometry: str = "pixel_centres"
+) -> np.ndarray:
     """Inverse of `crop_to_heatmap`."""
-    return (points + 0.5) * stride - 0.5
+    return points * stride if geometry == "official" else (points + 0.5) * stride - 0.5
 
 
 def encode(
     points: np.ndarray,
-    present: np.ndarray,
+    labelled: np.ndarray,
     size: tuple[int, int],
     sigma: float,
     centre: str = "subpixel",
@@ -33,7 +44,8 @@ def encode(
 
     Args:
         points: [N, J, 2] heatmap pixels (x, y).
-        present: [N, J] bool; absent joints get an empty map and weight 0.
+        labelled: [N, J] bool, or the weight of each joint (official code has an option that gives
+            elbows and knees 1.2, wrists and ankles 1.5); 0 is an empty map.
         size: (height, width) of the maps.
         sigma: standard deviation in heatmap pixels; the papers use 3 for 384x288 crops and 2 for
             256x192.
@@ -41,28 +53,42 @@ def encode(
             ``rounded`` moves it to the nearest cell, as the official implementations do.
 
     Returns:
-        heatmaps [N, J, height, width] float32 in 0..1 and weights [N, J] float32 (0 where the patch
-        lies outside the map).
+        heatmaps [N, J, height, width] float32 in 0..1 and weights [N, J] float32: `labelled`, but 0
+        where the patch lies outside the map.
     """
     height, width = size
     cell = np.trunc(points + 0.5)
     middle = cell if centre == "rounded" else points
     reach = int(3 * sigma)
-    inside = (
-        (cell[..., 0] - reach < width)
-        & (cell[..., 1] - reach < height)
-        & (cell[..., 0] + reach + 1 >= 0)
-        & (cell[..., 1] + reach + 1 >= 0)
-    )
-    weights = (present & inside).astype(np.float32)
-    axes = []
-    for axis, length in ((0, width), (1, height)):
-        grid = np.arange(length, dtype=np.float64)
-        profile = np.exp(-((grid - middle[..., axis, None]) ** 2) / (2 * sigma**2))
-        profile[np.abs(grid - cell[..., axis, None]) > reach] = 0
-        axes.append(profile)
-    maps = axes[1][..., :, None] * axes[0][..., None, :] * weights[..., None, None]
-    return maps.astype(np.float32), weights
+    inside = ((cell - reach < (width, height)) & (cell + reach + 1 >= 0)).all(axis=2)
+    weights = np.where(inside, labelled, 0).astype(np.float32)
+    maps = np.zeros((*weights.shape, height, width), np.float32)
+    drawn = np.flatnonzero(weights > 0)
+    cell, middle = cell.reshape(-1, 2)[drawn], middle.reshape(-1, 2)[drawn]
+    column, across = _profile(cell[:, 0], middle[:, 0], width, reach, sigma)
+    row, down = _profile(cell[:, 1], middle[:, 1], height, reach, sigma)
+    # Most of a map stays zero: only the rows of the patches are written, all of them in one go.
+    runs = sliding_window_view(maps.reshape(-1), across.shape[1], writeable=True)
+    first = (drawn * height + row) * width + column
+    places = first[:, None] + width * np.arange(down.shape[1])
+    runs[places] = np.einsum("ky,kx->kyx", down, across)
+    return maps, weights
+
+
+def _profile(
+    cell: np.ndarray, middle: np.ndarray, length: int, reach: int, sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A Gaussian along one axis of `length` cells: first cells [K] and values [K, n].
+
+    All K patches have n cells of the axis: where a patch reaches over a border, it is moved inside
+    and is zero beyond `reach` from its cell.
+    """
+    n = min(2 * reach + 1, length)
+    first = np.clip(cell - reach, 0, length - n).astype(int)
+    grid = first[:, None] + np.arange(n)
+    values = np.exp(-((grid - middle[:, None]) ** 2) / (2 * sigma**2))
+    values[np.abs(grid - cell[:, None]) > reach] = 0
+    return first, values
 
 
 def peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,17 +96,17 @@ def peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A map without a positive value gives (0, 0), as the official decoders do.
     """
-    n, j, _, width = heatmaps.shape
-    flat = heatmaps.reshape(n, j, -1)
-    index = flat.argmax(axis=2)
-    values = np.take_along_axis(flat, index[..., None], axis=2)[..., 0]
-    cells = np.stack([index % width, index // width], axis=2).astype(np.float64)
+    n, j, height, width = heatmaps.shape
+    maps = heatmaps.reshape(n * j, height * width)
+    index = maps.argmax(axis=1)
+    values = maps[np.arange(n * j), index]
+    cells = np.stack([index % width, index // width], axis=1).astype(np.float64)
     cells[values <= 0] = 0
-    return cells, values
+    return cells.reshape(n, j, 2), values.reshape(n, j)
 
 
 def decode(
-    heatmaps: np.ndarray, method: str = "dark", blur_kernel: int = 11
+    heatmaps: np.ndarray, method: str = "dark", blur_kernel: int = 11, threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions [N, J, 2] in heatmap pixels and confidences [N, J] (the maxima).
 
@@ -89,59 +115,50 @@ def decode(
         method: ``dark`` (Zhang et al., CVPR 2020: one Newton step on the log of the blurred map),
             ``quarter`` (a quarter cell toward the larger neighbour, as HRNet's code), ``argmax``.
         blur_kernel: side of DARK's Gaussian in cells, odd; 11 is its value for sigma 2.
+        threads: share the samples; most of the time goes into reading the maps from memory.
     """
+    if threads > 1 and len(heatmaps) > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            shares = np.array_split(heatmaps, threads)
+            found = list(pool.map(lambda share: decode(share, method, blur_kernel), shares))
+        points, values = zip(*found, strict=True)
+        return np.concatenate(points), np.concatenate(values)
+    if method not in DECODERS:
+        raise ValueError(f"decoder {method!r}: expected one of {', '.join(DECODERS)}")
     cells, values = peaks(heatmaps)
     if method == "quarter":
         return _quarter_offset(heatmaps, cells), values
     if method == "dark":
-        return _newton_step(_blurred_log(heatmaps, blur_kernel), cells), values
-    if method == "argmax":
-        return cells, values
-    raise ValueError(f"decoder {method!r}: expected one of {', '.join(DECODERS)}")
-
-
-def _neighbourhood(maps: np.ndarray, cells: np.ndarray, margin: int):
-    """Maps [M, h, w] and integer positions of those peaks that lie `margin` cells inside."""
-    height, width = maps.shape[2:]
-    x, y = cells[..., 0].astype(int), cells[..., 1].astype(int)
-    inner = (x >= margin) & (x < width - margin) & (y >= margin) & (y < height - margin)
-    return inner, maps[inner], x[inner], y[inner], np.arange(int(inner.sum()))
+        return _newton_step(heatmaps, cells, values, blur_kernel), values
+    return cells, values
 
 
 def _quarter_offset(heatmaps: np.ndarray, cells: np.ndarray) -> np.ndarray:
     height, width = heatmaps.shape[2:]
-    inner = (cells > 1).all(axis=2) & (cells[..., 0] < width - 1) & (cells[..., 1] < height - 1)
-    maps, x, y = heatmaps[inner], cells[inner][:, 0].astype(int), cells[inner][:, 1].astype(int)
-    k = np.arange(len(maps))
-    step = np.stack(
-        [maps[k, y, x + 1] - maps[k, y, x - 1], maps[k, y + 1, x] - maps[k, y - 1, x]], axis=1
-    )
+    inner = (cells > 1).all(axis=2) & (cells < (width - 1, height - 1)).all(axis=2)
+    x, y = cells[inner].astype(int).T
+    flat = heatmaps.reshape(-1)
+    place = np.flatnonzero(inner) * (height * width) + y * width + x
+
+    def at(dy: int, dx: int) -> np.ndarray:
+        return flat[place + dy * width + dx]
+
+    step = np.stack([at(0, 1) - at(0, -1), at(1, 0) - at(-1, 0)], axis=1)
     result = cells.copy()
     result[inner] += 0.25 * np.sign(step)
     return result
 
 
-def _blurred_log(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
-    """Log of the maps after a Gaussian blur that keeps each map's maximum."""
-    n, j, height, width = heatmaps.shape
-    # OpenCV filters channels side by side: one call for all maps, with a zero border as DARK has.
-    border = (kernel - 1) // 2
-    stack = np.pad(
-        heatmaps.reshape(n * j, height, width), ((0, 0), (border, border), (border, border))
-    )
-    blurred = np.stack([cv2.GaussianBlur(m, (kernel, kernel), 0) for m in stack])
-    blurred = blurred[:, border : border + height, border : border + width]
-    before = heatmaps.reshape(n * j, -1).max(axis=1)
-    after = np.maximum(blurred.reshape(n * j, -1).max(axis=1), 1e-12)
-    blurred = blurred * (before / after)[:, None, None]
-    return np.log(np.maximum(blurred, 1e-10)).reshape(n, j, height, width)
-
-
-def _newton_step(logs: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    inner, maps, x, y, k = _neighbourhood(logs, cells, margin=2)
+def _newton_step(
+    heatmaps: np.ndarray, cells: np.ndarray, values: np.ndarray, kernel: int
+) -> np.ndarray:
+    """DARK for peaks that lie two cells inside; others stay."""
+    height, width = heatmaps.shape[2:]
+    inner = ((cells >= 2) & (cells < (width - 2, height - 2))).all(axis=2)
+    logs = np.log(_blurred_around(heatmaps, inner, cells[inner].astype(int), kernel, values[inner]))
 
     def at(dy: int, dx: int) -> np.ndarray:
-        return maps[k, y + dy, x + dx].astype(np.float64)
+        return logs[:, 2 + dy, 2 + dx]
 
     dx, dy = 0.5 * (at(0, 1) - at(0, -1)), 0.5 * (at(1, 0) - at(-1, 0))
     dxx = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
@@ -156,6 +173,36 @@ def _newton_step(logs: np.ndarray, cells: np.ndarray) -> np.ndarray:
     # Far from a Gaussian the quadratic model can jump anywhere: stay next to the peak.
     result[inner] += np.clip(step, -1.0, 1.0)
     return result
+
+
+def _blurred_around(
+    heatmaps: np.ndarray, which: np.ndarray, cells: np.ndarray, kernel: int, values: np.ndarray
+) -> np.ndarray:
+    """Gaussian blur [K, 5, 5] around K cells of the maps chosen by `which` [N, J], all above zero.
+
+    What DARK blurs a whole map for. Its rescaling to the map's maximum only matters for the floor
+    that it puts under the logarithm, which is kept as long as no other place of the blurred map is
+    higher than these. Zero outside the maps, as there.
+    """
+    axes = [_blur_weights(cells[:, a], heatmaps.shape[3 - a], kernel) for a in (0, 1)]
+    (column, across), (row, down) = axes
+    windows = sliding_window_view(heatmaps, (down.shape[2], across.shape[2]), axis=(2, 3))
+    patches = windows[(*np.nonzero(which), row, column)]
+    blurred = down @ patches @ across.swapaxes(1, 2)
+    highest = np.maximum(blurred.max(axis=(1, 2)), 1e-12)
+    return np.maximum(blurred, (1e-10 * highest / values)[:, None, None])
+
+
+def _blur_weights(cells: np.ndarray, length: int, kernel: int) -> tuple[np.ndarray, np.ndarray]:
+    """First cells [K] of the stretches of an axis that matter, and weights [K, 5, n] which blur
+    such a stretch at each cell -2 .. 2."""
+    reach = kernel // 2
+    n = min(kernel + 4, length)
+    first = np.clip(cells - 2 - reach, 0, length - n)
+    distance = first[:, None, None] + np.arange(n) - (cells[:, None] + np.arange(-2, 3))[..., None]
+    gaussian = cv2.getGaussianKernel(kernel, 0)[:, 0]
+    near = np.abs(distance) <= reach
+    return first, np.where(near, gaussian[np.where(near, distance + reach, 0)], 0.0)
 
 
 def flip_back(heatmaps: np.ndarray, flip_order: np.ndarray, shift: bool = False) -> np.ndarray:

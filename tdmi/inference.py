@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from tdmi.annotations import Annotations
-from tdmi.clips.crops import crop_matrix, crop_regions, invert, transform
+from tdmi.clips.crops import crop_matrix, invert, transform
 from tdmi.clips.samples import Windows
 from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
@@ -109,21 +109,36 @@ def predict(
     """
     method.eval()
     skeleton = windows.annotations.skeleton
-    centres, sizes = crop_regions(boxes.box, windows.crop.aspect)
+    source = getattr(method, "frame_cue", None)
+    crop = windows.crop
+    centres, sizes = crop.regions(boxes.box)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     scores = np.zeros((len(boxes.frame), len(skeleton)))
     for rows in _batches(len(boxes.frame), options.batch_size, progress):
-        matrices = np.stack([crop_matrix(centres[d], sizes[d, 0], windows.crop.size) for d in rows])
+        matrices = np.stack(
+            [crop_matrix(centres[d], sizes[d, 0], crop.size, geometry=crop.geometry) for d in rows]
+        )
         cuts = [windows.cut(int(boxes.frame[d]), m) for d, m in zip(rows, matrices, strict=True)]
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
-        heatmaps = method(frames, offsets).heatmaps.float().cpu().numpy()
+        cue = []  # the further argument of methods that have a cue
+        if source is not None:
+            wanted = [
+                windows.cut_cue(source, int(boxes.frame[d]), c[1], m)
+                for d, c, m in zip(rows, cuts, matrices, strict=True)
+            ]
+            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
+        heatmaps = method(frames, offsets, *cue).heatmaps.float().cpu().numpy()
         if options.flip:
-            mirrored = method(frames.flip(-1), offsets).heatmaps.float().cpu().numpy()
+            cue = [source.mirrored(c) for c in cue]
+            mirrored = method(frames.flip(-1), offsets, *cue).heatmaps.float().cpu().numpy()
             back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
-        points, maxima = decode(heatmaps, options.decoder, options.blur_kernel)
-        keypoints[rows] = transform(heatmap_to_crop(points), invert(matrices))
+        points, maxima = decode(
+            heatmaps, options.decoder, options.blur_kernel, threads=torch.get_num_threads()
+        )
+        points = heatmap_to_crop(points, geometry=crop.geometry)
+        keypoints[rows] = transform(points, invert(matrices))
         scores[rows] = maxima * boxes.score[rows, None]
     return _as_annotations(windows.annotations, boxes, keypoints, scores)
 

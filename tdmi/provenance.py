@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tdmi.files import sha256_of, write_json
 
 PACKAGES = (
     "tdmi-bench",
@@ -40,6 +45,59 @@ def provenance() -> dict[str, Any]:
             "accelerator": _accelerator(),
         },
     }
+
+
+def imported_code(packages: Iterable[str] = ("tdmi",)) -> dict[str, str]:
+    """SHA-256 of every source file that this process has imported of `packages`.
+
+    By its path below the folder of its package, e.g. ``tdmi/skeletons.py``, in alphabetical order.
+    """
+    wanted, found = set(packages), {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.split(".")[0] in wanted and file and file.endswith(".py"):
+            path = name.replace(".", "/") + ("/__init__" * hasattr(module, "__path__")) + ".py"
+            found[path] = sha256_of(file)
+    return dict(sorted(found.items()))
+
+
+def code_file(path: str) -> Path | None:
+    """Today's file of a path that `imported_code` gave; None if its package is not installed."""
+    package, _, rest = path.partition("/")
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return Path(folders[0]) / rest if folders else None
+
+
+def hashes_of_folder(folder: Path | str) -> dict[str, str]:
+    """SHA-256 of every file that lies directly in `folder`, by its name, in order of the names."""
+    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    return {path.name: sha256_of(path) for path in files}
+
+
+def digest(hashes: Mapping[str, str]) -> str:
+    """One SHA-256 over named hashes, in order of their names."""
+    total = hashlib.sha256()
+    for name in sorted(hashes):
+        total.update(name.encode() + bytes.fromhex(hashes[name]))
+    return total.hexdigest()
+
+
+def record_of(metrics: Path) -> Path:
+    """Where the record of a metrics file lies: beside it, ``<stem>.provenance.json``."""
+    return metrics.with_suffix(".provenance.json")
+
+
+def record_metrics(metrics: Path, ground_truth: Path, predictions: Path) -> None:
+    """Write what a metrics file was made from, with its own hash, beside it."""
+    record = {
+        **provenance(),
+        "code": imported_code(),
+        "ground_truth_sha256": digest(hashes_of_folder(ground_truth)),
+        "predictions_sha256": digest(hashes_of_folder(predictions)),
+        "metrics_sha256": sha256_of(metrics),
+    }
+    write_json(record_of(metrics), record)
 
 
 def _version(name: str) -> str | None:

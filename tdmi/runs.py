@@ -25,9 +25,20 @@ from tdmi.inference import (
 )
 from tdmi.models.cost import cost
 from tdmi.options import build
-from tdmi.provenance import provenance
+from tdmi.provenance import digest, hashes_of_folder, imported_code, provenance
 from tdmi.tracking import TrackingOptions, track
 from tdmi.training import train
+
+TRAINED_FILES = ("config.yaml", "cost.json", "history.csv", "checkpoint.pt")
+"""What training leaves in a run folder; ``provenance.json`` holds the hash of each."""
+CODE_FILE = "code.json"
+"""Hashes of the source files that a training used; ``code_sha256`` is the hash over them."""
+PREDICTIONS_RECORD = "predictions.provenance.json"
+
+
+def packages_of(settings: dict[str, Any]) -> tuple[str, str]:
+    """Packages whose code a run depends on: this one and that of the method's class."""
+    return ("tdmi", settings["method"]["class"].split(".")[0])
 
 
 def data_hash(settings: dict[str, Any]) -> str:
@@ -49,18 +60,44 @@ def data_release(settings: dict[str, Any]) -> str | None:
     return read_json(record).get("release") if record.exists() else None
 
 
-def boxes_hash(settings: dict[str, Any]) -> str | None:
-    path = boxes_path(settings, "test")
+def boxes_hash(settings: dict[str, Any], split: str = "test") -> str | None:
+    path = boxes_path(settings, split)
     return sha256_of(path) if path.exists() else None
 
 
-def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False) -> None:
-    """Train a run and write its folder; ``provenance.json`` comes last and means complete."""
+def labels_hashes(settings: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of the label files of each split that a run uses, by the split's name."""
+    dataset = settings["dataset"]
+    splits = sorted({dataset[key] for key in ("train", "validation", "test")})
+    folders = {split: Path(dataset["root"]) / "annotations" / split for split in splits}
+    return {
+        split: digest(hashes_of_folder(folder))
+        for split, folder in folders.items()
+        if folder.is_dir()
+    }
+
+
+def initial_checkpoint(settings: dict[str, Any], runs: Path) -> Path | None:
+    """What a run starts from: another run's checkpoint below `runs`, published weights, or None."""
+    if settings["start_from"]:
+        return runs / settings["start_from"] / "checkpoint.pt"
+    return Path(settings["initial_weights"]) if "initial_weights" in settings else None
+
+
+def perform(
+    settings: dict[str, Any],
+    runs: Path,
+    name: str,
+    fresh: bool = False,
+    starts: Path | None = None,
+) -> None:
+    """Train a run and write its folder; ``provenance.json`` comes last and means complete.
+
+    `starts`: folder of the run that this one starts from; `runs` unless given.
+    """
     folder = runs / name
     folder.mkdir(parents=True, exist_ok=True)
-    start = settings["start_from"]
-    published = settings.get("initial_weights")
-    initial = runs / start / "checkpoint.pt" if start else Path(published) if published else None
+    initial = initial_checkpoint(settings, starts or runs)
     initial_hash = sha256_of(initial) if initial and initial.exists() else None
     text = yaml.safe_dump(settings, sort_keys=False)
     data = data_hash(settings)
@@ -70,17 +107,22 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
     write_text(folder / "config.yaml", text)
     height, width = settings["crop"]["size"]
     write_json(folder / "cost.json", asdict(cost(build_method(settings), height, width)))
+    # Taken before the training: it may take days, in which the files on disk change.
+    environment, code = provenance(), imported_code(packages_of(settings))
     timing = train(settings, folder, initial, identity)
+    write_json(folder / CODE_FILE, code)
     record = {
-        **provenance(),
+        **environment,
+        "code_sha256": digest(code),
         "seed": settings["seed"],
         "training": timing,
         "data_sha256": data,
         "data_release": data_release(settings),
+        "labels_sha256": labels_hashes(settings),
         "boxes_sha256": boxes_hash(settings),
-        "initial_weights": start or published,
+        "initial_weights": settings["start_from"] or settings.get("initial_weights"),
         "initial_weights_sha256": initial_hash,
-        "checkpoint_sha256": sha256_of(folder / "checkpoint.pt"),
+        **{f"{Path(file).stem}_sha256": sha256_of(folder / file) for file in TRAINED_FILES},
     }
     write_json(folder / "provenance.json", record)
 
@@ -88,18 +130,21 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
 def predict_run(run: Path, split: str, out: Path) -> None:
     """Write ``<out>/<protocol>/predictions/<video>.json`` for each box protocol of the settings.
 
-    Beside them ``tracked/<video>.json``: their sure part with track ids, for MOTA.
+    Beside them ``tracked/<video>.json``: their sure part with track ids, for MOTA. Last comes
+    ``<out>/predictions.provenance.json``: what they were made from, and the hash of every file.
     """
     settings = read_yaml(run / "config.yaml")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     method = build_method(settings)
     method.load_state_dict(load_checkpoint(run / "checkpoint.pt"))
     method.to(device)
+    environment, code = provenance(), imported_code(packages_of(settings))
     options = InferenceOptions(**settings["inference"])
     tracking = build("tracking", TrackingOptions, settings.get("tracking"))
     annotations = read_split(settings, split)
     windows = split_windows(settings, annotations, method.window)
     persons, seconds = 0, 0.0
+    folders = []
     for protocol in options.box_protocols:
         boxes = _boxes(protocol, settings, split, annotations, options)
         begin = time.perf_counter()
@@ -110,11 +155,23 @@ def predict_run(run: Path, split: str, out: Path) -> None:
         persons += len(boxes.frame)
         write_folder(predicted, out / protocol / "predictions")
         write_folder(track(predicted, tracking), out / protocol / "tracked")
+        folders += [f"{protocol}/predictions", f"{protocol}/tracked"]
     timing = {
         **read_json(run / "provenance.json")["training"],
         "predict_ms_per_person": 1000 * seconds / max(persons, 1),
     }
     write_json(out / "timing.json", timing)
+    record = {
+        **environment,
+        "code": code,
+        "split": split,
+        "checkpoint_sha256": sha256_of(run / "checkpoint.pt"),
+        "config_sha256": sha256_of(run / "config.yaml"),
+        "labels_sha256": labels_hashes(settings)[settings["dataset"][split]],
+        "boxes_sha256": boxes_hash(settings, split),
+        "files": {folder: hashes_of_folder(out / folder) for folder in folders},
+    }
+    write_json(out / PREDICTIONS_RECORD, record)
 
 
 def _boxes(

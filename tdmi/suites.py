@@ -15,7 +15,11 @@ from typing import Any
 from tdmi.config_files import WORKFLOW, read_config
 from tdmi.errors import UserError
 from tdmi.grids import with_grid
+from tdmi.options import choose
+from tdmi.published_protocol import PARTS, published
 from tdmi.skeletons import SKELETONS, Skeleton
+
+PROTOCOLS = ("shared", "published")
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Trial:
     width: int | None = None
     """Width of the backbone and its stem, instead of the suite's."""
     steps: int | None = None
-    """Steps of every recipe, instead of its steps or epochs."""
+    """Steps of every recipe, instead of its steps or epochs (0 stays 0)."""
 
     def name(self, suite: str) -> str:
         """Name under which a suite tried this way keeps its runs, apart from the real ones."""
@@ -34,11 +38,16 @@ class Trial:
 
 
 def load_suite(
-    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
+    name: str,
+    workflow: Path = WORKFLOW,
+    trial: Trial | None = None,
+    grid: str | None = None,
+    protocol: str = "shared",
 ) -> dict[str, Any]:
     """Read and check a suite by name; its methods are merged with their own files.
 
-    With `grid`, its methods are that grid's variants (see `tdmi.grids`).
+    `grid`: the methods are that grid's variants, see `tdmi.grids`. `protocol`: "published" gives
+    every method its own published settings, see `tdmi.published_protocol`.
 
     Raises UserError for an unknown suite, grid, method, recipe or key, with the file and the place.
     """
@@ -62,18 +71,40 @@ def load_suite(
             raise UserError(
                 f"{path}: methods/{method}: found start_from and initial_weights, expected one"
             )
+        if use.get("start_whole") and "head_mapping" in use:
+            raise UserError(
+                f"{path}: methods/{method}: found start_whole and head_mapping, expected one: a "
+                "whole model keeps its head as it is"
+            )
+        untrained = suite["recipes"][use["recipe"]].get("steps") == 0
+        if untrained and start is None and "initial_weights" not in use:
+            raise UserError(
+                f"{path}: methods/{method}: found a recipe of no steps, expected initial_weights "
+                "or start_from beside it"
+            )
         options = {**description.get("options", {}), **use.get("options", {})}
         suite["methods"][method] = {**description, **use, "options": options}
+    if choose("protocol", protocol, PROTOCOLS) == "published":
+        if grid:
+            raise UserError(
+                f"{path}: found grid {grid} with the published protocol, expected one of them: "
+                "variants are compared under the shared protocol"
+            )
+        suite = published(suite)
     if grid:
         suite = with_grid(suite, grid, workflow)
     return tried(suite, trial) if trial else suite
 
 
 def load_suites(
-    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
+    name: str,
+    workflow: Path = WORKFLOW,
+    trial: Trial | None = None,
+    grid: str | None = None,
+    protocol: str = "shared",
 ) -> dict[str, dict[str, Any]]:
-    """A suite and its companions, by name, the suite itself first; a grid has no companions."""
-    main = load_suite(name, workflow, trial, grid)
+    """A suite and its companions, by name, the suite itself first; grids have no companions."""
+    main = load_suite(name, workflow, trial, grid, protocol)
     companions = [
         load_suite(companion, workflow, trial) for companion in main.get("companions", [])
     ]
@@ -89,7 +120,8 @@ def load_suites(
 def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     """The suite as `trial` wants it, under a name of its own.
 
-    No published weights fit another width, so with one the methods start without them.
+    No published weights fit another width, so with one the methods start without them. What a
+    method's width does not make small, its ``trial_options`` do.
     """
 
     title = f"{suite['title']} (a trial at a small size: its numbers mean nothing)"
@@ -101,7 +133,7 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     if trial.steps is not None:
         changed["recipes"] = {
             name: {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
-            | {"steps": trial.steps}
+            | {"steps": 0 if recipe.get("steps") == 0 else trial.steps}
             for name, recipe in suite["recipes"].items()
         }
     changed["methods"] = {}
@@ -114,6 +146,7 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
             use["run_of"] = use["run_of"] | {"suite": trial.name(use["run_of"]["suite"])}
         if trial.width is not None:
             use.pop("initial_weights", None)
+            use["options"] = use["options"] | use.get("trial_options", {})
             if "backbone" in use:
                 use["backbone"] = _narrowed(use["backbone"], trial.width)
         changed["methods"][method] = use
@@ -160,6 +193,7 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         known = ", ".join(suite["methods"])
         raise UserError(f"suite {suite['suite']}: no method {method!r}; expected one of {known}")
     use, owner = suite["methods"][method], _owner(suite, method)
+    parts = {part: use.get(part, suite[part]) for part in PARTS}
     return {
         "suite": owner["suite"],
         "seed": seed,
@@ -172,15 +206,22 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         },
         "start_from": start_of(suite, method, seed),
         "start_whole": use.get("start_whole", False),
-        **({"initial_weights": use["initial_weights"]} if "initial_weights" in use else {}),
+        **_initial_weights(use),
         "dataset": {k: v for k, v in suite["dataset"].items() if k != "options"},
-        "crop": suite["crop"],
-        "augmentation": suite["augmentation"],
+        "crop": parts["crop"],
+        "augmentation": parts["augmentation"],
         "backbone": use.get("backbone", suite["backbone"]),
         "recipe": suite["recipes"][use["recipe"]],
-        "inference": suite["inference"],
+        "inference": parts["inference"],
         **({"tracking": suite["tracking"]} if "tracking" in suite else {}),
     }
+
+
+def _initial_weights(use: dict[str, Any]) -> dict[str, Any]:
+    if "initial_weights" not in use:
+        return {}
+    mapping = use.get("head_mapping", "by_joint_name")
+    return {"initial_weights": use["initial_weights"], "head_mapping": mapping}
 
 
 def skeleton_of(settings: dict[str, Any]) -> Skeleton:

@@ -22,13 +22,13 @@ from tqdm import tqdm
 
 from tdmi.annotations import on_skeleton
 from tdmi.building import build_method, load_checkpoint, read_split, split_windows
-from tdmi.checkpoints import published_start
+from tdmi.checkpoints import load_published
 from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import Sample, TrainingSamples
 from tdmi.errors import UserError
 from tdmi.evaluation.average_precision import evaluate
 from tdmi.evaluation.table import metrics
-from tdmi.files import replacing
+from tdmi.files import replacing, write_text
 from tdmi.inference import InferenceOptions, ground_truth_boxes, normalise, predict
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
@@ -50,7 +50,7 @@ RECIPE = {
 """Values of a recipe's optional keys; without ``gradient_clip`` gradients are not clipped, without
 ``validate_every`` there is no validation, without ``checkpoint_every`` no intermediate state. The
 length is given as ``steps`` or as ``epochs``; ``milestones`` count in the same unit, all else in
-steps."""
+steps. No steps: nothing is trained, and the weights that the run starts from are judged."""
 
 
 def in_steps(recipe: dict[str, Any], samples: int) -> dict[str, Any]:
@@ -68,8 +68,10 @@ def in_steps(recipe: dict[str, Any], samples: int) -> dict[str, Any]:
     }
 
 
-def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target]:
-    """Frames stay uint8 until they are on the device: a quarter of the bytes to move."""
+def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target, list[torch.Tensor]]:
+    """Frames stay uint8 until they are on the device: a quarter of the bytes to move. The list has
+    the cue of methods that want one, and is empty otherwise."""
+    cues = [torch.from_numpy(s.cue) for s in samples if s.cue is not None]
     return (
         np.stack([s.frames for s in samples]),
         torch.from_numpy(np.stack([s.offsets for s in samples])),
@@ -77,6 +79,7 @@ def collate(samples: list[Sample]) -> tuple[np.ndarray, torch.Tensor, Target]:
             torch.from_numpy(np.stack([s.heatmaps for s in samples])),
             torch.from_numpy(np.stack([s.weight for s in samples])),
         ),
+        [torch.stack(cues)] if cues else [],
     )
 
 
@@ -125,7 +128,12 @@ def gradient_norms(method: PoseMethod) -> dict[str, float]:
 
 
 def train_pck(prediction: torch.Tensor, target: Target, cells: float = 1.0) -> float:
-    """Share of labelled joints whose peak lies within `cells` heatmap pixels of the target's."""
+    """Share of labelled joints whose peak lies within `cells` heatmap pixels of the target's.
+
+    Not the number that official code logs, whose distance in x counts in tenths of the map's height
+    and that in y in tenths of its width, and which leaves out joints in the first two rows and
+    columns.
+    """
     width = prediction.shape[-1]
 
     def peak(maps: torch.Tensor) -> torch.Tensor:
@@ -215,13 +223,23 @@ def train(
     fabric.launch()
     method = build_method(settings)
     if initial is not None and settings.get("initial_weights"):
-        method.load_single_frame(published_start(initial, method, skeleton_of(settings)))
+        report = load_published(
+            initial,
+            method,
+            skeleton_of(settings),
+            settings["head_mapping"],
+            settings["start_whole"],
+        )
+        if fabric.is_global_zero:
+            print(f"{initial}: {report}", flush=True)
     elif initial is not None:
         state = load_checkpoint(initial)
         if settings["start_whole"]:
             method.load_state_dict(state)
         else:
             method.load_single_frame(state)
+    if recipe.get("steps") == 0:
+        return keep_untrained(method, folder, str(fabric.device))
     method.train()
     loop = Loop(fabric, method, settings, recipe, folder, identity)
     loop.run()
@@ -234,6 +252,13 @@ def train(
         "train_samples_per_second": samples / loop.seconds,
         "device": str(fabric.device),
     }
+
+
+def keep_untrained(method: PoseMethod, folder: Path, device: str) -> dict[str, Any]:
+    """A recipe of no steps: what the run starts from is its checkpoint, the history has no row."""
+    write_text(folder / "history.csv", "epoch,step,learning_rate,loss\n")
+    save(folder / "checkpoint.pt", {"model": method.state_dict()})
+    return {"train_seconds": 0.0, "train_samples_per_second": None, "device": device}
 
 
 class Loop:
@@ -251,7 +276,7 @@ class Loop:
         self.fabric, self.folder, self.identity = fabric, folder, identity
         windows = split_windows(settings, read_split(settings, "train"), method.window)
         augmentation = Augmentation(**settings["augmentation"])
-        self.samples = TrainingSamples(windows, augmentation, settings["seed"])
+        self.samples = TrainingSamples(windows, augmentation, settings["seed"], method.frame_cue)
         if not len(self.samples):
             raise UserError(f"{windows.store.root}: no annotated person in the training split")
         self.recipe = recipe = in_steps(recipe, len(self.samples))
@@ -292,7 +317,7 @@ class Loop:
         }
         save(self.folder / "resume.pt", state)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, torch.Tensor, Target]]:
+    def batches(self) -> Iterator[tuple[np.ndarray, torch.Tensor, Target, list[torch.Tensor]]]:
         """This process's share of each batch, from the present step on."""
         size, world = self.recipe["batch_size"], self.fabric.world_size
         if size % world:
@@ -337,11 +362,18 @@ class Loop:
         every = self.recipe.get(name)
         return bool(every) and (self.step % every == 0 or self.step == self.recipe["steps"])
 
-    def update(self, frames: np.ndarray, offsets: torch.Tensor, target: Target) -> dict[str, float]:
+    def update(
+        self,
+        frames: np.ndarray,
+        offsets: torch.Tensor,
+        target: Target,
+        cue: list[torch.Tensor],
+    ) -> dict[str, float]:
         """One optimiser step; returns what the history averages."""
         device = self.fabric.device
         target = target.to(device)
-        output = self.method(normalise(frames, device), offsets.to(device))
+        cue = [c.to(device) for c in cue]
+        output = self.method(normalise(frames, device), offsets.to(device), *cue)
         losses = self.plain.loss(output, target)
         loss = torch.stack(list(losses.values())).sum()
         self.optimiser.zero_grad()

@@ -1,17 +1,31 @@
-"""Read the stored reference numbers of `tests/golden` (see the README file in each folder)."""
+"""Read the reference numbers of `tests/golden`, or of the folder that TDMI_GOLDEN names.
+
+`FOLDER` is that folder; what a test finds there, it runs. `OWN` is `tests/golden` itself, for tests
+about this project's packed copies.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).parent / "golden"
+OWN = Path(__file__).parent / "golden"
+FOLDER = Path(os.environ.get("TDMI_GOLDEN", OWN))
+if not FOLDER.is_dir():
+    raise FileNotFoundError(f"TDMI_GOLDEN: no folder {FOLDER}")
+
+
+def processing(name: str) -> dict:
+    """Content of `processing/<name>.json`; no cases if the folder has no such file."""
+    path = FOLDER / "processing" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"cases": []}
 
 
 def processing_cases(name: str) -> list[dict]:
-    return json.loads((FOLDER / "processing" / f"{name}.json").read_text())["cases"]
+    return processing(name)["cases"]
 
 
 def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -9,20 +9,18 @@ from __future__ import annotations
 import functools
 import json
 import lzma
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from golden import FOLDER, OWN
 
 from tdmi.annotations import Annotations
 from tdmi.datasets import posetrack18
 
-FOLDER = Path(__file__).parent / "golden"
-
 
 @functools.cache
-def cases(topic: str, name: str = "cases", folder: Path = FOLDER) -> dict[str, dict]:
+def cases(topic: str, name: str = "cases", folder: Path = OWN) -> dict[str, dict]:
     with lzma.open(folder / topic / f"{name}.json.xz", "rt", encoding="utf-8") as file:
         return json.load(file)
 
@@ -30,14 +28,11 @@ def cases(topic: str, name: str = "cases", folder: Path = FOLDER) -> dict[str, d
 @functools.cache
 def golden_cases(topic: str) -> dict[str, dict]:
     """`gt`, `pred` (file name -> content, or the content of the one file) and `expected`."""
-    folder = Path(os.environ.get("TDMI_GOLDEN", FOLDER))
-    if not folder.is_dir():
-        raise FileNotFoundError(f"TDMI_GOLDEN: no folder {folder}")
-    if not (folder / topic / "cases.json.xz").is_file():
-        return {path.parent.name: _case(path.parent) for path in _expectations(folder / topic)}
-    found = cases(topic, folder=folder)
-    if (folder / topic / "tracking.json.xz").is_file():
-        for name, answer in cases(topic, "tracking", folder).items():
+    if not (FOLDER / topic / "cases.json.xz").is_file():
+        return {path.parent.name: _case(path.parent) for path in _expectations(FOLDER / topic)}
+    found = cases(topic, folder=FOLDER)
+    if (FOLDER / topic / "tracking.json.xz").is_file():
+        for name, answer in cases(topic, "tracking", FOLDER).items():
             found[name]["expected"].setdefault("mot", answer)
     return found
 

@@ -1,8 +1,10 @@
 """Golden vectors of reference models: weights and inputs by formula, comparison of tensors.
 
-tests/golden/models/<name>/ holds the reference's state-dictionary keys (keys.json.gz), outputs and
-intermediates (golden.json) and one training step (train_step.json), all computed by the reference
-implementation in float64 and float32 with weights and inputs that follow from the formulas below.
+models/<name>/ in the golden folder (`golden.FOLDER`) holds the reference's state-dictionary keys
+(keys.json, packed or not), outputs and intermediates (golden.json) and, for some, one training step
+(train_step.json), all computed by the reference implementation in float64 and float32 with weights
+and inputs that follow from the formulas below. `runs` and `steps` list what there is, so that tests
+follow the folder; the name of a model's folder begins with the family and may go on as it likes.
 """
 
 from __future__ import annotations
@@ -10,30 +12,75 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from pathlib import Path
 
+import golden
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-FOLDER = Path(__file__).parent / "golden" / "models"
+FOLDER = golden.FOLDER / "models"
+DOUBLE, SINGLE = torch.float64, torch.float32
 
 
 def read(name: str, file: str = "golden.json") -> dict:
-    return json.loads((FOLDER / name / file).read_text())
+    return json.loads((FOLDER / name / file).read_text(encoding="utf-8"))
+
+
+def reference_keys(name: str) -> list[tuple[str, list[int], str]]:
+    """(key, shape, dtype) of the reference's state dictionary, in its order."""
+    plain = FOLDER / name / "keys.json"
+    if plain.is_file():
+        return json.loads(plain.read_text(encoding="utf-8"))
+    with gzip.open(plain.with_suffix(".json.gz"), "rt", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def runs(family: str) -> list:
+    """(name, run, dtype) of every stored forward pass; those of many pixels are marked slow."""
+    found = []
+    for name in _names(family, "golden.json"):
+        for index, run in enumerate(read(name)["runs"]):
+            shapes = run["input"]["shapes"]
+            pixels = sum(
+                np.prod(shape) / 3
+                for key, shape in shapes.items()
+                if len(shape) == 4 and not key.startswith("0.1")
+            )
+            found += _parameters((name, index), pixels, {DOUBLE: 150_000, SINGLE: 100_000})
+    return found
+
+
+def steps(family: str, frames: int = 1) -> list:
+    """(name, dtype) of every stored training step; those of many pixels are marked slow."""
+    found = []
+    for name in _names(family, "train_step.json"):
+        recipe = read(name, "train_step.json")["input"]
+        pixels = recipe["batch"] * frames * recipe["h"] * recipe["w"]
+        found += _parameters((name,), pixels, {DOUBLE: 100_000, SINGLE: 300_000})
+    return found
+
+
+def _names(family: str, file: str) -> list[str]:
+    return sorted(path.parent.name for path in FOLDER.glob(f"{family}*/{file}"))
+
+
+def _parameters(values: tuple, pixels: float, limits: dict[torch.dtype, int]) -> list:
+    return [
+        pytest.param(*values, dtype, marks=[pytest.mark.slow] if pixels > limit else [])
+        for dtype, limit in limits.items()
+    ]
 
 
 def reference_state(name: str) -> dict[str, Tensor]:
     """The reference's state dictionary, in float32, under the reference's own names."""
-    golden = read(name)
-    with gzip.open(FOLDER / name / "keys.json.gz", "rt") as file:
-        keys = json.load(file)
+    content = read(name)
     state = {}
-    for key, shape, _ in keys:
-        gain = golden["base_gain"]
-        gain *= next((factor for text, factor in golden["gain_overrides"] if text in key), 1)
-        state[key] = _fill(key, shape, gain, golden["seed_offset"])
-    for key, first in golden["fill_check"].items():
+    for key, shape, _ in reference_keys(name):
+        gain = content["base_gain"]
+        gain *= next((factor for text, factor in content["gain_overrides"] if text in key), 1)
+        state[key] = _fill(key, shape, gain, content["seed_offset"])
+    for key, first in content["fill_check"].items():
         assert torch.allclose(state[key].flatten()[:3], torch.tensor(first), atol=1e-7), key
     return state
 
@@ -65,8 +112,7 @@ def formula_input(shape: tuple[int, int, int, int], seed: int) -> Tensor:
 
 
 def normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    values = np.random.Generator(np.random.PCG64(seed)).standard_normal(int(np.prod(shape)))
-    return torch.from_numpy(values.astype(np.float32).reshape(shape))
+    return torch.from_numpy(golden.normal(seed, shape))
 
 
 def training_target(step: dict) -> tuple[Tensor, Tensor]:
@@ -89,20 +135,20 @@ class Recorder:
         self.calls[name].append((output[0] if isinstance(output, list) else output).detach())
 
 
-def assert_equals_golden(actual: Tensor, golden: dict) -> None:
+def assert_equals_golden(actual: Tensor, wanted: dict) -> None:
     """float64: 1e-9 of the reference's deviation; float32: ten times the reference's own error."""
-    assert list(actual.shape) == golden["shape"]
-    sampled = actual.flatten()[golden["index"]]
-    wanted = torch.tensor(golden["value_f64"], dtype=torch.float64)
-    if actual.dtype == torch.float64:
-        tolerance = 1e-9 * golden["f64"]["std"]
-        assert abs(float(actual.abs().sum()) / golden["f64"]["abs_sum"] - 1) < 1e-9
-    else:
-        tolerance = 10 * golden["max_abs_f32_minus_f64"]
-        assert abs(float(actual.abs().double().sum()) / golden["f64"]["abs_sum"] - 1) < 1e-4
-    assert float((sampled.double() - wanted).abs().max()) <= tolerance
-    if "argmax_flat_hw_f64" in golden:
-        assert actual.flatten(2).argmax(-1).tolist() == golden["argmax_flat_hw_f64"]
+    assert list(actual.shape) == wanted["shape"]
+    double = actual.dtype == DOUBLE
+    tolerance = 1e-9 * wanted["f64"]["std"] if double else 10 * wanted["max_abs_f32_minus_f64"]
+    total = float(actual.abs().double().sum()) / wanted["f64"]["abs_sum"]
+    assert abs(total - 1) < (1e-9 if double else 1e-4)
+    sampled = actual.flatten()[wanted["index"]].double()
+    values = torch.tensor(wanted["value_f64"], dtype=DOUBLE)
+    assert float((sampled - values).abs().max()) <= tolerance
+    if "argmax_flat_hw_f64" in wanted:
+        maps = actual.flatten(2)
+        there = maps.gather(2, torch.tensor(wanted["argmax_flat_hw_f64"])[..., None])[..., 0]
+        assert float((maps.amax(dim=2) - there).max()) <= 2 * tolerance
 
 
 def assert_step_equals_golden(
@@ -111,22 +157,41 @@ def assert_step_equals_golden(
     grads: dict[str, Tensor],
     buffers: dict[str, Tensor],
 ) -> None:
-    """Compare loss, gradients and running statistics with train_step.json (reference names)."""
-    double = loss.dtype == torch.float64
-    golden = step["float64" if double else "float32"]
-    relative = 1e-9 if double else 1e-5
-    np.testing.assert_allclose(loss.item(), golden["loss"], rtol=relative)
-    scale = max(entry[0] for entry in golden["grads"].values())
-    for name, (abs_sum, first, last) in golden["grads"].items():
+    """Compare loss, gradients and running statistics with train_step.json (reference names).
+
+    float64: 1e-9. float32: ten times the reference's own error, which is known at few places and
+    may be small there by chance: so at least that of the median gradient, and for statistics that
+    of the worst one stored. PyTorch's default memory layout is the reference's; channels last, our
+    default, takes batch statistics in single precision and misses this by a factor of 2 to 10.
+    """
+    double = loss.dtype == DOUBLE
+    exact, rough = step["float64"], step["float32"]
+    error = 1e-9 if double else 10 * max(abs(rough["loss"] / exact["loss"] - 1), 1e-7)
+    assert abs(loss.item() / exact["loss"] - 1) <= error
+    scale = max(entry[0] for entry in exact["grads"].values())
+    # Gradients of biases before a batch norm are zero up to rounding: hence the floor.
+    floor = (1e-14 if double else 1e-8) * scale
+    own = {
+        name: np.abs(np.subtract(rough["grads"][name], entry)).max() / (entry[0] + floor)
+        for name, entry in exact["grads"].items()
+    }
+    for name, entry in exact["grads"].items():
         grad = grads[name].flatten()
         actual = [float(grad.abs().sum()), float(grad[0]), float(grad[-1])]
-        # Gradients of biases before a batch norm are zero up to rounding: hence the floor. In
-        # float32 the reference itself is this far from its own float64.
-        own = np.abs(np.subtract([abs_sum, first, last], step["float64"]["grads"][name])).max()
-        tolerance = 1e-8 * abs_sum if double else 0.05 * abs_sum + 10 * own
-        tolerance += (1e-14 if double else 1e-6) * scale
-        assert np.abs(np.subtract(actual, [abs_sum, first, last])).max() <= tolerance, name
-    for name, sums in golden["running_after"].items():
+        error = 1e-9 if double else 10 * max(own[name], np.median(list(own.values())))
+        assert np.abs(np.subtract(actual, entry)).max() <= error * (entry[0] + floor) + floor, name
+    drift = {
+        name: np.abs(np.divide(rough["running_after"][name], entry) - 1).max()
+        for name, entry in exact["running_after"].items()
+    }
+    for name, entry in exact["running_after"].items():
         stem = name.removesuffix("running_mean")
         actual = [float(buffers[stem + s].abs().sum()) for s in ("running_mean", "running_var")]
-        np.testing.assert_allclose(actual, sums, rtol=1e-9 if double else 1e-5)
+        error = 1e-9 if double else 10 * max(drift.values())
+        assert np.abs(np.divide(actual, entry) - 1).max() <= error, name
+
+
+def step_buffers(step: dict) -> list[str]:
+    """The reference's names of the running statistics that a train_step.json has."""
+    stems = [name.removesuffix("running_mean") for name in step["float64"]["running_after"]]
+    return [stem + leaf for stem in stems for leaf in ("running_mean", "running_var")]

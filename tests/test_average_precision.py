@@ -16,6 +16,7 @@ from tdmi.errors import UserError
 from tdmi.evaluation.average_precision import (
     Statistics,
     average_precision,
+    best_first,
     combine,
     evaluate,
     voc_area,
@@ -72,6 +73,18 @@ def test_frames_are_paired_by_position_with_a_warning(tmp_path):
     (line,) = misnamed_frames(truth, predictions)
     assert line.startswith("000001_mpii_test: frame 0")
     assert misnamed_frames(truth, truth) == []
+
+
+def test_best_first_is_a_stable_ascending_sort_reversed():
+    random = np.random.default_rng(0)
+    odd = [0.0, -0.0, np.nan, np.copysign(np.nan, -1), np.inf, -np.inf, 5e-324, -5e-324, -9999.0]
+    for score in (
+        random.standard_normal(2000),
+        random.integers(-3, 4, 500) / 8,
+        random.permutation(np.repeat(odd, 20)),
+        np.zeros(0),
+    ):
+        np.testing.assert_array_equal(best_first(score), np.argsort(score, kind="stable")[::-1])
 
 
 def test_padding_of_frame_numbers_is_no_difference(tmp_path):

@@ -1,19 +1,19 @@
-import json
+from statistics import NormalDist
 
 import cv2
 import numpy as np
 import pytest
-from golden import FOLDER, processing_cases
+from golden import FOLDER, processing, processing_cases
 
 from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
-from tdmi.clips.augmentation import Augmentation, half_body
+from tdmi.clips.augmentation import Augmentation, draw_geometry, half_body
 from tdmi.clips.crops import crop_matrix, crop_regions, invert, transform, warp
 from tdmi.clips.frames import FrameStore, read_frame
 from tdmi.clips.samples import CropOptions, TrainingSamples, Windows
 from tdmi.clips.windows import window_offsets
 from tdmi.errors import UserError
-from tdmi.heatmaps import heatmap_to_crop, peaks
-from tdmi.skeletons import POSETRACK18
+from tdmi.heatmaps import decode, heatmap_to_crop, peaks
+from tdmi.skeletons import COCO, POSETRACK18
 
 
 @pytest.mark.parametrize(
@@ -30,28 +30,49 @@ def test_window_repeats_the_key_frame_at_the_ends(position, expected):
     assert window_offsets(position, range(5), (-2, -1, 0, 1, 2)) == expected
 
 
-# The official code takes a centre at exactly -1 for a missing one and does not enlarge its box.
-@pytest.mark.parametrize("case", [c for c in processing_cases("box2cs") if c["center"][0] != -1])
+@pytest.mark.golden
+@pytest.mark.parametrize("case", processing_cases("box2cs"))
 def test_regions_equal_the_official_centre_and_scale(case):
-    centre, size = crop_regions(
-        np.array([case["box_xywh"]], float), case["aspect_w_over_h"], case["enlarge"]
+    box, aspect, enlarge = (
+        np.array([case["box_xywh"]], float),
+        case["aspect_w_over_h"],
+        case["enlarge"],
     )
+    centre, size = crop_regions(box, aspect, enlarge, "official")
     np.testing.assert_allclose(centre[0], case["center"], rtol=1e-5, atol=1e-3)
     np.testing.assert_allclose(size[0] / 200, case["scale"], rtol=1e-5)
+    corner = centre[0] - size[0] / 2
+    np.testing.assert_allclose([*corner, *size[0]], case["back_to_xywh"], rtol=1e-5, atol=2e-3)
+    if centre[0, 0] != -1:
+        np.testing.assert_array_equal(crop_regions(box, aspect, enlarge), [centre, size])
 
 
-@pytest.mark.parametrize("case", [c for c in processing_cases("affine") if not c["inv"]])
-def test_crop_matrix_is_the_official_one_half_a_pixel_away(case):
+def test_a_box_around_minus_one_is_enlarged_like_any_other():
+    box = np.array([[-11.0, 30, 20, 80]])
+    _, size = crop_regions(box, 0.75, 1.25)
+    _, official = crop_regions(box, 0.75, 1.25, "official")
+    np.testing.assert_allclose([size[0], official[0]], [[75, 100], [60, 80]])
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("case", processing_cases("affine"))
+def test_crop_matrix_is_the_official_one_or_half_a_pixel_away(case):
     width, height = case["output_size_wh"]
-    matrix = crop_matrix(
-        np.array(case["center"]), 200 * case["scale"][0], (height, width), case["rot_degrees"]
-    )
-    mapped = transform(np.array(case["points"]), matrix)
-    np.testing.assert_allclose(mapped, np.array(case["mapped"]) - 0.5, atol=2e-3)
+    region = np.array(case["center"]), 200 * case["scale"][0], (height, width), case["rot_degrees"]
+    ours, official = crop_matrix(*region), crop_matrix(*region, geometry="official")
+    points, mapped = np.array(case["points"]), np.array(case["mapped"])
+    if case["inv"]:
+        np.testing.assert_allclose(transform(points, invert(official)), mapped, atol=2e-3)
+        np.testing.assert_allclose(transform(points - 0.5, invert(ours)), mapped, atol=2e-3)
+    else:
+        np.testing.assert_allclose(transform(points, official), mapped, atol=2e-3)
+        np.testing.assert_allclose(transform(points, ours), mapped - 0.5, atol=2e-3)
 
 
+@pytest.mark.golden
+@pytest.mark.skipif(not (FOLDER / "processing/warp.json").is_file(), reason="no warp.json there")
 def test_warp_equals_opencv_reference_values():
-    golden = json.loads((FOLDER / "processing" / "warp.json").read_text())
+    golden = processing("warp")
     height, width = golden["image_hw"]
     y, x, c = np.mgrid[:height, :width, :3]
 
@@ -77,6 +98,7 @@ def test_matrix_inverts_and_flip_mirrors():
     np.testing.assert_allclose(transform(points, matrix), mirrored)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("case", processing_cases("augment"))
 def test_half_body_and_flip_equal_the_official_ones(case):
     points, present = np.array(case["joints_xy"]), np.array(case["visible"]) > 0
@@ -84,11 +106,13 @@ def test_half_body_and_flip_equal_the_official_ones(case):
         centre, width = half_body(points, present, crop["randn_draw"] < 0.5, POSETRACK18, 0.75)
         np.testing.assert_allclose(centre, crop["center"], rtol=1e-5)
         np.testing.assert_allclose(width / 200, crop["scale"][0], rtol=1e-5)
-    order = POSETRACK18.flip_order
-    mirrored = np.stack([case["image_width"] - 1 - points[order, 0], points[order, 1]], axis=1)
-    mirrored[~present[order]] = 0
-    np.testing.assert_allclose(mirrored, case["flipped_xy_posetrack"], atol=1e-3)
-    assert present[order].tolist() == [v > 0 for v in case["flipped_visible_posetrack"]]
+    width = case["image_width"]
+    mirror = crop_matrix(np.full(2, (width - 1) / 2), width, (width, width), flip=True)
+    for name, skeleton in (("coco", COCO), ("posetrack", POSETRACK18)):
+        order = skeleton.flip_order
+        mirrored = transform(points, mirror)[order] * present[order, None]
+        np.testing.assert_allclose(mirrored, case[f"flipped_xy_{name}"], atol=1e-3)
+        assert present[order].tolist() == [v > 0 for v in case[f"flipped_visible_{name}"]]
 
 
 def test_half_body_takes_the_wanted_half_or_the_other():
@@ -211,3 +235,40 @@ def test_window_frames_are_the_neighbours(tmp_path):
     for crop, k in zip(frames, offsets, strict=True):
         expected = warp(windows.store.read(f"{1 + k}.png"), matrix, (192, 144))
         np.testing.assert_array_equal(crop, expected)
+
+
+@pytest.mark.parametrize("probability", [NormalDist().cdf(0.5), 0.5, 1.0])
+def test_share_of_upper_bodies(probability):
+    """The default is the official code's 69 %."""
+    options = Augmentation(half_body_probability=1.0, upper_body_probability=probability)
+    points = np.repeat(np.arange(17.0)[:, None], 2, axis=1)
+    generator = np.random.default_rng(0)
+    crop = np.array([8.0, 8.0]), 20.0, points, np.ones(17, bool), POSETRACK18, 0.75
+    centres = [draw_geometry(options, generator, *crop).centre[1] for _ in range(2000)]
+    assert np.mean(np.array(centres) == 5.0) == pytest.approx(probability, abs=0.03)
+    assert Augmentation().upper_body_probability == NormalDist().cdf(0.5)
+
+
+@pytest.mark.parametrize("geometry", ["pixel_centres", "official"])
+@pytest.mark.parametrize("outside_joints", ["dropped", "kept"])
+def test_targets_by_geometry_and_outside_joints(tmp_path, geometry, outside_joints):
+    """The crop, 56.25 x 75 frame pixels around (62.5, 40), leaves out some joints."""
+    annotations = moving_dots(tmp_path)
+    annotations.box[:] = [40.0, 10.0, 45.0, 60.0]
+    crop = CropOptions((192, 144), 2.0, geometry=geometry, outside_joints=outside_joints)
+    windows = Windows(annotations, FrameStore(tmp_path), (0,), crop)
+    still = Augmentation(rotation=0, scale=0, flip_probability=0, half_body_probability=0)
+    samples = TrainingSamples(windows, still, 0)
+    sample, (_, person) = samples[0], samples.person_at(0)
+    middle = np.array([72, 96]) if geometry == "official" else np.array([71.5, 95.5])
+    points = (annotations.keypoints[person] - [62.5, 40]) * 2.56 + middle
+    half = 0 if geometry == "official" else 0.5
+    cells = (points + half) / 4 - half
+    inside = ((points >= -half) & (points <= np.array([144, 192]) - half)).all(axis=1)
+    touching = ((cells > -7.5) & (cells < np.array([36, 48]) + 5.5)).all(axis=1)
+    assert inside.sum() < touching.sum() < 17
+    wanted = inside if outside_joints == "dropped" else touching
+    assert (sample.weight > 0).tolist() == wanted.tolist()
+    found, _ = decode(sample.heatmaps[None, inside], "dark", 5)
+    middle_ones = (cells[inside] > 3).all(axis=1) & (cells[inside] < (32, 44)).all(axis=1)
+    np.testing.assert_allclose(found[0][middle_ones], cells[inside][middle_ones], atol=0.05)

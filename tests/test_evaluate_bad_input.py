@@ -255,6 +255,43 @@ def test_files_and_folders_mixed_up(sound, capsys):
 
 
 @pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("plain/metrics.json", "Not a directory"),
+        ("nowhere/metrics.json", "No such file or directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    out, reason, sound, capsys, monkeypatch
+):
+    (sound / "plain").write_text("")
+    (sound / "nowhere").symlink_to(sound / "none" / "at all")
+    before = sorted(sound.rglob("*"))
+    monkeypatch.setattr("tdmi.evaluation.run.evaluate_videos", None)
+    command = ["evaluate", "--gt", sound / "gt", "--pred", sound / "pred", "--out", sound / out]
+    assert main([str(word) for word in command]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{sound / out}: --out cannot be written in {sound}" in line and reason in line
+    assert sorted(sound.rglob("*")) == before
+
+
+def test_a_disk_that_fills_up_gets_one_line(sound, capsys, monkeypatch):
+    def fail(path: Path, content: dict) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("tdmi.files.write_json", fail)
+    assert "metrics.json: --out cannot be written (No space left" in one_line(sound, capsys)
+
+
+@pytest.mark.parametrize("name", ["ground truth twice", "predictions twice", "a gigantic file"])
+def test_oks_refuses_what_the_others_refuse(name, sound, capsys):
+    damage, expected = DAMAGES[name]
+    damage(sound)
+    assert re.search(expected, one_line(sound, capsys, "--protocol", "oks"))
+
+
+@pytest.mark.parametrize(
     ("options", "expected"),
     [
         (["--jobs", "0"], "--jobs: found 0, expected 1 or more"),
@@ -263,6 +300,10 @@ def test_files_and_folders_mixed_up(sound, capsys):
             "--jobs goes with --protocol poseval or posetrack21",
         ),
         (["--protocol", "oks", "--curves"], "--curves goes with --protocol poseval or posetrack21"),
+        (
+            ["--protocol", "hieve", "--slices"],
+            "found hieve; hieve and oks pair people anew at each threshold",
+        ),
         (["--protocol", "posetrack21", "--tracking"], "--tracking goes with --protocol poseval"),
     ],
 )

@@ -1,37 +1,41 @@
 """The heatmap loss against the numbers of the official HRNet and DCPose losses."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
+from golden import processing_cases
 from golden_models import normal
 
 from tdmi.losses.heatmap import heatmap_loss
 
-CASES = json.loads((Path(__file__).parent / "golden/processing/losses.json").read_text())["cases"]
-FACTORS = {"hrnet_joints_mse": 0.5, "dcpose_joint_mse": 1.0}
+OPTIONS = {
+    "hrnet_joints_mse": {"factor": 0.5},
+    "hrnet_joints_ohkm_top8": {"factor": 0.5, "hardest": 8},
+    "dcpose_joint_mse": {"factor": 1.0},
+}
+CASES = [
+    (case, loss, *loss.rsplit("_", 1))
+    for case in processing_cases("losses")
+    for loss in case["losses"]
+]
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", FACTORS)
-@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.golden
+@pytest.mark.parametrize(("case", "loss", "name", "weighting"), CASES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_equals_official_losses(case, name, weighted, dtype):
+def test_equals_official_losses(case, loss, name, weighting, dtype):
     shape = tuple(case["shape"])
     output = normal(shape, case["seed_output"]).to(dtype).requires_grad_()
     target = normal(shape, case["seed_target"]).to(dtype)
     k = torch.arange(shape[0] * shape[1]).reshape(shape[:2])
     weight = torch.ones(shape[:2], dtype=dtype)
-    if weighted:
+    if weighting == "weighted":
         weight[k % 7 == 3] = 1.5
         weight[k % 4 == 0] = 0
-    golden = case["losses"][name + ("_weighted" if weighted else "_plain")]
-    golden = golden["float64" if dtype == torch.float64 else "float32"]
-    loss = heatmap_loss(output, target, weight, factor=FACTORS[name])
-    loss.backward()
+    golden = case["losses"][loss]["float64" if dtype == torch.float64 else "float32"]
+    value = heatmap_loss(output, target, weight, **OPTIONS[name])
+    value.backward()
     tolerance = 1e-12 if dtype == torch.float64 else 1e-6
-    assert loss.item() == pytest.approx(golden["loss"], rel=tolerance)
+    assert value.item() == pytest.approx(golden["loss"], rel=tolerance)
     assert float(output.grad.abs().sum()) == pytest.approx(golden["grad_abs_sum"], rel=tolerance)
     grad = output.grad.flatten()
     assert float(grad[0]) == pytest.approx(golden["grad_at_0"], rel=tolerance * 10)

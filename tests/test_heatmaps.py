@@ -1,20 +1,35 @@
+import cv2
 import numpy as np
 import pytest
-from golden import normal, processing_cases
+from golden import normal, processing, processing_cases
 
+from tdmi.clips.crops import crop_matrix, invert, transform
 from tdmi.heatmaps import crop_to_heatmap, decode, encode, flip_back, heatmap_to_crop, peaks
 from tdmi.skeletons import POSETRACK18
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("case", processing_cases("targets"))
 def test_rounded_targets_equal_the_official_ones(case):
     height, width = case["shape"][1:]
-    stride = case["image_size_wh"][0] / width
-    points = np.array(case["joints_xy"])[None] / stride
-    present = np.array(case["visible"])[None] > 0
-    maps, weights = encode(points, present, (height, width), case["sigma"], "rounded")
-    if not case["different_joint_weights"]:
-        assert weights[0].tolist() == case["target_weight"]
+    points = np.array(
+        [
+            crop_to_heatmap(np.array(case["joints_xy"]), size / cells, "official")[:, axis]
+            for axis, (size, cells) in enumerate(
+                zip(case["image_size_wh"], case["heatmap_size_wh"], strict=True)
+            )
+        ]
+    ).T[None]
+    labelled = np.array(case["visible"])[None]
+    if case["different_joint_weights"]:
+        labelled = labelled * processing("targets")["joint_weights"]
+    maps, weights = encode(points, labelled, (height, width), case["sigma"], "rounded")
+    np.testing.assert_array_equal(weights[0], np.float32(case["target_weight"]))
+    assert maps[0].reshape(len(maps[0]), -1).argmax(axis=1).tolist() == case["per_joint_argmax"]
+    for one, box in zip(maps[0], case["nonzero_y0_y1_x0_x1_count"], strict=True):
+        y, x = np.nonzero(one)
+        found = [y.min(), y.max(), x.min(), x.max(), len(y)] if len(y) else None
+        assert found == box
     np.testing.assert_allclose(maps[0].sum((1, 2)), case["per_joint_sum"], atol=2e-5)
     samples = case["samples_any"]
     np.testing.assert_allclose(maps[0].ravel()[samples["index"]], samples["value"], atol=1e-6)
@@ -33,6 +48,7 @@ def golden_decode_input(case):
     return maps
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("case", processing_cases("decode"))
 def test_peaks_and_quarter_offset_equal_the_official_ones(case):
     maps = golden_decode_input(case)
@@ -41,18 +57,26 @@ def test_peaks_and_quarter_offset_equal_the_official_ones(case):
     np.testing.assert_allclose(
         values[..., None], np.array(case["maxvals"]).reshape(*values.shape, 1)
     )
-    # The official back-projection: image = (cell - size / 2) * (200 * scale / size) + centre.
-    size = np.array(maps.shape[:1:-1], dtype=float)
+    # Official: the crop's matrix for the heatmap's size, which is that of a crop of any stride.
+    height, width = maps.shape[2:]
+    matrices = np.stack(
+        [
+            crop_matrix(
+                np.array(centre), 200 * scale[0], (4 * height, 4 * width), geometry="official"
+            )
+            for centre, scale in zip(case["center"], case["scale"], strict=True)
+        ]
+    )
     for method, key in (
         ("quarter", "final_preds_xy"),
         ("argmax", "final_preds_without_quarter_offset_xy"),
     ):
         points, _ = decode(maps, method)
-        step = 200 * np.array(case["scale"])[:, None, :1] / size[0]
-        image = (points - size / 2) * step + np.array(case["center"])[:, None]
+        image = transform(heatmap_to_crop(points, geometry="official"), invert(matrices))
         np.testing.assert_allclose(image, case[key], atol=2e-3)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("case", processing_cases("flip"))
 def test_flip_average_equals_the_official_one(case):
     shape = tuple(case["shape"])
@@ -85,6 +109,54 @@ def test_dark_leaves_peaks_at_the_border_and_empty_maps_alone():
     found, values = decode(maps, "dark", 3)
     np.testing.assert_array_equal(found[0], [[5, 0], [0, 0], [0, 0]])
     np.testing.assert_allclose(values[0], [1.0, 0.3, 0.0])
+
+
+def dark_of_whole_maps(heatmaps, kernel):
+    """DARK as its paper's code does it, in float64: blur a map, keep its maximum, one step."""
+    found, _ = decode(heatmaps, "argmax")
+    border = kernel // 2
+    height, width = heatmaps.shape[2:]
+    for b, j in np.ndindex(heatmaps.shape[:2]):
+        padded = np.pad(heatmaps[b, j].astype(np.float64), border)
+        blurred = cv2.GaussianBlur(padded, (kernel, kernel), 0)[border:-border, border:-border]
+        logs = np.log(np.maximum(blurred * heatmaps[b, j].max() / blurred.max(), 1e-10))
+        x, y = found[b, j].astype(int)
+        if not (1 < x < width - 2 and 1 < y < height - 2):
+            continue
+        slope = np.array([logs[y, x + 1] - logs[y, x - 1], logs[y + 1, x] - logs[y - 1, x]]) / 2
+        xx = (logs[y, x + 2] - 2 * logs[y, x] + logs[y, x - 2]) / 4
+        yy = (logs[y + 2, x] - 2 * logs[y, x] + logs[y - 2, x]) / 4
+        xy = (logs[y + 1, x + 1] - logs[y - 1, x + 1] - logs[y + 1, x - 1] + logs[y - 1, x - 1]) / 4
+        if xx * yy - xy**2 != 0:
+            step = -np.linalg.solve(np.array([[xx, xy], [xy, yy]]), slope)
+            found[b, j] += np.clip(step, -1, 1)
+    return found
+
+
+@pytest.mark.parametrize(("size", "sigma", "kernel"), [((96, 72), 3, 17), ((16, 12), 1.5, 5)])
+def test_dark_around_the_peaks_equals_dark_of_whole_maps(size, sigma, kernel):
+    generator = np.random.default_rng(4)
+    points = generator.uniform(-1, max(size), (8, 17, 2)) * [size[1] / size[0], 1]
+    maps, _ = encode(points, np.ones((8, 17), bool), size, sigma)
+    maps += 0.02 * generator.standard_normal(maps.shape, dtype=np.float32)
+    for threads in (1, 3):
+        found, values = decode(maps, "dark", kernel, threads)
+        np.testing.assert_allclose(found, dark_of_whole_maps(maps, kernel), atol=1e-8)
+        assert np.array_equal(values, maps.max(axis=(2, 3)))
+
+
+@pytest.mark.parametrize("sigma", [2.0, 1.5])
+def test_patches_larger_than_the_map_and_over_its_borders_equal_whole_gaussians(sigma):
+    """By the definition, cell by cell: within 3 sigma of the nearest cell, else zero."""
+    points = np.array([[[3.3, 4.6], [-0.9, 11.2], [8.8, -3.4], [14.9, 5.0], [5.5, 15.0]]])
+    maps, weights = encode(points, np.ones((1, 5), bool), (12, 9), sigma)
+    y, x = np.mgrid[:12, :9]
+    for one, (px, py) in zip(maps[0], points[0], strict=True):
+        cell = np.trunc(px + 0.5), np.trunc(py + 0.5)
+        near = np.maximum(abs(x - cell[0]), abs(y - cell[1])) <= int(3 * sigma)
+        wanted = np.where(near, np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)), 0)
+        np.testing.assert_allclose(one, wanted * (wanted.max() > 0), atol=1e-7)
+    assert weights[0, :3].tolist() == [1, 1, 1]
 
 
 def test_crop_and_heatmap_pixels_invert_and_share_the_outer_border():

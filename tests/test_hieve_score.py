@@ -19,6 +19,7 @@ from tdmi.evaluation import average_precision as poseval
 from tdmi.evaluation import hieve
 from tdmi.evaluation.crowd_index import crowd_index
 from tdmi.evaluation.matching import head_sizes
+from tdmi.evaluation.significance import draw_videos, interval
 from tdmi.skeletons import HIEVE, POSETRACK17, POSETRACK18
 
 LINE = np.stack([np.full(14, 20.0), 5.0 + 7 * np.arange(14)], axis=1)
@@ -246,6 +247,26 @@ def test_unfit_input_is_refused():
         hieve.metrics(truth, people([[0, 0]], [0], "5"))
 
 
+def test_interval_is_that_of_the_scores_of_the_drawn_videos():
+    # One video is found at 0.6 head sizes, one never, one wholly.
+    names, steps = "458", (6, 40, 0)
+    truth = [people([[0, 0], [9, 0]], [0, 1], name) for name in names]
+    found = [moved(part, step) for part, step in zip(truth, steps, strict=True)]
+    content = hieve.metrics(concatenate(truth), concatenate(found), resamples=30, seed=2)
+    totals_of_draws = []
+    for weights in draw_videos(3, 30, np.random.Generator(np.random.PCG64(2))):
+        copies = [
+            [replace(side[k], video_names=[f"{k}{copy}"]) for k in range(3)
+             for copy in range(weights[k])]
+            for side in (truth, found)
+        ]  # fmt: skip
+        totals_of_draws.append(hieve.metrics(*map(concatenate, copies))["ap"]["total"])
+    low, high = interval(np.array(totals_of_draws), 3)
+    assert low < content["ap"]["total"] < high
+    assert content["interval"]["ap"]["total"] == pytest.approx([low, high], abs=1e-9)
+    assert list(content["interval"]["ap"]) == [*hieve.GROUPS, "total"]
+
+
 def test_unscored_joints_rank_last():
     truth = people([[0, 0]], [0])
     found = people([[0, 0], [500, 0]], [0, 0])
@@ -271,6 +292,22 @@ def test_evaluate_command_scores_labels_in_either_form(tmp_path, capsys):
     assert content == hieve.metrics(truth, moved(truth, 6))
     np.testing.assert_allclose(totals(content), [200 / 3, 0, 100, 100])
     assert capsys.readouterr().out.splitlines()[1].split()[-1] == "66.7"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_evaluate_command_refuses_scores_that_are_not_finite(value, tmp_path, capsys):
+    truth = concatenate([people([[0, 0], [9, 0]], [0, 1], name) for name in ("4", "8")])
+    annolist.write_folder(truth, tmp_path / "gt")
+    posetrack18.write_folder(truth, tmp_path / "pred")
+    path = tmp_path / "pred" / "8.json"
+    content = json.loads(path.read_text())
+    content["annotations"][1]["scores"][2] = value
+    path.write_text(json.dumps(content))
+    arguments = ["--gt", tmp_path / "gt", "--pred", tmp_path / "pred", "--out", tmp_path / "m.json"]
+    assert main(["evaluate", "--protocol", "hieve", *map(str, arguments)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{path}: frame 1: person 0 of the frame" in line and f"the score {value:g}" in line
+    assert not (tmp_path / "m.json").exists()
 
 
 def test_evaluate_command_refuses_another_joint_set(tmp_path, capsys):

@@ -1,5 +1,7 @@
 """HRNet against the official implementation's numbers, and at sizes that it was not made for."""
 
+import re
+
 import pytest
 import torch
 from golden_models import (
@@ -9,36 +11,29 @@ from golden_models import (
     formula_input,
     read,
     reference_state,
+    runs,
+    step_buffers,
+    steps,
     training_target,
 )
 
 from baselines.single_frame import SingleFrame
-from tdmi.checkpoints import from_hrnet, published_start
+from tdmi.checkpoints import from_hrnet, load_published
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import Target
 from tdmi.skeletons import COCO, HIEVE, POSETRACK18
 
-WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
-CASES = [
-    pytest.param("hrnet_w32", 1, torch.float64),
-    pytest.param("hrnet_w32", 0, torch.float32),
-    pytest.param("hrnet_w32", 1, torch.float32),
-    pytest.param("hrnet_w32", 0, torch.float64, marks=pytest.mark.slow),
-    pytest.param("hrnet_w48", 1, torch.float64),
-    pytest.param("hrnet_w48", 0, torch.float64, marks=pytest.mark.slow),
-    pytest.param("hrnet_w48", 0, torch.float32, marks=pytest.mark.slow),
-    pytest.param("hrnet_w48", 1, torch.float32, marks=pytest.mark.slow),
-]
-
 
 def golden_model(name: str, dtype: torch.dtype) -> SingleFrame:
-    model = SingleFrame(HRNet(WIDTHS[name])).to(dtype)
+    (width,) = re.findall(r"hrnet_w(\d+)", name)
+    model = SingleFrame(HRNet(int(width))).to(dtype)
     model.load_single_frame(from_hrnet(reference_state(name)))
     return model
 
 
-@pytest.mark.parametrize(("name", "run", "dtype"), CASES)
+@pytest.mark.golden
+@pytest.mark.parametrize(("name", "run", "dtype"), runs("hrnet_w"))
 def test_equals_official_outputs(name, run, dtype):
     model = golden_model(name, dtype).eval()
     golden = read(name)["runs"][run]
@@ -53,33 +48,29 @@ def test_equals_official_outputs(name, run, dtype):
         assert_equals_golden(recorder.calls[part][int(call)], wanted)
 
 
-@pytest.mark.parametrize(
-    "dtype", [torch.float64, pytest.param(torch.float32, marks=pytest.mark.slow)]
-)
-def test_equals_official_training_step(dtype):
-    model = golden_model("hrnet_w32", dtype)
+def our_name(name: str) -> str:
+    return next(iter(from_hrnet({name: torch.zeros(1)})))
+
+
+@pytest.mark.golden
+@pytest.mark.usefixtures("reference_layout")
+@pytest.mark.parametrize(("name", "dtype"), steps("hrnet_w"))
+def test_equals_official_training_step(name, dtype):
+    model = golden_model(name, dtype).train()
     model.loss_factor = 0.5
-    step = read("hrnet_w32", "train_step.json")
+    step = read(name, "train_step.json")
     recipe = step["input"]
     x = formula_input((recipe["batch"], 3, recipe["h"], recipe["w"]), recipe["seed"]).to(dtype)
     heatmaps, weight = training_target(step)
     output = model(x[:, None], torch.zeros(len(x), 1))
     losses = model.loss(output, Target(heatmaps.to(dtype), weight.to(dtype)))
     losses["heatmap"].backward()
-    official = {
-        name: name.replace("final_layer", "head") if "final_layer" in name else f"backbone.{name}"
-        for name in [*step["float64"]["grads"], *step["float64"]["running_after"]]
-    }
-    official |= {
-        name.replace("running_mean", "running_var"): ours.replace("running_mean", "running_var")
-        for name, ours in official.items()
-    }
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
     assert_step_equals_golden(
         step,
         losses["heatmap"],
-        {k: parameters[v].grad for k, v in official.items() if v in parameters},
-        {k: buffers[v] for k, v in official.items() if v in buffers},
+        {name: parameters[our_name(name)].grad for name in step["float64"]["grads"]},
+        {name: buffers[our_name(name)] for name in step_buffers(step)},
     )
 
 
@@ -135,7 +126,7 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path, skeleton):
     torch.save(official, tmp_path / "coco.pth")
     method = SingleFrame(trunk(), len(skeleton))
     before = method.head.weight.clone()
-    method.load_single_frame(published_start(tmp_path / "coco.pth", method, skeleton))
+    load_published(tmp_path / "coco.pth", method, skeleton)
     assert torch.equal(method.backbone.conv1.weight, coco.backbone.conv1.weight)
     for i, joint in enumerate(skeleton.joints):
         known = joint in COCO.joints
@@ -149,7 +140,7 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path, skeleton):
         (None, "no such file"),
         (b"not weights", "no readable weights"),
         ({"a.b": 1}, "no state dictionary"),
-        ({"a.b": torch.zeros(1)}, "unknown name"),
+        ({"a.b": torch.zeros(1)}, "no known network"),
     ],
 )
 def test_unusable_published_weights_are_named(tmp_path, content, message):
@@ -160,4 +151,4 @@ def test_unusable_published_weights_are_named(tmp_path, content, message):
         torch.save(content, path)
     method = SingleFrame(HRNet(4, 2, modules=(1,), blocks=1, stem_width=4, stem_blocks=1))
     with pytest.raises(UserError, match=message):
-        published_start(path, method, POSETRACK18)
+        load_published(path, method, POSETRACK18)

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from golden import FOLDER
+from golden import OWN
 from torch import nn
 
 from tdmi.errors import UserError
@@ -45,7 +45,7 @@ def _terms(objective, features, heatmaps=None, target=None, weight=None, head=No
 
 
 def _reference_case():
-    case = json.loads((FOLDER / "mutual_information" / "fami_pose.json").read_text())
+    case = json.loads((OWN / "mutual_information" / "fami_pose.json").read_text())
 
     def tensor(name):
         b, c, h, w = case["input"][name]["shape"]

@@ -1,5 +1,7 @@
 """SimpleBaseline against the official implementation's numbers; its trunk under every method."""
 
+import re
+
 import pytest
 import torch
 from golden_models import (
@@ -9,13 +11,16 @@ from golden_models import (
     formula_input,
     read,
     reference_state,
+    runs,
+    step_buffers,
+    steps,
     training_target,
 )
 from test_methods import TEMPORAL
 
 from baselines.single_frame import SingleFrame
 from tdmi.building import build_method
-from tdmi.checkpoints import from_simple_baseline, published_start
+from tdmi.checkpoints import from_simple_baseline, load_published
 from tdmi.errors import UserError
 from tdmi.models.cost import cost
 from tdmi.models.output import Target
@@ -23,38 +28,41 @@ from tdmi.models.resnet import PoseResNet
 from tdmi.skeletons import COCO, POSETRACK18
 from tdmi.suites import Trial, load_suite, resolve, tried
 
-DTYPES = [torch.float64, pytest.param(torch.float32, marks=pytest.mark.slow)]
-
 
 def our_name(name: str) -> str:
     return next(iter(from_simple_baseline({name: torch.zeros(1)})))
 
 
-def golden_model(dtype: torch.dtype) -> SingleFrame:
-    model = SingleFrame(PoseResNet(50)).to(dtype)
-    model.load_single_frame(from_simple_baseline(reference_state("simplebaseline_r50")))
+def golden_model(name: str, dtype: torch.dtype) -> SingleFrame:
+    (layers,) = re.findall(r"simplebaseline_r(\d+)", name)
+    model = SingleFrame(PoseResNet(int(layers))).to(dtype)
+    model.load_single_frame(from_simple_baseline(reference_state(name)))
     return model
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_equals_official_outputs(dtype):
-    model = golden_model(dtype).eval()
-    for golden in read("simplebaseline_r50")["runs"]:
-        parts = {key.split("#")[0] for key in golden["intermediates"]}
-        recorder = Recorder({part: model.backbone.get_submodule(part) for part in parts})
-        x = formula_input(golden["input"]["shapes"]["x"], golden["input"]["seed"]).to(dtype)
-        with torch.no_grad():
-            heatmaps = model(x[:, None], torch.zeros(len(x), 1)).heatmaps
-        assert_equals_golden(heatmaps, golden["outputs"]["heatmaps"])
-        for key, wanted in golden["intermediates"].items():
-            assert_equals_golden(recorder.calls[key.split("#")[0]][0], wanted)
+@pytest.mark.golden
+@pytest.mark.parametrize(("name", "run", "dtype"), runs("simplebaseline_r"))
+def test_equals_official_outputs(name, run, dtype):
+    model = golden_model(name, dtype).eval()
+    golden = read(name)["runs"][run]
+    parts = {key.split("#")[0] for key in golden["intermediates"]}
+    recorder = Recorder({part: model.backbone.get_submodule(part) for part in parts})
+    x = formula_input(golden["input"]["shapes"]["x"], golden["input"]["seed"]).to(dtype)
+    with torch.no_grad():
+        heatmaps = model(x[:, None], torch.zeros(len(x), 1)).heatmaps
+    assert_equals_golden(heatmaps, golden["outputs"]["heatmaps"])
+    for key, wanted in golden["intermediates"].items():
+        part, call = key.split("#")
+        assert_equals_golden(recorder.calls[part][int(call)], wanted)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_equals_official_training_step(dtype):
-    model = golden_model(dtype).train()
+@pytest.mark.golden
+@pytest.mark.usefixtures("reference_layout")
+@pytest.mark.parametrize(("name", "dtype"), steps("simplebaseline_r"))
+def test_equals_official_training_step(name, dtype):
+    model = golden_model(name, dtype).train()
     model.loss_factor = 0.5
-    step = read("simplebaseline_r50", "train_step.json")
+    step = read(name, "train_step.json")
     recipe = step["input"]
     x = formula_input((recipe["batch"], 3, recipe["h"], recipe["w"]), recipe["seed"]).to(dtype)
     heatmaps, weight = training_target(step)
@@ -62,16 +70,11 @@ def test_equals_official_training_step(dtype):
     loss = model.loss(output, Target(heatmaps.to(dtype), weight.to(dtype)))["heatmap"]
     loss.backward()
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
-    norms = [name.removesuffix("running_mean") for name in step["float64"]["running_after"]]
     assert_step_equals_golden(
         step,
         loss,
         {name: parameters[our_name(name)].grad for name in step["float64"]["grads"]},
-        {
-            stem + leaf: buffers[our_name(stem + leaf)]
-            for stem in norms
-            for leaf in ("running_mean", "running_var")
-        },
+        {name: buffers[our_name(name)] for name in step_buffers(step)},
     )
 
 
@@ -189,7 +192,7 @@ def test_published_weights_start_a_run_joint_by_joint(tmp_path):
     }
     torch.save(official, tmp_path / "coco.pth")
     method = SingleFrame(PoseResNet(width=2), len(POSETRACK18))
-    method.load_single_frame(published_start(tmp_path / "coco.pth", method, POSETRACK18))
+    load_published(tmp_path / "coco.pth", method, POSETRACK18)
     assert torch.equal(method.backbone.conv1.weight, coco.backbone.conv1.weight)
     nose = POSETRACK18.index("nose"), COCO.index("nose")
     assert torch.equal(method.head.weight[nose[0]], coco.head.weight[nose[1]])

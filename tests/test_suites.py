@@ -14,6 +14,7 @@ from tdmi.suites import (
     run_names,
     seeds_of,
     start_of,
+    tried,
 )
 
 SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
@@ -23,6 +24,9 @@ SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
 def workflow(tmp_path):
     shutil.copytree(WORKFLOW, tmp_path / "workflow")
     return tmp_path / "workflow"
+
+
+published = {"recipe": "temporal", "initial_weights": "data/weights/published.pth"}
 
 
 def change(workflow: Path, file: str, edit) -> None:
@@ -77,8 +81,30 @@ def test_every_start_is_a_run_of_a_suite_that_the_main_job_includes(name):
         ),
         (
             "smoke.yaml",
-            lambda c: c["recipes"]["temporal"].update(steps=0),
-            r"smoke\.yaml: recipes/temporal/steps: 0 is less than",
+            lambda c: c["recipes"]["temporal"].update(steps=-1),
+            r"smoke\.yaml: recipes/temporal/steps: -1 is less than",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["recipes"].update(temporal={"steps": 1, "batch_size": 1}),
+            r"smoke\.yaml: recipes/temporal: 'learning_rate' is a required",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["methods"]["tdmi"].update(head_mapping="as_is"),
+            r"methods/tdmi: 'initial_weights' is a dependency of 'head_mapping'",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["methods"].update(
+                dcpose={**published, "start_whole": True, "head_mapping": "as_is"}
+            ),
+            r"methods/dcpose: found start_whole and head_mapping, expected one",
+        ),
+        (
+            "smoke.yaml",
+            lambda c: c["recipes"].update(from_scratch={"steps": 0}),
+            r"methods/single_frame: found a recipe of no steps, expected initial_weights",
         ),
         (
             "smoke.yaml",
@@ -107,6 +133,25 @@ def test_unknown_suite_and_broken_yaml(workflow):
 def test_unknown_method_of_a_suite():
     with pytest.raises(UserError, match="no method 'x'; expected one of single_frame"):
         resolve(load_suite("smoke"), "x", 0)
+
+
+def test_published_weights_and_what_becomes_of_their_head(workflow):
+    untrained = {"initial_weights": "official.pth", "recipe": "untrained", "start_whole": True}
+
+    def edit(content):
+        content["recipes"]["untrained"] = {"steps": 0}
+        content["methods"] |= {"dcpose": untrained, "tdmi": {**published, "head_mapping": "as_is"}}
+        content["methods"]["temporal_concatenation"] = dict(published)
+
+    change(workflow, "smoke.yaml", edit)
+    suite = load_suite("smoke", workflow)
+    dcpose = resolve(suite, "dcpose", 0)
+    assert dcpose["recipe"] == {"steps": 0} and dcpose["start_whole"]
+    assert resolve(suite, "tdmi", 0)["head_mapping"] == "as_is"
+    assert resolve(suite, "temporal_concatenation", 0)["head_mapping"] == "by_joint_name"
+    assert "head_mapping" not in resolve(suite, "single_frame", 0)
+    assert resolve(tried(suite, Trial(steps=2)), "dcpose", 0)["recipe"] == {"steps": 0}
+    assert resolve(tried(suite, Trial(steps=2)), "tdmi", 0)["recipe"]["steps"] == 2
 
 
 def test_a_trial_changes_width_steps_and_names_alone():

@@ -7,6 +7,7 @@ maps so that they lie on the key frame.
 
 from baselines.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, denormalised, grey
 from baselines.flow.fields import resize_field, resize_flow, visible_pixels, warp
+from baselines.flow.frames import FrameFlow
 from baselines.flow.raft import RAFTFlow
 from baselines.flow.window import KeyFlow, WindowFlow, aligned_to_key
 
@@ -14,6 +15,7 @@ __all__ = [
     "DISFlow",
     "FarnebackFlow",
     "FlowEstimator",
+    "FrameFlow",
     "KeyFlow",
     "RAFTFlow",
     "WindowFlow",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
 from baselines.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, denormalised
 from baselines.flow.fields import resize_field, resize_flow, visible_pixels, warp
+from baselines.flow.frames import FrameFlow
 from baselines.flow.raft import RAFTFlow
+from tdmi.errors import UserError
 from tdmi.options import build, choose
 
 ESTIMATORS = {
@@ -38,13 +41,29 @@ class WindowFlow:
     takes a second flow for every pair. All other options are the estimator's own: `preset` of
     `DISFlow`, `weights` and `download` of `RAFTFlow`.
 
-    Flow is not kept between calls: a crop belongs to one person in one key frame (and is drawn anew
-    by the augmentation), so no pair of crops comes twice in an epoch or in an evaluation.
+    `where`: "crop" computes flow between crops and does not keep it: a crop belongs to one person
+    in one key frame and is drawn anew by the augmentation. "frame" computes it between whole
+    frames, once for all people and epochs, keeps it in `cache` and cuts it like the crops
+    (`FrameFlow`, for the OpenCV estimators, which run beside the training as the loading does).
+
+    Raises:
+        UserError: "frame" with an estimator that is not OpenCV's.
     """
 
     def __init__(
-        self, estimator: str | FlowEstimator = "dis", occlusion: bool = False, **options: Any
+        self,
+        estimator: str | FlowEstimator = "dis",
+        occlusion: bool = False,
+        where: Literal["crop", "frame"] = "crop",
+        cache: str | Path = "data/flow",
+        **options: Any,
     ) -> None:
+        of_frames = choose("flow.where", where, ("crop", "frame")) == "frame"
+        if of_frames and estimator not in ("dis", "farneback"):
+            raise UserError(
+                f"option flow.estimator: found {estimator!r} with flow.where: frame, expected dis "
+                "or farneback, which run beside the training; use flow.where: crop"
+            )
         if callable(estimator):
             build("flow of a given estimator", lambda: None, options)  # it takes none
             self.estimator: FlowEstimator = estimator
@@ -52,13 +71,22 @@ class WindowFlow:
             kind = ESTIMATORS[choose("flow.estimator", estimator, ESTIMATORS)]
             self.estimator = build(f"flow of estimator {estimator}", kind, options)
         self.occlusion = occlusion
+        self.of_frames: FrameFlow | None = None
+        if of_frames:
+            name = "-".join([estimator, *map(str, options.values())])
+            self.of_frames = FrameFlow(self.estimator, name, cache, backward=occlusion)
 
-    def __call__(self, frames: Tensor, offsets: Tensor, key: int) -> KeyFlow:
+    def __call__(
+        self, frames: Tensor, offsets: Tensor, key: int, known: Tensor | None = None
+    ) -> KeyFlow:
         """`frames` [B, T, 3, H, W] normalised; `offsets` [B, T]; `key` the key frame's index.
 
-        A neighbour that stands in for a missing one (offset 0, the key frame itself) has no flow
-        and is fully visible. Nothing has a gradient.
+        `known` [B, T, 2 or 4, H, W]: flow that `of_frames` has cut; without it flow is computed
+        here, between the crops. A neighbour that stands in for a missing one (offset 0, the key
+        frame itself) has no flow and is fully visible. Nothing has a gradient.
         """
+        if known is not None:
+            return self._checked(known.to(frames), offsets)
         images = denormalised(frames.detach())
         batch, length, _, height, width = images.shape
         flow = images.new_zeros(batch, length, 2, height, width)
@@ -72,6 +100,16 @@ class WindowFlow:
                 backward = self.estimator(second, first).to(images)
                 visible[sample, frame] = visible_pixels(forward, backward)
         return KeyFlow(flow, visible)
+
+    def _checked(self, known: Tensor, offsets: Tensor) -> KeyFlow:
+        """`known` as it is, with the forward-backward check if it has the flow back."""
+        if not self.occlusion:
+            return KeyFlow(known, None)
+        forward, backward = known[:, :, :2], known[:, :, 2:]
+        seen = visible_pixels(forward.flatten(0, 1), backward.flatten(0, 1))
+        visible = seen.unflatten(0, known.shape[:2])
+        visible[offsets == 0] = 1
+        return KeyFlow(forward, visible)
 
 
 def aligned_to_key(maps: Tensor, found: KeyFlow) -> tuple[Tensor, Tensor | None]:

@@ -7,6 +7,7 @@ the amounts are options, because a small network on upright people learns faster
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -28,6 +29,9 @@ class Augmentation:
     half_body_probability: float = 0.3
     half_body_joints: int = 8
     """Half-body crops need more visible joints than this."""
+    upper_body_probability: float = NormalDist().cdf(0.5)
+    """Of wanting the upper half, not the lower. The default, 0.69, is official code, which means to
+    toss a coin but compares a normal draw with 0.5; 0.5 is the coin."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ def draw_geometry(
         generator.random(),
     )
     if gate < options.half_body_probability and present.sum() > options.half_body_joints:
-        # The official code compares a normal draw with 0.5: the upper half comes in 69 % of cases.
-        half = half_body(points, present, choice < 0.5, skeleton, aspect)
+        upper = NormalDist().cdf(choice) < options.upper_body_probability
+        half = half_body(points, present, upper, skeleton, aspect)
         if half is not None:
             centre, width = half
     width *= float(np.clip(1 + size * options.scale, 1 - options.scale, 1 + options.scale))

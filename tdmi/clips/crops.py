@@ -1,6 +1,9 @@
 """From a person's box to the crop that the network sees, and back.
 
-Pixel centres lie on whole numbers everywhere, so the middle of a crop of width W is (W - 1) / 2.
+Pixel centres lie on whole numbers, so the middle of a crop of width W is (W - 1) / 2, and a crop
+pixel x of stride 4 is heatmap pixel (x + 0.5) / 4 - 0.5. The official code of HRNet and of what
+builds on it takes W / 2 and x / 4: its crops lie half a pixel further right and below, its targets
+three eighths of a cell, and mirrored maps do not fit (hence its `flip_shift`).
 """
 
 from __future__ import annotations
@@ -10,9 +13,14 @@ import numpy as np
 
 ENLARGEMENT = 1.25
 
+GEOMETRIES = ("pixel_centres", "official")
+
 
 def crop_regions(
-    boxes: np.ndarray, aspect: float, enlargement: float = ENLARGEMENT
+    boxes: np.ndarray,
+    aspect: float,
+    enlargement: float = ENLARGEMENT,
+    geometry: str = "pixel_centres",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centre [N, 2] and size [N, 2] (width, height) in frame pixels of the crop of each box.
 
@@ -21,10 +29,14 @@ def crop_regions(
 
     Args:
         boxes: [N, 4] x, y, width, height in frame pixels.
+        geometry: ``official`` does not enlarge a box whose centre has x = -1 exactly, which that
+            code takes for a missing one.
     """
     centre = boxes[:, :2] + boxes[:, 2:] / 2
     width, height = boxes[:, 2], boxes[:, 3]
     size = np.stack([np.maximum(width, height * aspect), np.maximum(height, width / aspect)], 1)
+    if geometry == "official":
+        return centre, np.where(centre[:, :1] == -1, size, size * enlargement)
     return centre, size * enlargement
 
 
@@ -34,6 +46,7 @@ def crop_matrix(
     size: tuple[int, int],
     rotation: float = 0.0,
     flip: bool = False,
+    geometry: str = "pixel_centres",
 ) -> np.ndarray:
     """Affine matrix [2, 3] from frame pixels to crop pixels.
 
@@ -44,13 +57,17 @@ def crop_matrix(
         rotation: degrees; positive turns the frame's content anticlockwise in the crop (the
             official code's sense).
         flip: mirror the crop left to right (after rotation).
+        geometry: where the centre goes: ``pixel_centres`` to ((W - 1) / 2, (H - 1) / 2),
+            ``official`` to (W / 2, H / 2).
     """
     scale = size[1] / width
     cos, sin = scale * np.cos(np.radians(rotation)), scale * np.sin(np.radians(rotation))
     linear = np.array([[cos, sin], [-sin, cos]])
     if flip:
         linear[0] = -linear[0]
-    middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    middle = np.array([size[1], size[0]]) / 2
+    if geometry == "pixel_centres":
+        middle -= 0.5
     return np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
 
 

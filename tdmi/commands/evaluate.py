@@ -14,19 +14,21 @@ official program ends with an exception on input that can be judged, metrics.jso
 what was done instead; --strict-poseval refuses such input. With --cross-check the installed
 official evaluator runs on the same files too; a difference that equal scores do not explain ends
 with status 1. --curves adds PCKh curves and quantiles of the normalised error ("pckh"), --slices AP
-by size, speed, crowding, visibility and number of people ("slices"; more with --attributes), and
---bootstrap a 95% interval of AP from resampling the videos ("interval").
+by size, speed, crowding, visibility and number of people ("slices"; more with --attributes; not for
+hieve and oks, which pair people anew at each threshold), and --bootstrap a 95% interval of AP from
+resampling the videos ("interval").
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tdmi.annotations import Annotations
     from tdmi.evaluation.run import Request, VideoResult
 
 PROTOCOLS = ("poseval", "posetrack21", "hieve", "oks")
@@ -38,9 +40,11 @@ _ONLY = {
     "curves": ("poseval", "posetrack21"),
     "slices": ("poseval", "posetrack21"),
     "attributes": ("poseval", "posetrack21"),
-    "bootstrap": ("poseval", "posetrack21"),
     "jobs": ("poseval", "posetrack21"),
 }
+_NO_SLICES = (
+    "; hieve and oks pair people anew at each threshold, so that no prediction has one owner"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,12 +104,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _refuse_options(args: argparse.Namespace) -> None:
     from tdmi.errors import UserError
+    from tdmi.evaluation import inputs
 
     for option, protocols in _ONLY.items():
         if getattr(args, option) and args.protocol not in protocols:
             raise UserError(
                 f"--{option.replace('_', '-')} goes with --protocol {' or '.join(protocols)}, "
-                f"found {args.protocol}; leave it out"
+                f"found {args.protocol}{_NO_SLICES if option == 'slices' else ''}; leave it out"
             )
     for option in ("jobs", "bootstrap"):
         value = getattr(args, option)
@@ -115,15 +120,13 @@ def _refuse_options(args: argparse.Namespace) -> None:
         raise UserError(f"--seed: found {args.seed}, expected 0 or more; leave it out")
     if args.attributes and not args.slices:
         raise UserError("--attributes goes with --slices, which is missing; add it")
-    if args.out.is_dir():
-        raise UserError(f"{args.out}: --out is a folder, expected a file to write; add a name")
+    inputs.refuse_unwritable(args.out, "--out")
 
 
 def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.evaluation import inputs, table
     from tdmi.evaluation.parallel import worthwhile_jobs
     from tdmi.evaluation.run import SCORES, Request, evaluate_videos, pooled_statistics
-    from tdmi.files import write_json
 
     request = Request(
         args.gt,
@@ -156,13 +159,14 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
         content["slices"] = _slices(args, results)
     if args.bootstrap:
         content["interval"] = _interval(args, results)
-    write_json(args.out, content)
+    _write(args, content)
     if not args.quiet:
         print(table.official_table(scores.ap))
         if tracking:
             print(table.tracking_table(tracking))
         if args.bootstrap:
-            print(_interval_line(content["interval"]))
+            interval = content["interval"]
+            print(_interval_line("Total AP", interval, interval["ap"]["total"]))
         if args.slices:
             from tdmi.evaluation import slices
 
@@ -195,11 +199,12 @@ def _interval(args: argparse.Namespace, results: list[VideoResult]) -> dict:
     return significance.interval_content(replicates, len(results), args.seed)
 
 
-def _interval_line(interval: dict) -> str:
-    ends = interval["ap"]["total"]
-    found = "undefined" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
+def _interval_line(what: str, interval: dict, ends: list | None, decimals: int = 1) -> str:
+    found = "undefined"
+    if ends is not None:
+        found = " to ".join(f"{end:.{decimals}f}" for end in ends)
     return (
-        f"Total AP, {interval['level']:.0%} interval: {found} ({interval['videos']} videos, "
+        f"{what}, {interval['level']:.0%} interval: {found} ({interval['videos']} videos, "
         f"{interval['resamples']} resamples)"
     )
 
@@ -253,17 +258,16 @@ def _run_hieve(args: argparse.Namespace, names: list[str]) -> None:
     from tdmi.datasets.hieve import read_folder
     from tdmi.evaluation import hieve
     from tdmi.evaluation.pairing import misnamed_frames
-    from tdmi.files import write_json
 
-    truth, predictions = (
-        read_folder(folder, _progress(args, names, what, len(names)))
-        for folder, what in ((args.gt, "ground truth"), (args.pred, "predictions"))
-    )
+    truth, predictions = _both_sides(args, names, read_folder)
     _tell("warning", misnamed_frames(truth, predictions))
-    metrics = hieve.metrics(truth, predictions)
-    write_json(args.out, metrics)
+    metrics = hieve.metrics(truth, predictions, args.bootstrap or 0, args.seed)
+    _write(args, metrics)
     if not args.quiet:
         print(hieve.local_table(metrics))
+        if args.bootstrap:
+            interval = metrics["interval"]
+            print(_interval_line("Total AP@avg", interval, interval["ap"]["total"]))
 
 
 def _cross_check(args: argparse.Namespace, names: list[str], results: list[VideoResult]) -> None:
@@ -294,22 +298,55 @@ def _cross_check(args: argparse.Namespace, names: list[str], results: list[Video
 
 
 def _run_oks(args: argparse.Namespace, names: list[str]) -> None:
+    from functools import partial
+
     from tdmi.datasets.posetrack import read_folder
-    from tdmi.evaluation import inputs, oks
-    from tdmi.files import write_json
+    from tdmi.evaluation import oks
     from tdmi.skeletons import POSETRACK18
 
-    inputs.total_size(args.gt, args.pred, names)
-    truth, predictions = (
-        read_folder(folder, _progress(args, names, what, len(names)), POSETRACK18)
-        for folder, what in ((args.gt, "ground truth"), (args.pred, "predictions"))
-    )
-    inputs.refuse_odd_scores(predictions, args.pred)
-    metrics = oks.metrics(truth, predictions)
-    write_json(args.out, metrics)
+    truth, predictions = _both_sides(args, names, partial(read_folder, skeleton=POSETRACK18))
+    metrics = oks.metrics(truth, predictions, args.bootstrap or 0, args.seed)
+    _write(args, metrics)
     if not args.quiet:
         for name, value in metrics["oks"].items():
             print(f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}")
+        if args.bootstrap:
+            interval = metrics["interval"]
+            print(_interval_line("ap", interval, interval["oks"]["ap"], decimals=3))
+
+
+def _both_sides(
+    args: argparse.Namespace, names: list[str], read_folder: Callable
+) -> tuple[Annotations, Annotations]:
+    """All videos of ground truth and predictions in memory; UserError for what cannot be meant."""
+    from tdmi.evaluation import inputs
+
+    inputs.total_size(args.gt, args.pred, names)
+    truth, predictions = (
+        read_folder(folder, _progress(args, names, what, len(names)))
+        for folder, what in ((args.gt, "ground truth"), (args.pred, "predictions"))
+    )
+    inputs.refuse_odd_scores(predictions, args.pred)
+    for people, folder in ((truth, args.gt), (predictions, args.pred)):
+        images = [inputs.images_of(people, video) for video in range(len(names))]
+        inputs.refuse_repeated(names, images, folder)
+    return truth, predictions
+
+
+def _write(args: argparse.Namespace, content: dict) -> None:
+    from tdmi.errors import UserError
+    from tdmi.files import write_json
+    from tdmi.provenance import record_metrics
+
+    try:
+        write_json(args.out, content)
+        # Only runs are verified later, and hashing every file is no part of judging them.
+        if (args.out.parent.parent / "provenance.json").is_file():
+            record_metrics(args.out, args.gt, args.pred)
+    except OSError as error:
+        raise UserError(
+            f"{args.out}: --out cannot be written ({error.strerror}); mend it"
+        ) from None
 
 
 def _tell(kind: str, lines: list[str]) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.commands.trial import add_trial, trial_of
+from tdmi.commands.trial import add_protocol, add_trial, trial_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--suite", help="suite of workflow/config, e.g. embedded")
     source.add_argument("--config", type=Path, help="resolved suite mapping (YAML)")
+    add_protocol(parser)
     add_trial(parser)
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), help="folder of all run folders (default: runs)"
@@ -39,7 +40,12 @@ def run(arguments: argparse.Namespace) -> None:
     from tdmi.reporting.settings import load
 
     if arguments.config is None:
-        settings = settings_of(arguments.suite, trial=trial_of(arguments), grid=arguments.grid)
+        settings = settings_of(
+            arguments.suite,
+            trial=trial_of(arguments),
+            grid=arguments.grid,
+            protocol=arguments.protocol,
+        )
     elif arguments.grid is not None:
         raise UserError("--grid: found it with --config, expected it with --suite alone")
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.commands.trial import add_trial, trial_of
+from tdmi.commands.trial import add_protocol, add_trial, trial_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="K")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
+    add_protocol(parser)
     add_trial(parser)
     parser.add_argument("--fresh", action="store_true", help="start again, do not resume")
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.suites import load_suite, resolve, run_name
 
-    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid)
+    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
     if args.check:
         from tdmi.building import refuse_unbuildable
 

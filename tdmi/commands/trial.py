@@ -1,4 +1,4 @@
-"""Options of commands that take a suite: the suite itself, a grid of it, or a small trial."""
+"""Options of commands that take a suite: a grid of it, its protocol, or a small trial of it."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def trial_of(args: argparse.Namespace) -> Trial | None:
     if args.width is None and args.steps is None:
         return None
     return Trial(args.width, args.steps)
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol",
+        choices=("shared", "published"),
+        default="shared",
+        help="settings shared by all methods (default), or each method's own published ones",
+    )

@@ -8,7 +8,6 @@ every person a box; `boxes/val.json` with the detector's boxes; a link to the im
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from dataclasses import replace
@@ -28,6 +27,7 @@ from tdmi.datasets.posetrack import label_files, read_video_file
 from tdmi.datasets.precomputed_boxes import read_boxes
 from tdmi.errors import UserError
 from tdmi.files import read_json, sha256_of, write_json
+from tdmi.provenance import digest, hashes_of_folder
 
 SPLITS = ("train", "val")
 LABEL_FOLDERS = {
@@ -66,7 +66,7 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             folder = temporary / "annotations" / split
             posetrack18.write_folder(annotations, folder)
             record["counts"][split] = counts(annotations)
-            record["labels_sha256"][split] = folder_hash(folder)
+            record["labels_sha256"][split] = digest(hashes_of_folder(folder))
             record["notes"] += notes
             if split == "val":
                 record["release"] = release(name, root, annotations)
@@ -189,11 +189,3 @@ def counts(annotations: Annotations) -> dict[str, int]:
         "persons": annotations.persons,
         "joints": int(annotations.present.sum()),
     }
-
-
-def folder_hash(folder: Path) -> str:
-    """SHA-256 over names and contents of a folder's files, in name order."""
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        total.update(path.name.encode() + bytes.fromhex(sha256_of(path)))
-    return total.hexdigest()

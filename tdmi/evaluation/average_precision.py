@@ -78,8 +78,8 @@ def video_statistics(
         annotated = frame_weight[video.truth.frame] @ video.truth.present
     return Statistics(
         joint=joint.astype(np.int8),
-        score=people.score[person, joint],
-        hit=hit[person, joint],
+        score=people.score[people.present],
+        hit=hit[people.present],
         annotated=annotated,
         frames=len(video.frame_index),
         truth_persons=len(video.truth),
@@ -113,7 +113,20 @@ def average_precision(statistics: Statistics) -> Scores:
     Precision and recall are those with all predictions kept. A joint that is never predicted has 0
     for all three; one that is predicted but never annotated has AP and recall NaN, precision 0.
     """
-    return _scores(statistics, lambda score, hit: np.argsort(score, kind="stable")[::-1])
+    return _scores(statistics, lambda score, hit: best_first(score))
+
+
+def best_first(score: np.ndarray) -> np.ndarray:
+    """Rows of `score` [M] float64 from the highest to the lowest: NaN first, of equals the later.
+
+    The same as a stable ascending argsort, reversed.
+    """
+    # Whole numbers in the order of the scores: NumPy sorts those of 16 bits in linear time, so that
+    # four rounds of them take less than half of its stable sort of float64.
+    one_nan_one_zero = np.where(np.isnan(score), np.nan, score + 0.0)
+    bits = one_nan_one_zero.view(np.int64)
+    rank = np.where(bits < 0, ~bits, bits ^ np.iinfo(np.int64).min)
+    return np.lexsort([(rank >> shift).astype(np.uint16) for shift in (0, 16, 32, 48)])[::-1]
 
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:

@@ -71,12 +71,15 @@ _FRAMES_AT_ONCE = 100
 """All pairs of people of that many frames are in memory together."""
 
 
-def metrics(truth: Annotations, predictions: Annotations) -> dict:
+def metrics(
+    truth: Annotations, predictions: Annotations, resamples: int = 0, seed: int = 0
+) -> dict:
     """Content of ``metrics.json``: AP@avg under "ap", each AP@a, and the weighted variant.
 
     Percent, unrounded, undefined values None. "precision" and "recall" are means over the
-    thresholds as well. UserError for missing predictions, another number of frames, another joint
-    set, or a person of the ground truth without box.
+    thresholds as well. With `resamples` of the videos also the "interval" of AP@avg.
+    UserError for missing predictions, another number of frames, another joint set, or a person of
+    the ground truth without box.
     """
     truth = with_head_boxes(_need_joints(truth, "ground truth"))
     predictions = _need_joints(predictions, "predictions")
@@ -85,7 +88,7 @@ def metrics(truth: Annotations, predictions: Annotations) -> dict:
     weighted = [evaluate(truth, predictions, threshold, weights) for threshold in THRESHOLDS]
     pooled = combine(plain[0].values())
     scores = _scores(plain)
-    return {
+    content = {
         "protocol": PROTOCOL,
         "note": NOTE,
         "frames": pooled.frames,
@@ -109,6 +112,20 @@ def metrics(truth: Annotations, predictions: Annotations) -> dict:
             name: video_entry(_scores([{name: part[name]} for part in plain])) for name in plain[0]
         },
     }
+    if resamples:
+        content["interval"] = _interval(plain, resamples, seed)
+    return content
+
+
+def _interval(statistics: list[dict[str, Statistics]], resamples: int, seed: int) -> dict:
+    from tdmi.evaluation import significance  # it imports scipy
+
+    # One seed draws the same videos at each threshold.
+    replicates = np.mean(
+        [significance.bootstrap(list(part.values()), resamples, seed) for part in statistics],
+        axis=0,
+    )
+    return significance.interval_content(replicates, len(statistics[0]), seed, HIEVE, GROUPS)
 
 
 def local_table(content: dict) -> str:

@@ -76,7 +76,8 @@ def inside_any(points: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray
 
 def strictly_inside(points: np.ndarray, region: np.ndarray, regions: Regions) -> np.ndarray:
     """Points [P, 2] each in the strict interior of its own polygon, row `region` [P]; bool [P]."""
-    inside = (points > regions.low[region]) & (points < regions.high[region])
+    inside = points > regions.low.take(region, axis=0)
+    inside &= points < regions.high.take(region, axis=0)
     inside = inside[:, 0] & inside[:, 1]
     near = np.flatnonzero(inside)
     if not len(near):
@@ -84,14 +85,16 @@ def strictly_inside(points: np.ndarray, region: np.ndarray, regions: Regions) ->
     count = regions.count[region[near]]
     point = np.repeat(np.arange(len(near)), count)
     shift = regions.first[region[near]] - (np.cumsum(count) - count)
-    edge = np.arange(len(point)) + shift[point]
+    edge = np.arange(len(point)) + np.repeat(shift, count)
     # Only edges that the horizontal line through the point meets can matter.
     low, high = (f(regions.start[:, 1], regions.end[:, 1]) for f in (np.minimum, np.maximum))
-    y = points[near, 1][point]
-    met = np.flatnonzero((low[edge] <= y) & (y <= high[edge]))
+    y = np.repeat(points[near, 1], count)
+    met = np.flatnonzero((low.take(edge) <= y) & (y <= high.take(edge)))
     point, edge = point[met], edge[met]
-    x, y = points[near[point]].T
-    (start_x, start_y), (end_x, end_y) = regions.start[edge].T, regions.end[edge].T
+    x, y = points.take(near[point], axis=0).T
+    (start_x, start_y), (end_x, end_y) = (
+        end.take(edge, axis=0).T for end in (regions.start, regions.end)
+    )
 
     side = _orientation(start_x, start_y, end_x, end_y, x, y)
     on_edge = (side == 0) & (np.minimum(start_x, end_x) <= x) & (x <= np.maximum(start_x, end_x))

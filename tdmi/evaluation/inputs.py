@@ -6,6 +6,8 @@ forgotten video nor predictions for another data set pass for a result.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -61,6 +63,22 @@ def total_size(truth: Path, predictions: Path, names: Iterable[str]) -> int:
     return total
 
 
+def refuse_unwritable(out: Path, option: str) -> None:
+    """UserError, before any work is done, if the file `out` could not be written."""
+    folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
+    try:
+        if out.is_dir():
+            raise UserError(f"{out}: {option} is a folder, expected a file to write; add a name")
+        # With a name at least as long as the one under which the file will be written first.
+        with tempfile.NamedTemporaryFile(prefix=f".{out.name}", suffix=".part", dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{out}: {option} cannot be written in {folder} ({error.strerror}), expected a folder "
+            "for new files; give another place"
+        ) from None
+
+
 def refuse_odd_scores(predictions: Annotations, folder: Path, cure: str = "") -> None:
     """UserError for the first predicted joint or person whose score is NaN or infinite."""
     joints = predictions.present & ~np.isfinite(predictions.joint_score)
@@ -109,15 +127,16 @@ def refuse_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -
             )
 
 
-def images_of(annotations: Annotations) -> str:
-    """What identifies the images of one video: its first and last name and their number.
+def images_of(annotations: Annotations, video: int = 0) -> str:
+    """What identifies the images of a video: its first and last name and their number.
 
     Empty if the names have no folder, because 000000.jpg is in every video.
     """
-    files = annotations.frame_file
-    if not files or "/" not in files[0]:
+    frames = annotations.frames_of(video)
+    if not len(frames) or "/" not in annotations.frame_file[frames[0]]:
         return ""
-    return f"{files[0]} {files[-1]} {len(files)}"
+    first, last = (annotations.frame_file[frames[end]] for end in (0, -1))
+    return f"{first} {last} {len(frames)}"
 
 
 def _videos(folder: Path, option: str) -> list[str]:

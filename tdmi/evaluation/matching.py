@@ -76,7 +76,8 @@ def _within_reach(
     with np.errstate(invalid="ignore"):
         low, high = low - reach, high + reach
     found_low, found_high = joint_extents(video.predictions)
-    near = (found_low[prediction] <= high[truth]) & (found_high[prediction] >= low[truth])
+    near = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
+    near &= found_high.take(prediction, axis=0) >= low.take(truth, axis=0)
     return near[:, 0] & near[:, 1]
 
 
@@ -87,12 +88,13 @@ def joint_distances(
 
     A head box without extent gives infinity, or NaN for a joint that is exactly right: no hit.
     """
-    step = predictions.keypoints[prediction] - truth_people.keypoints[truth]
+    ours = truth_people.keypoints.take(truth, axis=0)
+    step = predictions.keypoints.take(prediction, axis=0) - ours
     length = np.sqrt(step[..., 0] * step[..., 0] + step[..., 1] * step[..., 1])
     size = head_sizes(truth_people.head_box)[truth]
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = length / size[:, None]
-    both = predictions.present[prediction] & truth_people.present[truth]
+    both = predictions.present.take(prediction, axis=0) & truth_people.present.take(truth, axis=0)
     return np.where(both, distance, np.inf)
 
 
@@ -117,9 +119,9 @@ def _first_largest(value: np.ndarray, group: np.ndarray, rank: np.ndarray) -> np
 
 
 def _need_head_boxes(video: JudgedVideo, truth: np.ndarray) -> None:
-    missing = np.isnan(video.truth.head_box[truth]).any(axis=1)
-    if missing.any():
-        person = truth[missing][0]
+    missing = np.isnan(video.truth.head_box).any(axis=1)
+    if missing.any() and missing[truth].any():
+        person = truth[missing[truth]][0]
         frame = video.frame_index[video.truth.frame[person]]
         raise UserError(
             f"{video.file or video.name}: frame {frame}: a person of the ground truth (track id "

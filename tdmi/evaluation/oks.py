@@ -35,6 +35,11 @@ def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, float]:
     counts as medium or large, is the extent of its joints (choice of this project: joints that a
     file leaves out do not stretch it to the picture's corner).
     """
+    return _summary(_evaluated(truth, predictions))
+
+
+def _evaluated(truth: Annotations, predictions: Annotations):
+    """xtcocotools' COCOeval after matching; image k is judged frame k."""
     cocoeval, coco = _xtcocotools()
     frames, rows = _paired_frames(truth, predictions)
     category = {"id": 1, "name": "person", "keypoints": list(POSETRACK18.joints)}
@@ -47,22 +52,40 @@ def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, float]:
         theirs = _index(coco, base | {"annotations": _detection_records(predictions, rows)})
         run = cocoeval.COCOeval(ours, theirs, "keypoints", np.array(OKS_SIGMAS), use_area=True)
         run.evaluate()
+    return run
+
+
+def _summary(run) -> dict[str, float]:
+    with contextlib.redirect_stdout(io.StringIO()):
         run.accumulate()
         run.summarize()
     return dict(zip(SUMMARY, map(float, run.stats), strict=True))
 
 
-def metrics(truth: Annotations, predictions: Annotations) -> dict:
-    """Content of ``metrics.json`` for the oks protocol; fractions of 1, undefined as None."""
-    summary = evaluate(truth, predictions)
+def metrics(
+    truth: Annotations, predictions: Annotations, resamples: int = 0, seed: int = 0
+) -> dict:
+    """Content of ``metrics.json`` for the oks protocol; fractions of 1, undefined as None.
+
+    With `resamples` of the videos also the "interval" of the numbers over all areas.
+    """
+    run = _evaluated(truth, predictions)
+    summary = _summary(run)
     frames, rows = _paired_frames(truth, predictions)
-    return {
+    content = {
         "protocol": "oks",
         "frames": len(frames),
         "ground_truth_persons": int(np.isin(truth.person_frame, frames).sum()),
         "predicted_persons": int(np.isin(predictions.person_frame, rows).sum()),
         "oks": {name: None if value < 0 else value for name, value in summary.items()},
     }
+    if resamples:
+        from tdmi.evaluation import oks_interval  # it imports scipy
+
+        videos = len(truth.video_names)
+        found = oks_interval.detections_of(run, truth.frame_video[frames], videos)
+        content["interval"] = oks_interval.interval(found, resamples, seed)
+    return content
 
 
 def _xtcocotools():

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from tdmi.evaluation.average_precision import Statistics, combine
+from tdmi.evaluation.average_precision import Statistics, best_first, combine
 
 _RUNS_AT_ONCE = 64
 _WEIGHTINGS_AT_ONCE = 1000
@@ -71,7 +71,7 @@ def with_totals(values: np.ndarray) -> np.ndarray:
 
 def _runs(score: np.ndarray, hit: np.ndarray, owner: np.ndarray, videos: int) -> csr_matrix:
     """Predictions of each video in each run [2R, V]: hits in even rows, misses in odd ones."""
-    order = np.argsort(score, kind="stable")[::-1]
+    order = best_first(score)
     hit, owner = hit[order], owner[order]
     run = np.concatenate([[0], np.cumsum(hit[:-1] & ~hit[1:])]) if len(hit) else owner
     rows = 2 * (run[-1] + 1) if len(hit) else 0

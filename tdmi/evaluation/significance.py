@@ -46,10 +46,10 @@ import numpy as np
 from scipy.stats import norm, t
 from tqdm import tqdm
 
-from tdmi.evaluation.average_precision import Statistics, combine
+from tdmi.evaluation.average_precision import Statistics, best_first, combine
 from tdmi.evaluation.resampling import RankedVideos
-from tdmi.evaluation.table import number_or_none
-from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
+from tdmi.evaluation.table import Groups, number_or_none
+from tdmi.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
 
 LEVEL = 0.95
 """Of all intervals."""
@@ -144,9 +144,33 @@ def difference(
     )
 
 
-def interval_content(replicates: np.ndarray, videos: int, seed: int) -> dict:
+def interval_content(
+    replicates: np.ndarray,
+    videos: int,
+    seed: int,
+    skeleton: Skeleton = POSETRACK17,
+    groups: Groups = JOINT_GROUPS,
+) -> dict:
     """Content of ``interval`` in ``metrics.json``: ends of AP by column, null where undefined."""
-    return _about(replicates, videos, seed) | {"ap": _ends(replicates, videos)}
+    ends = _by_column(replicates, lambda column: interval_ends(column, videos), skeleton, groups)
+    return about_interval(len(replicates), videos, seed) | {"ap": ends}
+
+
+def about_interval(resamples: int, videos: int, seed: int) -> dict:
+    """How an interval was made, for ``metrics.json``."""
+    return {
+        "level": LEVEL,
+        "method": "bootstrap over videos, expanded percentiles",
+        "videos": videos,
+        "resamples": resamples,
+        "seed": seed,
+    }
+
+
+def interval_ends(column: np.ndarray, videos: int) -> list[float] | None:
+    """The `interval` of replicates [B] of one number, None where it is undefined."""
+    low, high = interval(column, videos)
+    return None if np.isnan(low) or np.isnan(high) else [float(low), float(high)]
 
 
 def content(found: Difference, videos: int, seed: int) -> dict:
@@ -159,36 +183,23 @@ def content(found: Difference, videos: int, seed: int) -> dict:
         "videos": videos,
         "ap": ap,
         "difference": _by_column(found.estimate, number_or_none),
-        "interval": _about(found.replicates, videos, seed)
-        | {"difference": _ends(found.replicates, videos)},
+        "interval": about_interval(len(found.replicates), videos, seed)
+        | {"difference": _by_column(found.replicates, lambda c: interval_ends(c, videos))},
         "p_value": number_or_none(found.p_value),
         "mixtures": found.mixtures,
     }
 
 
-def _about(replicates: np.ndarray, videos: int, seed: int) -> dict:
-    return {
-        "level": LEVEL,
-        "method": "bootstrap over videos, expanded percentiles",
-        "videos": videos,
-        "resamples": len(replicates),
-        "seed": seed,
-    }
-
-
-def _ends(replicates: np.ndarray, videos: int) -> dict:
-    def ends(column: np.ndarray) -> list[float] | None:
-        low, high = interval(column, videos)
-        return None if np.isnan(low) or np.isnan(high) else [float(low), float(high)]
-
-    return _by_column(replicates, ends)
-
-
-def _by_column(values: np.ndarray, entry: Callable) -> dict:
-    """`entry` of each official column of values [..., 16]: plain group means, then the Total."""
+def _by_column(
+    values: np.ndarray,
+    entry: Callable,
+    skeleton: Skeleton = POSETRACK17,
+    groups: Groups = JOINT_GROUPS,
+) -> dict:
+    """`entry` of each official column of values [..., J + 1]: plain group means, then the Total."""
     columns = {
-        group: values[..., [POSETRACK17.index(joint) for joint in joints]].mean(axis=-1)
-        for group, joints in JOINT_GROUPS.items()
+        group: values[..., [skeleton.index(joint) for joint in joints]].mean(axis=-1)
+        for group, joints in groups.items()
     }
     columns["total"] = values[..., -1]
     return {name: entry(column) for name, column in columns.items()}
@@ -230,8 +241,7 @@ def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
     score = np.empty(len(pooled.score))
     for joint in range(len(pooled.annotated)):
         rows = np.flatnonzero(pooled.joint == joint)
-        best_first = rows[np.argsort(pooled.score[rows], kind="stable")[::-1]]
-        score[best_first] = -np.arange(len(rows))
+        score[rows[best_first(pooled.score[rows])]] = -np.arange(len(rows))
     ends = np.cumsum([len(video.score) for video in videos])
     return [
         replace(video, score=part)

@@ -33,6 +33,10 @@ class HRNet(nn.Module):
     target's size, which equals the official nearest upsampling by 2**k where sizes are divisible.
     """
 
+    memory_format = torch.channels_last
+    """Of all maps: 10 to 35 % less time for a training step on the CPU than with PyTorch's default,
+    whose batch statistics are exacter there in float32 (accumulated in double precision)."""
+
     def __init__(
         self,
         width: int = 48,
@@ -92,8 +96,7 @@ class HRNet(nn.Module):
         wanted = (self.depths[-1],) if depths is None else tuple(depths)
         if not set(wanted) <= {0, *self.depths}:
             raise ValueError(f"depths {wanted} asked for, this trunk has {self.depths}")
-        # Channels last in memory: 10 to 35 % less time for a training step on the CPU.
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=self.memory_format)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         found = {0: self.layer1(x)}
@@ -138,7 +141,12 @@ class ExchangeModule(nn.Module):
             x = layer(inputs[source])
             if source > to:
                 x = F.interpolate(x, size=inputs[to].shape[-2:], mode="nearest")
-            total = x if total is None else total + x
+            if total is None:
+                total = x
+            elif total is inputs[to]:  # which the other outputs still need
+                total = total + x
+            else:
+                total = total.add_(x)
         return self.relu(total)
 
 

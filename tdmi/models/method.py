@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tdmi.clips.samples import FrameCue
 from tdmi.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
@@ -35,7 +36,12 @@ class PoseMethod(nn.Module):
     without gradients; with backbone_norm="frozen" no byte of it changes, with "updated" the norms
     use each batch's statistics and keep them, as the released DCPose, PoseWarper and FAMI-Pose do
     with backbones they call frozen. `loss_factor`, `loss_foreground`: see `tdmi.losses.heatmap`.
+
+    A method that wants more of the whole frames than their crops sets `frame_cue`, a
+    `tdmi.clips.samples.FrameCue`; what that cuts is the third argument of `forward`.
     """
+
+    frame_cue: FrameCue | None = None
 
     def __init__(
         self,
@@ -132,25 +138,37 @@ class PoseMethod(nn.Module):
             for name, value in self.state_dict().items()
             if name.startswith(("backbone.", "head."))
         }
-        missing = [
-            name for name in own if name not in state and not name.endswith("num_batches_tracked")
-        ]
-        unexpected = [name for name in state if name not in own]
-        shapes = [
-            f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
-            for name, value in own.items()
-            if name in state and state[name].shape != value.shape
-        ]
-        if missing or unexpected or shapes:
+        if faults := misfits(own, state):
             raise UserError(
                 f"{type(self).__name__}: the single-frame state does not fit this backbone: "
-                f"{_listed('missing', missing)}; {_listed('unexpected', unexpected)}; "
-                f"{_listed('other shapes', shapes)}; train both with the same backbone and joints"
+                f"{faults}; train both with the same backbone and joints"
             )
         self.load_state_dict(state, strict=False)
 
     def _backbone_norms(self) -> list[nn.Module]:
         return [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """What keeps `state` from filling all of `own`, in words; empty if every name and shape fits.
+
+    Only `num_batches_tracked` may be absent.
+    """
+    missing = [
+        name for name in own if name not in state and not name.endswith("num_batches_tracked")
+    ]
+    unexpected = [name for name in state if name not in own]
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    if not (missing or unexpected or shapes):
+        return ""
+    return (
+        f"{_listed('missing', missing)}; {_listed('unexpected', unexpected)}; "
+        f"{_listed('other shapes', shapes)}"
+    )
 
 
 def _listed(title: str, names: list[str], limit: int = 5) -> str:

@@ -30,6 +30,7 @@ class PoseResNet(nn.Module):
     """
 
     depths = (1,)
+    memory_format = torch.channels_last
 
     def __init__(self, layers: int = 50, width: int = 64) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class PoseResNet(nn.Module):
         if not set(wanted) <= set(self.depths):
             raise ValueError(f"depths {wanted} asked for, this trunk has {self.depths}")
         height, width = (-(-size // 4) for size in x.shape[-2:])
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=self.memory_format)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         x = self.deconv_layers(x)[..., :height, :width]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tdmi.config_files import WORKFLOW
+from tdmi.published_protocol import PARTS, which_settings
 from tdmi.reporting.settings import Settings, parse
 from tdmi.suites import Trial, load_suites, seeds_of
 
@@ -19,10 +20,14 @@ _SHOWN = ("seeds", "crop", "augmentation", "backbone", "recipes", "inference")
 
 
 def settings_of(
-    name: str, workflow: Path = WORKFLOW, trial: Trial | None = None, grid: str | None = None
+    name: str,
+    workflow: Path = WORKFLOW,
+    trial: Trial | None = None,
+    grid: str | None = None,
+    protocol: str = "shared",
 ) -> Settings:
     """Settings of the report on a suite; a companion on pseudo-labels becomes its real video."""
-    suites = load_suites(name, workflow, trial, grid)
+    suites = load_suites(name, workflow, trial, grid, protocol)
     return parse(mapping_of(suites), workflow / "config" / f"{name}.yaml")
 
 
@@ -54,6 +59,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "seeds": main["seeds"],
         "box_protocols": main["inference"]["box_protocols"],
         "evaluation": main.get("evaluation", "poseval"),
+        "note": which_settings(main),
         "reference": report["reference"],
         "equal_compute": report["equal_compute"],
         "subject": report.get("subject"),
@@ -84,6 +90,7 @@ def _run_of(use: dict[str, Any]) -> str | None:
 
 
 def _use(use: dict[str, Any]) -> dict[str, Any]:
-    """What a suite sets for one method: recipe, start, and the options of its class."""
-    chosen = {key: use[key] for key in ("recipe", "start_from") if key in use}
+    """What a suite sets for one method: recipe, start, the options of its class, and what of the
+    suite's parts it replaces."""
+    chosen = {key: use[key] for key in ("recipe", "start_from", *PARTS) if key in use}
     return chosen | {key: value for key, value in use["options"].items()}

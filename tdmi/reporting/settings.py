@@ -13,6 +13,7 @@ The mapping, as YAML::
     seeds: [1, 2, 3]                    # of every method that names none of its own
     box_protocols: [ground_truth_boxes, detected_boxes]
     evaluation: poseval                 # optional: or posetrack21, hieve
+    note: one sentence                  # optional, added to the captions of the comparisons
     reference: single_frame             # a method's name
     equal_compute: single_frame_equal_compute   # a method's name, or null
     subject: tdmi                       # optional: the method the headline is about
@@ -130,6 +131,7 @@ class Settings:
     settings: Mapping[str, Any]
     evaluation: str = "poseval"
     ablation: Ablation | None = None
+    note: str = ""
 
     @property
     def judge(self) -> str:
@@ -150,7 +152,7 @@ class Settings:
 _REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
 _OPTIONAL = (
     "summary", "equal_compute", "subject", "gallery_methods", "real_video", "settings",
-    "evaluation", "ablation",
+    "evaluation", "ablation", "note",
 )  # fmt: skip
 
 
@@ -195,6 +197,7 @@ def parse(value: Any, path: Path) -> Settings:
         settings=value.get("settings") or {},
         evaluation=evaluation,
         ablation=_ablation(value.get("ablation"), names, path),
+        note=str(value.get("note") or ""),
     )
 
 

@@ -141,6 +141,7 @@ def comparison_table(
             + (_DIFFERENCES_CAPTION if references else "")
             + "Params: whole model. GFLOPs: per key frame, two operations per multiply-add."
             + (_MOTA_CAPTION if "mota" in summaries else "")
+            + (f" {settings.note}" if settings.note else "")
         ),
         headings=headings,
         cells=rows,

@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from tdmi.errors import UserError
 from tdmi.config_files import known_configs
+from tdmi.published_protocol import SUFFIX
 from tdmi.suites import Trial, load_suite, load_suites, resolve, run_names
 
 SPLITS = ("train", "val", "test")
@@ -18,6 +19,8 @@ ENVIRONMENT = "../../environment.yml"
 TRIAL = Trial(**{key: int(config[key]) for key in ("width", "steps") if key in config})
 TRIAL_OPTIONS = "".join(f" --{key} {config[key]}" for key in ("width", "steps") if key in config)
 
+# `--config protocol=published` gives each method its own published settings, under another name.
+PROTOCOL = config.get("protocol", "shared")
 # `--config grid=components,gate` runs ablations of the suite in the suite's place, `grid=all` every one.
 ASKED = str(config.get("grid", ""))
 GRIDS = known_configs("grid") if ASKED == "all" else ASKED.split(",")
@@ -27,14 +30,16 @@ def wanted_suites():
     """Per report, under its name: the suites that it is made of, itself first."""
     reports = {}
     for grid in GRIDS:
-        suites = load_suites(config.get("suite", "embedded"), trial=TRIAL, grid=grid)
+        suites = load_suites(
+            config.get("suite", "embedded"), trial=TRIAL, grid=grid, protocol=PROTOCOL
+        )
         reports[next(iter(suites))] = suites
     return reports
 
 
 def file_of(suite):
-    """Name of the suite's file: its own name without a trial's."""
-    return suite.removesuffix(TRIAL.name(""))
+    """Name of the suite's file: its own name without a trial's and a protocol's."""
+    return suite.removesuffix(TRIAL.name("")).removesuffix(SUFFIX)
 
 
 def bases_of(suites):
@@ -62,12 +67,13 @@ wildcard_constraints:
 
 
 def suite_options(suite):
-    """What names a suite on the command line: its file, its grid, how it is tried."""
-    if "grid" not in SUITES[suite]:
-        return file_of(suite) + TRIAL_OPTIONS
-    base = SUITES[suite]["base"]
-    grid = file_of(suite).removeprefix(f"{file_of(base)}_")
-    return f"{file_of(base)} --grid {grid}{TRIAL_OPTIONS}"
+    """What names a suite on the command line: its file, what changed it, how it is tried."""
+    content = SUITES[suite]
+    if "grid" in content:
+        base = file_of(content["base"])
+        return f"{base} --grid {file_of(suite).removeprefix(f'{base}_')}{TRIAL_OPTIONS}"
+    protocol = " --protocol published" if "protocol" in content else ""
+    return file_of(suite) + protocol + TRIAL_OPTIONS
 
 
 def digest(value):

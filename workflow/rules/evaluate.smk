@@ -17,7 +17,7 @@ rule predict:
         ),
         timing="runs/{suite}/{method}/seed{seed}/timing.json",
     params:
-        settings=lambda wildcards: digest(SUITES[wildcards.suite]["inference"]),
+        settings=lambda wildcards: digest(run_settings(wildcards)["inference"]),
     log:
         "runs/{suite}/{method}/seed{seed}/predict.log",
     threads: 1

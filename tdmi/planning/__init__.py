@@ -1,0 +1,1 @@
+"""What a suite will cost: counted arithmetic and memory, measured or assumed speed, and the sum."""
