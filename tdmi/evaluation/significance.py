@@ -86,7 +86,7 @@ def bootstrap(
 
     The seed alone decides which are drawn.
     """
-    weights = draw_videos(len(videos), resamples, _generator(seed))
+    weights = draw_videos(len(videos), resamples, generator(seed))
     return RankedVideos(videos, never_annotated).average_precision(weights)
 
 
@@ -121,14 +121,14 @@ def difference(
     In the test run k of one changes sides with run k of the other where both have as many runs;
     otherwise all pairs are tried and averaged.
     """
-    videos, random = len(a[0]), _generator(seed)
+    videos, random = len(a[0]), generator(seed)
     # The first row is the videos as they are.
     weights = np.ones((1 + resamples, videos), dtype=np.int64)
     weights[1:] = draw_videos(videos, resamples, random)
     runs = tqdm([*a, *b], desc="resampling", unit="run", disable=quiet or None)
     ap = np.array([RankedVideos(run, never_annotated).average_precision(weights) for run in runs])
     ap_a, ap_b = ap[: len(a)], ap[len(a) :]
-    drawn_a, drawn_b = (_mean_of_drawn_runs(ap[:, 1:], random) for ap in (ap_a, ap_b))
+    drawn_a, drawn_b = (mean_of_drawn_runs(ap[:, 1:], random) for ap in (ap_a, ap_b))
     swapped = _swaps(videos, resamples, random)
     pairs = list(zip(a, b, strict=True) if len(a) == len(b) else product(a, b))
     pairs = tqdm(pairs, desc="permuting", unit="pair of runs", disable=quiet or None)
@@ -205,11 +205,11 @@ def _by_column(
     return {name: entry(column) for name, column in columns.items()}
 
 
-def _generator(seed: int) -> np.random.Generator:
+def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def _mean_of_drawn_runs(ap: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def mean_of_drawn_runs(ap: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Mean AP [B, J + 1] of S - 1 runs drawn anew for each resample, of `ap` [S, B, J + 1]."""
     runs, resamples = ap.shape[:2]
     if runs == 1:

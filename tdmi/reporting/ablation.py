@@ -11,13 +11,20 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pandas as pd
 
-from tdmi.evaluation.average_precision import Statistics
 from tdmi.evaluation.inputs import paired_videos, total_size
 from tdmi.evaluation.parallel import worthwhile_jobs
+from tdmi.evaluation.resampling import RankedVideos
 from tdmi.evaluation.run import SCORES, Request, evaluate_videos
-from tdmi.evaluation.significance import NEVER_ANNOTATED, difference, interval
+from tdmi.evaluation.significance import (
+    NEVER_ANNOTATED,
+    draw_videos,
+    generator,
+    interval,
+    mean_of_drawn_runs,
+)
 from tdmi.reporting import comparison
 from tdmi.reporting.runs import Runs, run_folder
 from tdmi.reporting.settings import Method, Settings
@@ -46,8 +53,6 @@ class Contrast:
     videos_low: float
     videos_high: float
     """Of the interval over videos and seeds."""
-    p_value: float
-    """Of the permutation test over videos, runs as they are."""
 
     @property
     def beyond_seeds(self) -> bool:
@@ -61,25 +66,28 @@ class Contrast:
 def contrasts(runs: Runs, settings: Settings, protocol: str) -> list[Contrast]:
     """Every comparison that the grid asks for, column by column, in the order of its variants."""
     values = comparison.per_seed(runs.groups, protocol)
-    judged = _Judged(runs, settings, protocol)
+    resampled = _Resampled(runs, settings, protocol)
     found = []
     for key, pairs in settings.ablation.comparisons.items():
         for method, against in pairs.items():
-            found.append(_contrast(values, judged, protocol, key, method, against))
+            found.append(_contrast(values, resampled, protocol, key, method, against))
     return found
 
 
-class _Judged:
-    """The videos of the runs, judged anew from their predictions, each run once."""
+class _Resampled:
+    """Mean AP of every run in the resamples of the videos, each run judged and resampled once.
+
+    The draws are those that `tdmi.evaluation.significance.difference` makes.
+    """
 
     def __init__(self, runs: Runs, settings: Settings, protocol: str) -> None:
         self.runs, self.settings, self.protocol = runs, settings, protocol
         self.truth = settings.dataset.root / "annotations" / settings.dataset.split
-        self.known: dict[tuple[str, int], list[Statistics] | None] = {}
-        self.differences: dict[tuple, tuple[float, float, float]] = {}
+        self.videos = 0
+        self.known: dict[tuple[str, int], np.ndarray | None] = {}
 
-    def statistics(self, method: Method, seed: int) -> list[Statistics] | None:
-        """None where the predictions or the labels are not there, or have no such statistics."""
+    def total(self, method: Method, seed: int) -> np.ndarray | None:
+        """Mean AP [B]; None where predictions or labels are missing or the judge has none."""
         key = method.name, seed
         if key not in self.known:
             predictions = run_folder(self.runs.folder, method, seed) / self.protocol / "predictions"
@@ -88,45 +96,44 @@ class _Judged:
             self.known[key] = None
             if there and judge in SCORES:
                 names = paired_videos(self.truth, predictions)
+                self.videos = len(names)
                 jobs = worthwhile_jobs(total_size(self.truth, predictions, names))
-                request = Request(self.truth, predictions, judge)
-                results = evaluate_videos(request, names, jobs)
-                self.known[key] = [result.statistics for result in results]
+                results = evaluate_videos(Request(self.truth, predictions, judge), names, jobs)
+                ranked = RankedVideos([r.statistics for r in results], NEVER_ANNOTATED[judge])
+                weights = draw_videos(len(names), RESAMPLES, generator(RANDOM))
+                self.known[key] = ranked.average_precision(weights)[:, -1]
         return self.known[key]
 
     def interval(
         self, one: Method, seeds: Iterable[int], other: Method, other_seeds: Iterable[int]
-    ) -> tuple[float, float, float]:
-        """Low and high end of the difference in mean AP, and its p-value."""
-        key = one.name, tuple(seeds), other.name, tuple(other_seeds)
-        if key not in self.differences:
-            a = [self.statistics(one, seed) for seed in key[1]]
-            b = [self.statistics(other, seed) for seed in key[3]]
-            self.differences[key] = (math.nan,) * 3
-            if a and b and None not in a + b:
-                never = NEVER_ANNOTATED[self.settings.evaluation]
-                found = difference(a, b, RESAMPLES, RANDOM, never)
-                low, high = interval(found.replicates[:, -1], len(a[0]))
-                self.differences[key] = float(low), float(high), found.p_value
-        return self.differences[key]
+    ) -> tuple[float, float]:
+        """Low and high end of the difference in mean AP."""
+        a = [self.total(one, seed) for seed in seeds]
+        b = [self.total(other, seed) for seed in other_seeds]
+        if not a or not b or any(run is None for run in a + b):
+            return math.nan, math.nan
+        random = generator(RANDOM)
+        draw_videos(self.videos, RESAMPLES, random)  # what was drawn before the runs
+        drawn = [mean_of_drawn_runs(np.array(side)[..., None], random) for side in (a, b)]
+        low, high = interval((drawn[0] - drawn[1])[:, 0], self.videos)
+        return float(low), float(high)
 
 
 def _contrast(
-    values: pd.DataFrame, judged: _Judged, protocol: str, key: str, method: str, against: str
+    values: pd.DataFrame, resampled: _Resampled, protocol: str, key: str, method: str, against: str
 ) -> Contrast:
-    nothing = (math.nan,) * 3
     if method not in values.index or against not in values.index:
-        return Contrast(protocol, key, method, against, 0, math.nan, *nothing, *nothing)
+        return Contrast(protocol, key, method, against, 0, *(math.nan,) * 6)
     row = comparison.differences(values, against).loc[method]
     paired = comparison.paired(values, against).loc[method].dropna().index
     own = values.loc[against].dropna().index
     # A reference with a single run is subtracted from all.
     reference = own if len(own) == 1 else paired
-    one, other = judged.settings.method(method), judged.settings.method(against)
+    one, other = resampled.settings.method(method), resampled.settings.method(against)
     return Contrast(
         protocol, key, method, against, int(row["n"]),
         *(float(row[name]) for name in ("mean", "std", "low", "high")),
-        *judged.interval(one, map(int, paired), other, map(int, reference)),
+        *resampled.interval(one, map(int, paired), other, map(int, reference)),
     )  # fmt: skip
 
 
@@ -186,7 +193,7 @@ def _ends(low: float, high: float) -> str:
 
 
 def _record(key: str, contrast: Contrast | None) -> dict:
-    names = ("mean", "std", "low", "high", "videos_low", "videos_high", "p_value")
+    names = ("mean", "std", "low", "high", "videos_low", "videos_high")
     values = asdict(contrast) if contrast else {"against": ""} | dict.fromkeys(names, math.nan)
     record = {f"vs_{key}_{name}": values[name] for name in names}
     return ({"previous": values["against"]} if key == PREVIOUS else {}) | record
