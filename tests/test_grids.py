@@ -240,7 +240,10 @@ def test_faults_of_a_grid_are_named_in_one_line(workflow, content, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encodre": {}}, r"methods/b: option of method b: found unknown 'encodre', expected .*enc"),
+        (
+            {"encodre": {}},
+            r"methods/b: option of method b: found unknown 'encodre', expected .*enc",
+        ),
         ({"encoder": {"difference": "flow"}}, r"found 'flow', expected one of consecutive, to_key"),
         ({"disentanglement": {"gate": "none"}}, r"found none with the primary term"),
         ({"window": [0]}, r"option window: found 1 frame, expected 2 or more"),

@@ -65,7 +65,11 @@ def test_counted_step_is_the_real_step(name):
     assert counted.step_gflops == pytest.approx(total / 1e9)
     # Scaled from one sample where content is needed: what is not of the batch counts twice.
     assert counted.working_bytes == pytest.approx(peak, rel=0.1 if name == "flow_pooling" else 0.01)
-    assert counted.predict_gflops == cost(method, *settings["crop"]["size"]).gflops
+    alone = cost(method, *settings["crop"]["size"]).gflops
+    if name == "posewarper":  # what depends on its weights alone is computed once for a batch
+        assert 0.8 * alone < counted.predict_gflops < alone
+    else:
+        assert counted.predict_gflops == pytest.approx(alone)
     assert counted.parameters == sum(p.numel() for p in method.parameters())
 
 
@@ -105,11 +109,12 @@ def test_live_memory_holds_what_the_backward_pass_needs():
 
 def test_row_by_hand(tiny):
     """2 runs of 8 steps of 4, validated after steps 4 and 8 on 5 people, 5 + 4 people predicted."""
-    counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300)
+    counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300, 6000)
     rate = Throughput(step=1.0, predict=0.1, load=0.05, source="x")
     size = sizes(tiny)
     assert (size.train, size.validation) == (5, 5)
     assert size.boxes == {"ground_truth_boxes": 5, "detected_boxes": 4}
+    assert size.cache_bytes == 2 * 5 * 120 * 160 * 3
     found = row(tiny, "single_frame", size, lambda settings: (counted, rate), base_bytes=1000)
     step, predict = 1.0 + 4 * 0.05, 2 * 0.1 + 0.05
     train = 8 * step + 2 * 5 * predict
@@ -134,9 +139,9 @@ def test_number_of_validations():
 
 
 def test_what_is_not_known_stays_blank(tiny):
-    counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300)
+    counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300, 6000)
     rate = Throughput(1.0, 0.1, None, "x")
-    size = Sizes(None, None, {"ground_truth_boxes": None}, "nothing", None, "nothing")
+    size = Sizes(None, None, {"ground_truth_boxes": None}, "nothing", None, "nothing", 0)
     recipe = {"epochs": 2, "batch_size": 4, "milestones": []}
     suite = tiny | {"recipes": {"short": recipe}}
     found = row(suite, "single_frame", size, lambda settings: (counted, rate), 0)
@@ -178,7 +183,7 @@ def test_mocap_that_is_not_rendered_is_expected_from_its_options(tmp_path):
     ],
 )
 def test_time_from_a_peak_by_hand(name, precision, seconds):
-    counted = Counted(1, (0,), 1, 1000.0, 0.0, 500.0, 0, 0, 0)
+    counted = Counted(1, (0,), 1, 1000.0, 0.0, 500.0, 0, 0, 0, 0)
     rate = throughput.from_peak(counted, DEVICES[name], 0.5, precision)
     assert rate.step == pytest.approx(2 * seconds)
     assert rate.predict == pytest.approx(seconds)

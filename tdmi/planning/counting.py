@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from tdmi.building import build_method
-from tdmi.models.cost import cost
+from tdmi.inference import InferenceOptions
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
 from tdmi.training import RECIPE
@@ -33,10 +33,12 @@ class Counted:
     `step_gflops`: forwards and backwards for the whole batch, by torch's counter on both: of a
     convolution the backward pass costs twice the forward one, once if only one of its two gradients
     is wanted, and nothing where all is frozen. Units as in `tdmi.models.cost.Cost`.
-    `forward_gflops`: the forward part of it. `predict_gflops`: one key frame, without flip.
+    `forward_gflops`: the forward part of it. `predict_gflops`: one key frame of a batch, without
+    flip.
     `working_bytes`: the most that the step's tensors take at one time: the batch, activations,
     intermediate results and gradients as they arise. `state_bytes`: parameters and buffers.
-    `trainable_bytes`: parameters that learn.
+    `trainable_bytes`: parameters that learn. `predict_bytes`: the most that the tensors of one
+    batch of predictions take, of as many key frames as `inference.batch_size`.
     """
 
     batch: int
@@ -48,6 +50,7 @@ class Counted:
     working_bytes: int
     state_bytes: int
     trainable_bytes: int
+    predict_bytes: int
 
     @property
     def memory_bytes(self) -> int:
@@ -56,23 +59,24 @@ class Counted:
         Not in it: work space inside of operations, the allocator's reserve and what the process
         holds besides. Gradients may count twice, which is little beside the activations.
         """
-        return self.state_bytes + 3 * self.trainable_bytes + self.working_bytes
+        working = max(self.working_bytes, self.predict_bytes)  # a training validates, too
+        return self.state_bytes + 3 * self.trainable_bytes + working
 
 
 def count(settings: dict[str, Any]) -> Counted:
     """Count for the settings of one run; see `Counted`."""
     method = build_method(settings)
-    height, width = settings["crop"]["size"]
     batch = settings["recipe"]["batch_size"]
+    predicted = settings["inference"].get("batch_size", InferenceOptions.batch_size)
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
             # A method may tell by its weights' addresses whether they changed: none has one here.
             warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")
             step = _step(method, settings, batch)
-            predict = cost(method, height, width).gflops
+            prediction = _prediction(method, settings, predicted)
     except RuntimeError:  # its input's content is needed
         step = [batch * value for value in _step(method, settings, 1)]
-        predict = cost(method, height, width).gflops
+        prediction = [predicted * value for value in _prediction(method, settings, 1)]
     forward, total, working = step
     parameters = list(method.parameters())
     return Counted(
@@ -81,10 +85,11 @@ def count(settings: dict[str, Any]) -> Counted:
         parameters=sum(p.numel() for p in parameters),
         step_gflops=total / 1e9,
         forward_gflops=forward / 1e9,
-        predict_gflops=predict,
+        predict_gflops=prediction[0] / predicted / 1e9,
         working_bytes=working,
         state_bytes=sum(p.nbytes for p in (*parameters, *method.buffers())),
         trainable_bytes=sum(p.nbytes for p in parameters if p.requires_grad),
+        predict_bytes=prediction[1],
     )
 
 
@@ -152,3 +157,12 @@ def _step(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]
         torch.stack(list(losses.values())).sum().backward()
     method.zero_grad(set_to_none=True)
     return [forward, counter.get_total_flops(), memory.peak]
+
+
+def _prediction(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]:
+    """[operations, peak bytes] of the forward pass of `batch` key frames."""
+    method.eval()
+    with torch.no_grad(), LiveMemory() as memory, FlopCounterMode(display=False) as counter:
+        frames, offsets, _ = random_batch(method, settings, batch)
+        method(frames, offsets)
+    return [counter.get_total_flops(), memory.peak]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from tdmi.planning.plan import Plan
 from tdmi.reporting import style
@@ -117,6 +118,8 @@ def comparison_figure(frame: pd.DataFrame) -> Figure:
             text, factor = MEASURES[key]
             style.rows_axis(axes, _labels(frame))
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_title(text)
             for place, one in enumerate(frame.to_dict("records")):
                 planned, measured = (

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tdmi.annotations import Annotations
 from tdmi.building import read_split
+from tdmi.clips.frames import FrameStore
 from tdmi.datasets.acquire.catalogue import read_catalogue
 from tdmi.datasets.check.release import PUBLISHED
 from tdmi.datasets.coco import read_detections
@@ -21,7 +23,9 @@ class Sizes:
     """People to train on, to validate on and to predict; None: neither there nor published.
 
     `boxes`: people to predict for each box protocol. `source`: where the numbers are from.
-    `data_bytes`: the data set on disk, `data_source`: where that is from.
+    `data_bytes`: the data set on disk, `data_source`: where that is from. `cache_bytes`: decoded
+    frames that a training process keeps, of the training and of the validation split; their bound
+    where the data is not there.
     """
 
     train: int | None
@@ -30,6 +34,7 @@ class Sizes:
     source: str
     data_bytes: int | None
     data_source: str
+    cache_bytes: int
 
 
 def sizes(suite: dict[str, Any]) -> Sizes:
@@ -44,9 +49,10 @@ def sizes(suite: dict[str, Any]) -> Sizes:
     protocols = suite["inference"]["box_protocols"]
     if people is None:
         nothing = f"{dataset['name']}: not prepared, and the number of its people is not published"
-        return Sizes(None, None, dict.fromkeys(protocols), nothing, data_bytes, data_source)
+        people = [None] * 3, nothing
     (train, validation, test), source = people
-    return Sizes(train, validation, dict.fromkeys(protocols, test), source, data_bytes, data_source)
+    boxes, bound = dict.fromkeys(protocols, test), 2 * FrameStore(root).cache_bytes
+    return Sizes(train, validation, boxes, source, data_bytes, data_source, bound)
 
 
 def _read(suite: dict[str, Any], root: Path) -> Sizes:
@@ -69,7 +75,16 @@ def _read(suite: dict[str, Any], root: Path) -> Sizes:
         source=f"{root}: counted",
         data_bytes=_bytes_below(root),
         data_source=f"{root}: measured",
+        cache_bytes=sum(_cached(split[key], root) for key in ("train", "validation")),
     )
+
+
+def _cached(annotations: Annotations, root: Path) -> int:
+    """Bytes of the decoded frames of a split that its store keeps, at the size of the first."""
+    store = FrameStore(root)
+    if not annotations.frames:
+        return 0
+    return min(store.cache_bytes, annotations.frames * store.read(annotations.frame_file[0]).nbytes)
 
 
 def _expected(suite: dict[str, Any]) -> tuple[list[int], str] | None:
