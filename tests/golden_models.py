@@ -160,9 +160,9 @@ def assert_step_equals_golden(
     """Compare loss, gradients and running statistics with train_step.json (reference names).
 
     float64: 1e-9. float32: ten times the reference's own error, which is known at few places and
-    may be small there by chance: so at least that of the median gradient, and for statistics that
-    of the worst one stored. PyTorch's default memory layout is the reference's; channels last, our
-    default, takes batch statistics in single precision and misses this by a factor of 2 to 10.
+    may be small there by chance: so at least that which a quarter of the gradients exceed, and for
+    statistics that of the worst one stored. The reference's memory layout is PyTorch's default;
+    channels last, ours, takes batch statistics in single precision, up to 90 times as far off.
     """
     double = loss.dtype == DOUBLE
     exact, rough = step["float64"], step["float32"]
@@ -178,7 +178,7 @@ def assert_step_equals_golden(
     for name, entry in exact["grads"].items():
         grad = grads[name].flatten()
         actual = [float(grad.abs().sum()), float(grad[0]), float(grad[-1])]
-        error = 1e-9 if double else 10 * max(own[name], np.median(list(own.values())))
+        error = 1e-9 if double else 10 * max(own[name], np.quantile(list(own.values()), 0.75))
         assert np.abs(np.subtract(actual, entry)).max() <= error * (entry[0] + floor) + floor, name
     drift = {
         name: np.abs(np.divide(rough["running_after"][name], entry) - 1).max()
