@@ -536,8 +536,9 @@ def test_cross_check_passes_on_a_failure(tmp_path, fake_poseval):
 def test_cross_check_says_how_to_get_poseval(tmp_path, monkeypatch):
     truth, predictions = write_back(POSEVAL["perfect"], tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'tdmi-bench\[poseval\]'"):
+    with pytest.raises(UserError, match=r"pip install -e '\.\[poseval\]'"):
         run(*paths(tmp_path, truth, predictions), "--quiet", "--cross-check")
+    assert not (tmp_path / "metrics.json").exists(), "refused before the work"
     with pytest.raises(UserError, match="goes with --protocol poseval"):
         run(*paths(tmp_path, truth, predictions), "--protocol", "oks", "--cross-check")
 

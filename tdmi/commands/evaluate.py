@@ -121,6 +121,10 @@ def _refuse_options(args: argparse.Namespace) -> None:
     if args.attributes and not args.slices:
         raise UserError("--attributes goes with --slices, which is missing; add it")
     inputs.refuse_unwritable(args.out, "--out")
+    if args.cross_check:
+        from tdmi.evaluation.cross_check import refuse_missing
+
+        refuse_missing()
 
 
 def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:

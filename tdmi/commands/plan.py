@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.commands.trial import add_trial, trial_of
+from tdmi.commands.trial import add_protocol, add_trial, trial_of
 
 DEVICES = ("h100", "a100", "rtx4090", "cpu")
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also write tables (csv, md, tex) and a figure"
     )
+    add_protocol(parser)
     add_trial(parser)
 
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             f"{args.compare}: no such folder, expected that of the runs, e.g. --compare runs"
         )
-    suites = load_suites(args.suite, trial=trial_of(args))
+    suites = load_suites(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
 
     import torch
 

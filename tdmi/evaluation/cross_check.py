@@ -56,6 +56,15 @@ class Comparison:
     """Lines on numbers that differ by more: a fault in one of the programs."""
 
 
+def refuse_missing() -> None:
+    """UserError if poseval is not installed."""
+    if importlib.util.find_spec("poseval") is None:
+        raise UserError(
+            "--cross-check: the official evaluator 'poseval' is not installed in this Python; "
+            "python -m pip install -e '.[poseval]'"
+        )
+
+
 def official_scores(
     truth: Path, predictions: Path, names: Sequence[str], tracking: bool
 ) -> dict[str, np.ndarray]:
@@ -64,11 +73,7 @@ def official_scores(
     Keys are ``ap`` and, with `tracking`, the names of `mota.Scores`. Raises UserError if poseval is
     not installed or fails.
     """
-    if importlib.util.find_spec("poseval") is None:
-        raise UserError(
-            "--cross-check: the official evaluator 'poseval' is not installed in this Python; "
-            "python -m pip install 'tdmi-bench[poseval]'"
-        )
+    refuse_missing()
     with tempfile.TemporaryDirectory(prefix="tdmi-poseval-") as scratch:
         folders = [Path(scratch, part) for part in ("truth", "predictions", "out")]
         for folder in folders:
