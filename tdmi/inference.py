@@ -83,10 +83,9 @@ def detected_boxes(annotations: Annotations, detections: Detections, threshold: 
     return Boxes(rows[chosen], detections.box[chosen], detections.score[chosen])
 
 
-def normalise(frames: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+def normalise(frames: np.ndarray | torch.Tensor, device: torch.device | str = "cpu") -> torch.Tensor:
     """uint8 RGB [..., h, w, 3] to normalised float32 [..., 3, h, w] (channels last in memory)."""
-    tensor = torch.from_numpy(frames).to(device, non_blocking=True)
-    tensor = tensor.movedim(-1, -3).float()
+    tensor = torch.as_tensor(frames).to(device, non_blocking=True).movedim(-1, -3).float()
     mean = torch.tensor(MEAN, device=tensor.device)[:, None, None]
     deviation = torch.tensor(DEVIATION, device=tensor.device)[:, None, None]
     return (tensor - mean) / deviation

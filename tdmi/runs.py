@@ -28,6 +28,7 @@ from tdmi.options import build
 from tdmi.provenance import provenance
 from tdmi.tracking import TrackingOptions, track
 from tdmi.training import train
+from tdmi.training.state import refuse_other_state
 
 
 def data_hash(settings: dict[str, Any]) -> str:
@@ -54,8 +55,17 @@ def boxes_hash(settings: dict[str, Any]) -> str | None:
     return sha256_of(path) if path.exists() else None
 
 
-def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False) -> None:
-    """Train a run and write its folder; ``provenance.json`` comes last and means complete."""
+def perform(
+    settings: dict[str, Any], runs: Path, name: str, fresh: bool = False, restart: bool = False
+) -> None:
+    """Train a run and write its folder; ``provenance.json`` comes last and means complete.
+
+    An interrupted run goes on. UserError if its state belongs to other settings or data.
+
+    Args:
+        fresh: do not go on, start again.
+        restart: start again only where the state cannot be resumed.
+    """
     folder = runs / name
     folder.mkdir(parents=True, exist_ok=True)
     start = settings["start_from"]
@@ -64,9 +74,14 @@ def perform(settings: dict[str, Any], runs: Path, name: str, fresh: bool = False
     initial_hash = sha256_of(initial) if initial and initial.exists() else None
     text = yaml.safe_dump(settings, sort_keys=False)
     data = data_hash(settings)
-    identity = hashlib.sha256(f"{text}{initial_hash}{data}".encode()).hexdigest()
+    identity = {
+        "settings": settings,
+        "initial_weights_sha256": initial_hash,
+        "data_sha256": data,
+    }
     if fresh:
         (folder / "resume.pt").unlink(missing_ok=True)
+    refuse_other_state(folder / "resume.pt", identity, restart)
     write_text(folder / "config.yaml", text)
     height, width = settings["crop"]["size"]
     write_json(folder / "cost.json", asdict(cost(build_method(settings), height, width)))
