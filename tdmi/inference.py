@@ -15,11 +15,13 @@ from tdmi.clips.samples import Windows
 from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
 from tdmi.heatmaps import decode, flip_back, heatmap_to_crop
+from tdmi.memory import out_of_memory
 from tdmi.models.method import PoseMethod
+from tdmi.normalisation import normalise
+from tdmi.options import choose
+from tdmi.streaming import Streamed
 
-# ImageNet statistics of RGB values in 0..255.
-MEAN = (123.675, 116.28, 103.53)
-DEVIATION = (58.395, 57.12, 57.375)
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class InferenceOptions:
     box_score_threshold: float = 0.2
     """Detected boxes below are skipped (0.2 in DCPose's and TDMI's code)."""
     box_protocols: tuple[str, ...] = ("ground_truth_boxes", "detected_boxes")
+    precision: str = "float32"
+    """Of the network: ``float32``, or ``bf16`` or ``fp16`` where autocast trusts them."""
+    streaming: bool = False
+    """Boxes of one person in neighbouring key frames share a crop, and each frame's features are
+    computed once for it, see `tdmi.streaming`; windows are cut one by one otherwise. Nothing
+    changes for methods that need more than the backbone's features (flow)."""
+
+    def __post_init__(self) -> None:
+        choose("inference.precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,6 @@ def detected_boxes(annotations: Annotations, detections: Detections, threshold: 
     return Boxes(rows[chosen], detections.box[chosen], detections.score[chosen])
 
 
-def normalise(frames: np.ndarray | torch.Tensor, device: torch.device | str = "cpu") -> torch.Tensor:
-    """uint8 RGB [..., h, w, 3] to normalised float32 [..., 3, h, w] (channels last in memory)."""
-    tensor = torch.as_tensor(frames).to(device, non_blocking=True).movedim(-1, -3).float()
-    mean = torch.tensor(MEAN, device=tensor.device)[:, None, None]
-    deviation = torch.tensor(DEVIATION, device=tensor.device)[:, None, None]
-    return (tensor - mean) / deviation
-
-
 @torch.inference_mode()
 def predict(
     method: PoseMethod,
@@ -107,30 +110,75 @@ def predict(
     track id is the person's place in its frame, which the official evaluators take, too.
     """
     method.eval()
+    device = torch.device(device)
     skeleton = windows.annotations.skeleton
-    centres, sizes = crop_regions(boxes.box, windows.crop.aspect)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     scores = np.zeros((len(boxes.frame), len(skeleton)))
-    for rows in _batches(len(boxes.frame), options.batch_size, progress):
-        matrices = np.stack([crop_matrix(centres[d], sizes[d, 0], windows.crop.size) for d in rows])
-        cuts = [windows.cut(int(boxes.frame[d]), m) for d, m in zip(rows, matrices, strict=True)]
-        frames = normalise(np.stack([c[0] for c in cuts]), device)
-        offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
-        heatmaps = method(frames, offsets).heatmaps.float().cpu().numpy()
-        if options.flip:
-            mirrored = method(frames.flip(-1), offsets).heatmaps.float().cpu().numpy()
-            back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
+    kind = Streamed if options.streaming and method.streams else WindowByWindow
+    source = kind(method, windows, boxes.frame, boxes.box, options.flip)
+    dtype = PRECISIONS[options.precision]
+    for rows in _batches(source.order, options.batch_size, progress):
+        try:
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                heatmaps, *mirrored = source.heatmaps(rows, device)
+        except RuntimeError as error:
+            raise too_many(error, len(rows), device) from error
+        heatmaps = heatmaps.float().cpu().numpy()
+        for maps in mirrored:
+            back = flip_back(maps.float().cpu().numpy(), skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
         points, maxima = decode(heatmaps, options.decoder, options.blur_kernel)
-        keypoints[rows] = transform(heatmap_to_crop(points), invert(matrices))
+        keypoints[rows] = transform(heatmap_to_crop(points), invert(source.matrices[rows]))
         scores[rows] = maxima * boxes.score[rows, None]
     return _as_annotations(windows.annotations, boxes, keypoints, scores)
 
 
-def _batches(count: int, size: int, progress: str | None) -> Iterator[np.ndarray]:
-    starts = range(0, count, size)
+class WindowByWindow:
+    """Heatmaps of boxes whose windows are each cut by their own box."""
+
+    def __init__(
+        self,
+        method: PoseMethod,
+        windows: Windows,
+        frames: np.ndarray,
+        boxes: np.ndarray,
+        flip: bool,
+    ) -> None:
+        self.method, self.windows, self.frames, self.flip = method, windows, frames, flip
+        self.order = np.arange(len(frames))
+        centres, sizes = crop_regions(boxes, windows.crop.aspect)
+        self.matrices = np.array(
+            [
+                crop_matrix(centre, size[0], windows.crop.size)
+                for centre, size in zip(centres, sizes, strict=True)
+            ]
+        ).reshape(-1, 2, 3)
+
+    def heatmaps(self, rows: np.ndarray, device: torch.device) -> list[torch.Tensor]:
+        """[B, J, h, w] for boxes `rows`; with `flip`, also those of the mirrored crops."""
+        cuts = [self.windows.cut(int(self.frames[d]), self.matrices[d]) for d in rows]
+        frames = normalise(np.stack([c[0] for c in cuts]), device)
+        offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
+        maps = [self.method(frames, offsets).heatmaps]
+        if self.flip:
+            maps.append(self.method(frames.flip(-1), offsets).heatmaps)
+        return maps
+
+
+def _batches(order: np.ndarray, size: int, progress: str | None) -> Iterator[np.ndarray]:
+    starts = range(0, len(order), size)
     for start in tqdm(starts, desc=progress, disable=progress is None, unit="batch"):
-        yield np.arange(start, min(start + size, count))
+        yield order[start : start + size]
+
+
+def too_many(error: RuntimeError, windows: int, device: torch.device) -> Exception:
+    """What to raise for a failed batch: advice if memory ran out, else the error itself."""
+    if not out_of_memory(error):
+        return error
+    return UserError(
+        f"prediction: out of memory on {device} with {windows} windows at a time; set "
+        f"inference/batch_size: {max(1, windows // 2)} in the suite, or precision: bf16"
+    )
 
 
 def _as_annotations(

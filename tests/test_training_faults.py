@@ -6,8 +6,9 @@ import tiny_dataset
 import torch
 
 from tdmi.errors import UserError
+from tdmi.memory import out_of_memory
 from tdmi.runs import perform
-from tdmi.training.faults import collapsed, not_finite, out_of_memory, smaller_batch
+from tdmi.training.faults import collapsed, not_finite, smaller_batch
 from tdmi.training.loop import Loop
 
 RUN = "tiny/single_frame/seed3"

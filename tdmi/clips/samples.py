@@ -96,6 +96,13 @@ class Windows:
                     "first number of the name to count the frames of the video; rename the frames"
                 )
 
+    def neighbours(self, frame: int) -> tuple[list[int], tuple[int, ...]]:
+        """Frame rows [T] of the window of frame row `frame`, and their offsets [T] in frames."""
+        rows = self._rows[self.annotations.frame_video[frame]]
+        number = int(self.annotations.frame_number[frame])
+        offsets = window_offsets(number, rows, self.window, self.crop.window_ends)
+        return [rows[number + k] for k in offsets], offsets
+
     def cut(
         self, frame: int, matrix: np.ndarray, out: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -104,24 +111,28 @@ class Windows:
         All frames get the same matrix: the crop of the key frame's person. With `out`, the crops
         are written there.
         """
+        rows, offsets = self.neighbours(frame)
+        return self.crops(rows, matrix, out), np.array(offsets)
+
+    def crops(
+        self, rows: Sequence[int], matrix: np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Crops [N, h, w, 3] of frame rows, all by one matrix; written to `out` if it is given."""
         if out is None:
-            out = np.empty((len(self.window), *self.crop.size, 3), np.uint8)
+            out = np.empty((len(rows), *self.crop.size, 3), np.uint8)
         reduction = 1
         if self.crop.reduced_decoding:
             reduction = max(r for r in REDUCTIONS if r == 1 or r * scale_of(matrix) <= 1)
             matrix = from_reduced(matrix, reduction)
-        rows = self._rows[self.annotations.frame_video[frame]]
-        number = int(self.annotations.frame_number[frame])
-        offsets = window_offsets(number, rows, self.window, self.crop.window_ends)
         # Frame by frame: joining the frames to warp them in one call, or sampling all of them at
         # positions computed once, was measured and is slower.
-        for i, k in enumerate(offsets):
-            if (first := offsets.index(k)) < i:
+        for i, row in enumerate(rows):
+            if (first := rows.index(row)) < i:
                 out[i] = out[first]
             else:
-                file = self.annotations.frame_file[rows[number + k]]
-                warp(self.store.read(file, reduction), matrix, self.crop.size, out[i])
-        return out, np.array(offsets)
+                frame = self.store.read(self.annotations.frame_file[row], reduction)
+                warp(frame, matrix, self.crop.size, out[i])
+        return out
 
 
 class TrainingSamples:

@@ -20,11 +20,6 @@ its best so far (choice of this project: maxima are about 1 on labelled joints, 
 steps of a row never fell below 0.9 of the best in the runs of the embedded suite)."""
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a failed step asked for more memory than the device, or the machine, has."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
 def smaller_batch(folder: Path, device: torch.device, windows: int, accumulate: int) -> UserError:
     """What to say when `windows` at a time, in `accumulate` parts of a batch, need too much."""
     found = f"{folder}: out of memory on {device} with {windows} windows at a time"

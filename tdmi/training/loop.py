@@ -22,14 +22,14 @@ from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.order import SampleOrder
 from tdmi.clips.samples import TrainingSamples
 from tdmi.errors import UserError
-from tdmi.inference import normalise
+from tdmi.memory import out_of_memory
 from tdmi.models.method import PoseMethod
+from tdmi.normalisation import normalise
 from tdmi.suites import skeleton_of
 from tdmi.training.batches import Batch, load_batches, part_size
 from tdmi.training.faults import (
     collapsed,
     not_finite,
-    out_of_memory,
     save_step,
     smaller_batch,
 )
