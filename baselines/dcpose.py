@@ -79,10 +79,10 @@ class DCPose(PoseMethod):
         if freeze_backbone:
             self.head.requires_grad_(False)
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
-        (features,) = self.features(frames)
-        heatmaps = self.head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        (maps,) = features
+        heatmaps = self.head(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
         previous, key, following = heatmaps.unbind(dim=1)
         near_previous, near_following = (
             w.to(heatmaps.dtype)[:, None, None, None] for w in nearness(offsets)

@@ -223,14 +223,14 @@ class FAMIPose(PoseMethod):
             "mutual_information", AlignmentInformation, mutual_information, channels, joints
         )
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
-        """`frames` [B, T, 3, H, W]; `offsets` [B, T] plays no part.
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
+        """`offsets` [B, T] plays no part.
 
         `terms`: key, support (merged, before local alignment) and fused, all [B, C, H/4, W/4].
         """
-        (features,) = self.features(frames)
-        key = features[:, self.key]
-        neighbours = torch.cat([features[:, : self.key], features[:, self.key + 1 :]], dim=1)
+        (maps,) = features
+        key = maps[:, self.key]
+        neighbours = torch.cat([maps[:, : self.key], maps[:, self.key + 1 :]], dim=1)
         support = self.merger(self.global_alignment(neighbours, key).flatten(1, 2))
         aligned = self.local_alignment(support, key)
         if self.fused_head is None:

@@ -6,6 +6,8 @@ ECCV 2018).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from tdmi.models.method import Backbone, BackboneNorm, PoseMethod
@@ -40,7 +42,7 @@ class SingleFrame(PoseMethod):
             loss_foreground=loss_foreground,
         )
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
-        """`frames` [B, 1, 3, H, W]; `offsets` [B, 1] plays no part."""
-        (features,) = self.features(frames)
-        return PoseOutput(self.head(features[:, self.key]))
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
+        """`offsets` [B, 1] plays no part."""
+        (maps,) = features
+        return PoseOutput(self.head(maps[:, self.key]))

@@ -53,8 +53,8 @@ class TemporalConcatenation(PoseMethod):
             self.paper_head = paper_head(backbone.channels, joints)
             self.head.requires_grad_(False)
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
-        (features,) = self.features(frames)
-        neighbours = [features[:, t] for t in range(len(self.window)) if t != self.key]
-        fused = self.fusion(torch.cat(neighbours, dim=1), features[:, self.key])
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
+        (maps,) = features
+        neighbours = [maps[:, t] for t in range(len(self.window)) if t != self.key]
+        fused = self.fusion(torch.cat(neighbours, dim=1), maps[:, self.key])
         return PoseOutput((self.paper_head if self.start == "paper" else self.head)(fused))

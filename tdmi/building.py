@@ -21,6 +21,8 @@ from tdmi.options import build, choose
 from tdmi.suites import resolve, skeleton_of
 
 BACKBONES = {"hrnet": HRNet, "resnet": PoseResNet}
+CHECKPOINT_FORMAT = 1
+"""Rises when checkpoints and training states change so that older programs would misread them."""
 
 
 def build_backbone(settings: dict[str, Any]) -> Backbone:
@@ -100,7 +102,7 @@ def load_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
     """State dictionary of a finished run's ``checkpoint.pt``."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return content["model"]
+        state, found = content["model"], content.get("format", 1)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; train that run first") from None
     except Exception as error:
@@ -108,3 +110,9 @@ def load_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
             f"{path}: not a checkpoint of this project ({type(error).__name__}); "
             "delete it and train that run again"
         ) from None
+    if found > CHECKPOINT_FORMAT:
+        raise UserError(
+            f"{path}: written by a newer version (format {found}, this one reads up to "
+            f"{CHECKPOINT_FORMAT}); use that version, or train the run again"
+        )
+    return state

@@ -10,18 +10,19 @@ import torch
 from tqdm import tqdm
 
 from tdmi.annotations import Annotations
-from tdmi.clips.crops import crop_matrix, invert, transform
+from tdmi.clips.crops import invert, transform
 from tdmi.clips.samples import Windows
 from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
 from tdmi.heatmaps import decode, flip_back, heatmap_to_crop
+from tdmi.memory import out_of_memory
 from tdmi.models.method import PoseMethod
+from tdmi.normalisation import normalise
 from tdmi.options import choose
+from tdmi.streaming import Streamed
 from tdmi.suppression import RESCORING, rescored, suppressed
 
-# ImageNet statistics of RGB values in 0..255.
-MEAN = (123.675, 116.28, 103.53)
-DEVIATION = (58.395, 57.12, 57.375)
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,16 @@ class InferenceOptions:
     """Of persons, not of their joints; see `tdmi.suppression.rescored`."""
     suppression: float | None = None
     """Persons with a higher OKS to a better one of their frame are dropped (HRNet on COCO: 0.9)."""
+    precision: str = "float32"
+    """Of the network: ``float32``, or ``bf16`` or ``fp16`` where autocast trusts them."""
+    streaming: bool = False
+    """Boxes of one person in neighbouring key frames share a crop, and each frame's features are
+    computed once for it, see `tdmi.streaming`; windows are cut one by one otherwise. Nothing
+    changes for methods that need more than the backbone's features (flow)."""
 
     def __post_init__(self) -> None:
         choose("inference.rescoring", self.rescoring, RESCORING)
+        choose("inference.precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -92,15 +100,6 @@ def detected_boxes(annotations: Annotations, detections: Detections, threshold: 
     return Boxes(rows[chosen], detections.box[chosen], detections.score[chosen])
 
 
-def normalise(frames: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """uint8 RGB [..., h, w, 3] to normalised float32 [..., 3, h, w] (channels last in memory)."""
-    tensor = torch.from_numpy(frames).to(device, non_blocking=True)
-    tensor = tensor.movedim(-1, -3).float()
-    mean = torch.tensor(MEAN, device=tensor.device)[:, None, None]
-    deviation = torch.tensor(DEVIATION, device=tensor.device)[:, None, None]
-    return (tensor - mean) / deviation
-
-
 @torch.inference_mode()
 def predict(
     method: PoseMethod,
@@ -119,37 +118,29 @@ def predict(
     track id is the person's place in its frame, which the official evaluators take, too.
     """
     method.eval()
+    device = torch.device(device)
     skeleton = windows.annotations.skeleton
-    source = getattr(method, "frame_cue", None)
     crop = windows.crop
-    centres, sizes = crop.regions(boxes.box)
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     maxima = np.zeros((len(boxes.frame), len(skeleton)))
-    for rows in _batches(len(boxes.frame), options.batch_size, progress):
-        matrices = np.stack(
-            [crop_matrix(centres[d], sizes[d, 0], crop.size, geometry=crop.geometry) for d in rows]
-        )
-        cuts = [windows.cut(int(boxes.frame[d]), m) for d, m in zip(rows, matrices, strict=True)]
-        frames = normalise(np.stack([c[0] for c in cuts]), device)
-        offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
-        cue = []  # the further argument of methods that have a cue
-        if source is not None:
-            wanted = [
-                windows.cut_cue(source, int(boxes.frame[d]), c[1], m)
-                for d, c, m in zip(rows, cuts, matrices, strict=True)
-            ]
-            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
-        heatmaps = method(frames, offsets, *cue).heatmaps.float().cpu().numpy()
-        if options.flip:
-            cue = [source.mirrored(c) for c in cue]
-            mirrored = method(frames.flip(-1), offsets, *cue).heatmaps.float().cpu().numpy()
-            back = flip_back(mirrored, skeleton.flip_order, options.flip_shift)
+    kind = Streamed if options.streaming and method.streams else WindowByWindow
+    source = kind(method, windows, boxes.frame, boxes.box, options.flip)
+    dtype = PRECISIONS[options.precision]
+    for rows in _batches(source.order, options.batch_size, progress):
+        try:
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                heatmaps, *mirrored = source.heatmaps(rows, device)
+        except RuntimeError as error:
+            raise too_many(error, len(rows), device) from error
+        heatmaps = heatmaps.float().cpu().numpy()
+        for maps in mirrored:
+            back = flip_back(maps.float().cpu().numpy(), skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
         points, maxima[rows] = decode(
             heatmaps, options.decoder, options.blur_kernel, threads=torch.get_num_threads()
         )
         points = heatmap_to_crop(points, geometry=crop.geometry)
-        keypoints[rows] = transform(points, invert(matrices))
+        keypoints[rows] = transform(points, invert(source.matrices[rows]))
     scores = maxima * boxes.score[:, None]
     people = _as_annotations(windows.annotations, boxes, keypoints, scores)
     labelled = np.where(people.present, maxima, 0.0)
@@ -157,10 +148,54 @@ def predict(
     return people if options.suppression is None else suppressed(people, options.suppression)
 
 
-def _batches(count: int, size: int, progress: str | None) -> Iterator[np.ndarray]:
-    starts = range(0, count, size)
+class WindowByWindow:
+    """Heatmaps of boxes whose windows are each cut by their own box."""
+
+    def __init__(
+        self,
+        method: PoseMethod,
+        windows: Windows,
+        frames: np.ndarray,
+        boxes: np.ndarray,
+        flip: bool,
+    ) -> None:
+        self.method, self.windows, self.frames, self.flip = method, windows, frames, flip
+        self.order = np.arange(len(frames))
+        self.matrices = windows.crop.matrices(boxes)
+
+    def heatmaps(self, rows: np.ndarray, device: torch.device) -> list[torch.Tensor]:
+        """[B, J, h, w] for boxes `rows`; with `flip`, also those of the mirrored crops."""
+        cuts = [self.windows.cut(int(self.frames[d]), self.matrices[d]) for d in rows]
+        frames = normalise(np.stack([c[0] for c in cuts]), device)
+        offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
+        cue = []  # the further argument of methods that have a cue
+        source = getattr(self.method, "frame_cue", None)
+        if source is not None:
+            wanted = [
+                self.windows.cut_cue(source, int(self.frames[d]), self.matrices[d]) for d in rows
+            ]
+            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
+        maps = [self.method(frames, offsets, *cue).heatmaps]
+        if self.flip:
+            cue = [source.mirrored(c) for c in cue]
+            maps.append(self.method(frames.flip(-1), offsets, *cue).heatmaps)
+        return maps
+
+
+def _batches(order: np.ndarray, size: int, progress: str | None) -> Iterator[np.ndarray]:
+    starts = range(0, len(order), size)
     for start in tqdm(starts, desc=progress, disable=progress is None, unit="batch"):
-        yield np.arange(start, min(start + size, count))
+        yield order[start : start + size]
+
+
+def too_many(error: RuntimeError, windows: int, device: torch.device) -> Exception:
+    """What to raise for a failed batch: advice if memory ran out, else the error itself."""
+    if not out_of_memory(error):
+        return error
+    return UserError(
+        f"prediction: out of memory on {device} with {windows} windows at a time; set "
+        f"inference/batch_size: {max(1, windows // 2)} in the suite, or precision: bf16"
+    )
 
 
 def _as_annotations(

@@ -28,6 +28,7 @@ from tdmi.options import build
 from tdmi.provenance import digest, hashes_of_folder, imported_code, provenance
 from tdmi.tracking import TrackingOptions, track
 from tdmi.training import train
+from tdmi.training.state import refuse_other_state
 
 TRAINED_FILES = ("config.yaml", "cost.json", "history.csv", "checkpoint.pt")
 """What training leaves in a run folder; ``provenance.json`` holds the hash of each."""
@@ -89,11 +90,17 @@ def perform(
     runs: Path,
     name: str,
     fresh: bool = False,
+    restart: bool = False,
     starts: Path | None = None,
 ) -> None:
     """Train a run and write its folder; ``provenance.json`` comes last and means complete.
 
-    `starts`: folder of the run that this one starts from; `runs` unless given.
+    An interrupted run goes on. UserError if its state belongs to other settings or data.
+
+    Args:
+        fresh: do not go on, start again.
+        restart: start again only where the state cannot be resumed.
+        starts: folder of the run that this one starts from; `runs` unless given.
     """
     folder = runs / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,9 +108,14 @@ def perform(
     initial_hash = sha256_of(initial) if initial and initial.exists() else None
     text = yaml.safe_dump(settings, sort_keys=False)
     data = data_hash(settings)
-    identity = hashlib.sha256(f"{text}{initial_hash}{data}".encode()).hexdigest()
+    identity = {
+        "settings": settings,
+        "initial_weights_sha256": initial_hash,
+        "data_sha256": data,
+    }
     if fresh:
         (folder / "resume.pt").unlink(missing_ok=True)
+    refuse_other_state(folder / "resume.pt", identity, restart)
     write_text(folder / "config.yaml", text)
     height, width = settings["crop"]["size"]
     write_json(folder / "cost.json", asdict(cost(build_method(settings), height, width)))

@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import pickle
-from types import SimpleNamespace
 
 import golden_models
 import published_files as files
@@ -23,6 +22,7 @@ from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.tdmi import TDMI
 from tdmi.reporting.runs import read_runs
+from tdmi.reporting.settings import Method
 from tdmi.runs import perform, predict_run
 from tdmi.skeletons import COCO, HIEVE, POSETRACK18
 
@@ -451,7 +451,7 @@ def test_an_official_model_is_judged_without_training(root, tmp_path):
     metrics = run / "ground_truth_boxes" / "metrics.json"
     command = ["evaluate", "--gt", str(truth), "--pred", str(predictions), "--out", str(metrics)]
     assert main([*command, "--protocol", "poseval"]) == 0
-    method = SimpleNamespace(name="dcpose", label="DCPose", seeds=[3], family="deformable")
+    method = Method(name="dcpose", label="DCPose", seeds=(3,), family="deformable")
     runs = read_runs(tmp_path / "tiny", [method], ["ground_truth_boxes"])
     assert runs.history.empty and len(runs.timing) == 1 and not runs.groups.empty
 

@@ -28,7 +28,7 @@ from tdmi.reporting.explanation import (
 from tdmi.reporting.explanation_drawing import draw, numbers, shown_joints
 from tdmi.reporting.settings import load
 from tdmi.skeletons import HIEVE
-from tdmi.training import save
+from tdmi.training.state import save
 
 PERSON = 2
 

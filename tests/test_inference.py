@@ -11,16 +11,14 @@ from tdmi.building import read_split, split_windows
 from tdmi.datasets.coco import Detections, read_detections
 from tdmi.errors import UserError
 from tdmi.inference import (
-    DEVIATION,
-    MEAN,
     Boxes,
     InferenceOptions,
     detected_boxes,
     ground_truth_boxes,
-    normalise,
     predict,
 )
 from tdmi.models.output import PoseOutput
+from tdmi.normalisation import DEVIATION, MEAN, normalise
 
 
 class Brightness(nn.Module):

@@ -101,7 +101,7 @@ def test_a_lone_frame_is_a_window_of_copies(tmp_path, name):
         crops, offsets = windows.cut(key, matrix)
         cue = []
         if method.frame_cue is not None:
-            cut = windows.cut_cue(method.frame_cue, key, offsets, matrix)
+            cut = windows.cut_cue(method.frame_cue, key, matrix)
             cue = [torch.from_numpy(cut)[None]]
         given = torch.from_numpy(crops).permute(0, 3, 1, 2)[None].float() / 128 - 1
         with torch.no_grad():

@@ -1,8 +1,6 @@
 import hashlib
 import math
-import subprocess
-import sys
-from pathlib import Path
+import re
 
 import pandas as pd
 import pytest
@@ -11,12 +9,15 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
-from tdmi import training
-from tdmi.building import build_method, load_checkpoint
+from tdmi.building import CHECKPOINT_FORMAT, build_method, load_checkpoint
 from tdmi.errors import UserError
 from tdmi.files import read_json
 from tdmi.models.output import Target
 from tdmi.runs import perform, predict_run
+from tdmi.training import RECIPE, in_steps
+from tdmi.training.history import train_pck
+from tdmi.training.loop import Loop
+from tdmi.training.recipe import make_optimiser, make_schedule
 
 RUN = "tiny/single_frame/seed3"
 
@@ -48,76 +49,91 @@ def test_same_settings_give_the_same_bytes(root, finished, tmp_path):
     assert content(tmp_path)[0] != content(finished)[0]
 
 
-@pytest.mark.parametrize("stop", [2, 5, 7])
-def test_interrupted_run_ends_with_the_same_bytes(root, finished, tmp_path, monkeypatch, stop):
-    update = training.Loop.update
+def stop_at(monkeypatch, step):
+    """Interrupt the next training before this step; later ones run on."""
+    update, seen = Loop.update, []
 
-    def interrupted(loop, *batch):
-        if loop.step == stop:
+    def interrupted(loop, parts):
+        seen.append(loop.step)
+        if loop.step == step and seen.count(step) == 1:
             raise KeyboardInterrupt
-        return update(loop, *batch)
+        return update(loop, parts)
 
-    monkeypatch.setattr(training.Loop, "update", interrupted)
+    monkeypatch.setattr(Loop, "update", interrupted)
+    return seen
+
+
+# States are saved every third step and at the ends of epochs of five samples, in batches of four:
+# after steps 2, 3, 4, 5, 6 and 7.
+@pytest.mark.parametrize(("stop", "resumed"), [(1, 0), (2, 2), (6, 6)])
+def test_interrupted_run_ends_with_the_same_bytes(
+    root, finished, tmp_path, monkeypatch, stop, resumed
+):
+    seen = stop_at(monkeypatch, stop)
     with pytest.raises(KeyboardInterrupt):
         perform(tiny_dataset.settings(root), tmp_path, RUN)
     assert not (tmp_path / RUN / "checkpoint.pt").exists()
-    steps = []
-
-    def counted(loop, *batch):
-        steps.append(loop.step)
-        return update(loop, *batch)
-
-    monkeypatch.setattr(training.Loop, "update", counted)
-    perform(tiny_dataset.settings(root), tmp_path, RUN)
-    assert steps[0] == stop // 3 * 3
-    assert content(tmp_path) == content(finished)
+    perform(tiny_dataset.settings(root, workers=1), tmp_path, RUN)
+    assert seen[stop + 1] == resumed
+    assert content(tmp_path)[:2] == content(finished)[:2]
     assert not (tmp_path / RUN / "resume.pt").exists()
 
 
-def test_state_of_other_settings_is_not_resumed(root, tmp_path, monkeypatch):
-    update = training.Loop.update
-    steps = []
+@pytest.mark.parametrize(("recipe", "stop", "resumed"), [({}, 7, 5), ({"minutes": 1e-9}, 4, 4)])
+def test_state_is_saved_at_the_end_of_epochs_and_every_few_minutes(
+    root, tmp_path, monkeypatch, recipe, stop, resumed
+):
+    """With batches of one, an epoch of the five samples ends after step 5."""
+    settings = tiny_dataset.settings(root, batch_size=1)
+    del settings["recipe"]["checkpoint_every"]
+    settings["recipe"] |= {f"checkpoint_{key}": value for key, value in recipe.items()}
+    seen = stop_at(monkeypatch, stop)
+    with pytest.raises(KeyboardInterrupt):
+        perform(settings, tmp_path, RUN)
+    perform(settings, tmp_path, RUN)
+    assert seen[stop + 1] == resumed
 
-    def interrupted(loop, *batch):
-        steps.append(loop.step)
-        if loop.step == 4 and len(steps) < 6:
-            raise KeyboardInterrupt
-        return update(loop, *batch)
 
-    monkeypatch.setattr(training.Loop, "update", interrupted)
+def test_state_of_other_settings_is_refused_with_the_difference(
+    root, tmp_path, monkeypatch, capsys
+):
+    seen = stop_at(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
         perform(tiny_dataset.settings(root), tmp_path, RUN)
-    perform(tiny_dataset.settings(root, learning_rate=0.001), tmp_path, RUN)
-    assert steps[5] == 0
+    config = (tmp_path / RUN / "config.yaml").read_bytes()
+    changed = tiny_dataset.settings(root, learning_rate=0.001)
+    message = (
+        r"resume\.pt: step 4 of a training that differs in recipe\.learning_rate "
+        r"\(found 0\.003, expected 0\.001\); .* --fresh"
+    )
+    with pytest.raises(UserError, match=message):
+        perform(changed, tmp_path, RUN)
+    assert (tmp_path / RUN / "config.yaml").read_bytes() == config
+    assert (tmp_path / RUN / "resume.pt").exists()
+    perform(changed, tmp_path, RUN, restart=True)
+    assert seen[5] == 0
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_damaged_state_is_refused_or_left_and_a_newer_one_always_refused(root, tmp_path):
+    path = tmp_path / RUN / "resume.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a file")
+    settings = tiny_dataset.settings(root, steps=1)
+    with pytest.raises(UserError, match=r"resume\.pt: not a training state .* --fresh"):
+        perform(settings, tmp_path, RUN)
+    perform(settings, tmp_path, RUN, restart=True)
+    assert (tmp_path / RUN / "checkpoint.pt").exists()
+    torch.save({"format": CHECKPOINT_FORMAT + 1}, path)
+    for restart in (False, True):
+        with pytest.raises(UserError, match=r"resume\.pt: written by a newer version"):
+            perform(settings, tmp_path, RUN, restart=restart)
+    perform(settings, tmp_path, RUN, fresh=True)
 
 
 def test_worker_processes_change_nothing(root, finished, tmp_path):
     perform(tiny_dataset.settings(root, workers=2), tmp_path, RUN)
     assert content(tmp_path)[:2] == content(finished)[:2]
-
-
-def test_two_processes_share_a_batch_and_learn_the_same(root, tmp_path):
-    """Gradients are averaged over processes, so that only the order of summation differs."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys, pathlib, torch\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import tiny_dataset\n"
-        "from tdmi.runs import perform\n"
-        "torch.set_num_threads(1)\n"
-        "devices, runs = int(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
-        f"settings = tiny_dataset.settings(pathlib.Path({str(root)!r}), devices=devices)\n"
-        "settings['method']['options'] = {'backbone_norm': 'frozen'}\n"
-        "del settings['recipe']['validate_every']\n"
-        f"perform(settings, runs, {RUN!r})\n"
-    )
-    for devices in ("1", "2"):
-        command = [sys.executable, script, devices, tmp_path / devices]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-    one, two = (load_checkpoint(tmp_path / n / RUN / "checkpoint.pt") for n in ("1", "2"))
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, atol=1e-4, rtol=1e-3)
 
 
 def test_run_folder_is_complete_and_its_hashes_hold(root, finished):
@@ -164,11 +180,11 @@ def test_rates_and_schedules(root):
     settings = tiny_dataset.settings(root)
     settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
     method = build_method(settings)
-    recipe = {**training.RECIPE, "learning_rate": 1.0, "backbone_rate": 0.25, "steps": 10}
-    optimiser = training.make_optimiser(method, recipe)
+    recipe = {**RECIPE, "learning_rate": 1.0, "backbone_rate": 0.25, "steps": 10}
+    optimiser = make_optimiser(method, recipe)
     assert [group["lr"] for group in optimiser.param_groups] == [0.25, 1.0]
     recipe |= {"schedule": "milestones", "milestones": [2, 3], "milestone_factor": 0.1}
-    schedule = training.make_schedule(optimiser, recipe)
+    schedule = make_schedule(optimiser, recipe)
     rates = []
     for _ in range(4):
         rates.append(optimiser.param_groups[1]["lr"])
@@ -180,7 +196,7 @@ def test_rates_and_schedules(root):
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 10])
 def test_one_cycle_of_any_length_ends_near_nothing(steps):
     optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    schedule = training.make_schedule(optimiser, {"schedule": "one_cycle", "steps": steps})
+    schedule = make_schedule(optimiser, {"schedule": "one_cycle", "steps": steps})
     for _ in range(steps - 1):
         optimiser.step()
         schedule.step()
@@ -189,7 +205,7 @@ def test_one_cycle_of_any_length_ends_near_nothing(steps):
 
 def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
     optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    schedule = training.make_schedule(optimiser, {"schedule": "cosine", "steps": 10})
+    schedule = make_schedule(optimiser, {"schedule": "cosine", "steps": 10})
     rates = []
     for _ in range(11):
         rates.append(optimiser.param_groups[0]["lr"])
@@ -200,10 +216,10 @@ def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
 
 def test_epochs_become_steps():
     recipe = {"epochs": 20, "batch_size": 24, "milestones": [6, 12], "learning_rate": 1.0}
-    steps = training.in_steps(recipe, 24 * 10 + 5)
+    steps = in_steps(recipe, 24 * 10 + 5)
     assert steps == {"steps": 200, "milestones": [60, 120], "batch_size": 24, "learning_rate": 1.0}
-    assert training.in_steps(recipe, 3)["steps"] == 20
-    assert training.in_steps(steps, 99) is steps
+    assert in_steps(recipe, 3)["steps"] == 20
+    assert in_steps(steps, 99) is steps
 
 
 def test_train_pck_by_hand():
@@ -214,17 +230,23 @@ def test_train_pck_by_hand():
     prediction[0, 1, 3, 3] = 1  # diagonal: does not
     prediction[0, 2, 2, 2] = 1  # not labelled
     weight = torch.tensor([[1.0, 1.0, 0.0]])
-    assert training.train_pck(prediction, Target(target, weight)) == 0.5
-    assert math.isnan(training.train_pck(prediction, Target(target, weight * 0)))
+    assert train_pck(prediction, Target(target, weight)) == 0.5
+    assert math.isnan(train_pck(prediction, Target(target, weight * 0)))
 
 
 def test_loss_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "tdmi.models.method.heatmap_loss", lambda prediction, *_, **__: prediction.sum() * math.nan
     )
-    with pytest.raises(UserError, match=r"loss is nan at step 0; lower learning_rate"):
+    with pytest.raises(UserError, match=r"loss is nan at step 0; lower .*nan_batch\.pt"):
         perform(tiny_dataset.settings(root), tmp_path, RUN)
     assert not (tmp_path / RUN / "checkpoint.pt").exists()
+    kept = torch.load(tmp_path / RUN / "nan_batch.pt", weights_only=True)
+    assert kept["step"] == 0
+    assert kept["positions"] == [0, 1, 2, 3]
+    assert kept["frames"].shape == (4, 1, 64, 48, 3)
+    assert math.isnan(kept["values"]["loss"])
+    assert all(value.isfinite().all() for value in kept["model"].values())
 
 
 def test_gradient_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
@@ -232,7 +254,7 @@ def test_gradient_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypat
         return (prediction - prediction.detach()).abs().sqrt().sum()  # slope 0 / 0 at 0
 
     monkeypatch.setattr("tdmi.models.method.heatmap_loss", steep)
-    with pytest.raises(UserError, match=r"the gradient is not finite at step 0; lower learning"):
+    with pytest.raises(UserError, match=r"gradient_norm_backbone is nan at step 0; lower learning"):
         perform(tiny_dataset.settings(root), tmp_path, RUN)
 
 
@@ -250,7 +272,7 @@ def test_scaled_gradients_are_recorded_and_clipped_as_they_are(root, tmp_path, m
     histories = {}
     for name in ("whole", "half"):
         if name == "half":
-            monkeypatch.setattr(training, "Fabric", Half)
+            monkeypatch.setattr("tdmi.training.loop.Fabric", Half)
         settings = tiny_dataset.settings(root, gradient_clip=0.01, validate_every=8)
         perform(settings, tmp_path, name)
         histories[name] = pd.read_csv(tmp_path / name / "history.csv")
@@ -259,7 +281,7 @@ def test_scaled_gradients_are_recorded_and_clipped_as_they_are(root, tmp_path, m
 
 
 def test_an_overflow_of_half_precision_leaves_the_step_out(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "Fabric", Half)
+    monkeypatch.setattr("tdmi.training.loop.Fabric", Half)
     monkeypatch.setattr(
         "tdmi.models.method.heatmap_loss",
         lambda prediction, target, *_, **__: 1e6 * (prediction - target).square().mean(),
@@ -276,8 +298,8 @@ def test_an_overflow_of_half_precision_leaves_the_step_out(root, tmp_path, monke
 
 def test_interrupted_half_precision_goes_on_with_its_scale(root, tmp_path, monkeypatch):
     """The scale doubles with every step here; a state is saved every third step."""
-    monkeypatch.setattr(training, "Fabric", Half)
-    update, scales = training.Loop.update, []
+    monkeypatch.setattr("tdmi.training.loop.Fabric", Half)
+    update, scales = Loop.update, []
 
     def watched(loop, *batch):
         if loop.step == 4 and len(scales) < 5:
@@ -285,7 +307,7 @@ def test_interrupted_half_precision_goes_on_with_its_scale(root, tmp_path, monke
         scales.append(loop.fabric.strategy.precision.scaler.get_scale())
         return update(loop, *batch)
 
-    monkeypatch.setattr(training.Loop, "update", watched)
+    monkeypatch.setattr(Loop, "update", watched)
     settings = tiny_dataset.settings(root, validate_every=8, steps=5)
     with pytest.raises(KeyboardInterrupt):
         perform(settings, tmp_path, RUN)
@@ -299,6 +321,9 @@ def test_unusable_checkpoints_are_named(tmp_path):
         load_checkpoint(tmp_path / "checkpoint.pt")
     (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
     with pytest.raises(UserError, match="not a checkpoint of this project"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+    torch.save({"model": {}, "format": CHECKPOINT_FORMAT + 1}, tmp_path / "checkpoint.pt")
+    with pytest.raises(UserError, match="written by a newer version"):
         load_checkpoint(tmp_path / "checkpoint.pt")
 
 

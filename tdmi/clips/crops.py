@@ -83,6 +83,26 @@ def transform(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     return points @ np.swapaxes(matrices[..., :2], -1, -2) + matrices[..., None, :, 2]
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Crop [h, w, 3] of a frame by bilinear sampling; outside the frame it is black."""
-    return cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+def scale_of(matrix: np.ndarray) -> float:
+    """Crop pixels per frame pixel of a matrix made by `crop_matrix`."""
+    return float(np.hypot(matrix[0, 0], matrix[0, 1]))
+
+
+def from_reduced(matrix: np.ndarray, reduction: int) -> np.ndarray:
+    """The same crop of a frame that was made `reduction` times smaller, [2, 3].
+
+    Each pixel of the smaller frame stands for a square of pixels, at the middle of them.
+    """
+    middle = np.full(2, (reduction - 1) / 2)
+    shift = matrix[:, 2] + matrix[:, :2] @ middle
+    return np.concatenate([matrix[:, :2] * reduction, shift[:, None]], axis=1)
+
+
+def warp(
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], out: np.ndarray | None = None
+) -> np.ndarray:
+    """Crop [h, w, 3] of a frame by bilinear sampling; outside the frame it is black.
+
+    With `out`, a contiguous uint8 array of that shape, the crop is written there.
+    """
+    return cv2.warpAffine(image, matrix, (size[1], size[0]), dst=out, flags=cv2.INTER_LINEAR)

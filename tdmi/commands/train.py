@@ -20,7 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
     add_protocol(parser)
     add_trial(parser)
-    parser.add_argument("--fresh", action="store_true", help="start again, do not resume")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--fresh", action="store_true", help="start again, do not resume")
+    again.add_argument(
+        "--restart-if-changed",
+        action="store_true",
+        help="start again, instead of refusing, where the state belongs to other settings or data",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,4 +48,5 @@ def run(args: argparse.Namespace) -> None:
 
     if settings["start_from"] is None:  # the first to train: all others are checked before it
         refuse_unbuildable(suite)
-    perform(settings, args.runs, run_name(suite, args.method, args.seed), args.fresh)
+    name = run_name(suite, args.method, args.seed)
+    perform(settings, args.runs, name, args.fresh, args.restart_if_changed)

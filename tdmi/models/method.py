@@ -24,9 +24,10 @@ BackboneNorm = Literal["frozen", "updated"]
 class PoseMethod(nn.Module):
     """A method that turns a window of crops into the heatmaps of its key frame.
 
-    A sub-class implements `forward(frames [B, T, 3, H, W], offsets [B, T]) -> PoseOutput`: frames
+    A method is called as `forward(frames [B, T, 3, H, W], offsets [B, T]) -> PoseOutput`: frames
     are ImageNet-normalised RGB in the order of `window`, offsets the real distances in frames from
-    the key frame (a missing neighbour is the key frame itself, offset 0).
+    the key frame (a missing neighbour is the key frame itself, offset 0). A sub-class implements
+    `aggregate`, if the backbone's features are all that it needs, or else `forward`.
 
     `window`: the wanted frame offsets, one of them 0. `start`: "single_frame" makes a method equal
     to the single-frame model whose state `load_single_frame` takes over; "paper" is the published
@@ -98,6 +99,23 @@ class PoseMethod(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
             maps = self.backbone(frames.flatten(0, 1), depths)
         return [x.unflatten(0, (batch, length)) for x in maps]
+
+    @property
+    def feature_depths(self) -> tuple[int, ...] | None:
+        """Depths of the backbone that `aggregate` reads; None: the last one."""
+        return None
+
+    @property
+    def streams(self) -> bool:
+        """Whether features of a frame, computed once, can serve several windows."""
+        return type(self).aggregate is not PoseMethod.aggregate
+
+    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
+        return self.aggregate(self.features(frames, self.feature_depths), offsets)
+
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
+        """From the frames' features, [B, T, C, h, w] for each of `feature_depths`, to heatmaps."""
+        raise NotImplementedError
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
         """Named scalars, weights applied, to be added up. Here: the heatmap error alone."""

@@ -100,19 +100,21 @@ class TDMI(PoseMethod):
                 "primary to 0 or the estimator to none"
             )
 
-    def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
-        """`frames` [B, T, 3, H, W]; `offsets` [B, T] plays no part.
+    @property
+    def feature_depths(self) -> tuple[int, ...]:
+        return tuple(sorted({*self.encoder.backbone_depths, self.backbone.depths[-1]}))
+
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
+        """`offsets` [B, T] plays no part.
 
         `terms`: motion, useful, noisy, visual, fused [B, C, H/4, W/4], and the gates' masks
         useful_mask, noisy_mask in 0..1. Under `torch.inference_mode` the noisy part, which the
         loss alone reads, is not computed and its two terms are missing.
         """
-        deepest = self.backbone.depths[-1]
-        depths = self.encoder.backbone_depths
-        *shallow, last = self.features(frames, tuple(sorted({*depths, deepest})))
+        last = features[-1]
         key = last[:, self.key]
         visual = self.visual_feature(last, key)
-        motion = self.encoder([*shallow, last][: len(depths)], key)
+        motion = self.encoder(features[: len(self.encoder.backbone_depths)], key)
         parts = self.disentanglement(motion, noisy=not torch.is_inference_mode_enabled())
         fused = self.fusion(parts.useful, visual)
         masked = {name: value for name, value in parts._asdict().items() if value is not None}

@@ -15,7 +15,8 @@ from tdmi.clips.samples import TrainingSamples, Windows
 from tdmi.errors import UserError
 from tdmi.planning.counting import Counted, mixed_precision, random_batch
 from tdmi.planning.devices import Device
-from tdmi.training import RECIPE, make_optimiser
+from tdmi.training import RECIPE
+from tdmi.training.recipe import make_optimiser
 
 DRY_GFLOPS = 4.0
 """Arithmetic of one timed step or prediction on a CPU, less than a second of it; a choice of this

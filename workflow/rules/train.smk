@@ -59,4 +59,4 @@ rule train:
         "Train {wildcards.method}, seed {wildcards.seed} (progress in {log})"
     shell:
         "tdmi train --suite {params.suite} --method {wildcards.method} --seed {wildcards.seed}"
-        " --threads {threads} > {log} 2>&1"
+        " --threads {threads} --restart-if-changed > {log} 2>&1"

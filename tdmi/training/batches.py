@@ -1,0 +1,106 @@
+"""Batches of training samples as tensors, loaded ahead by worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tdmi.clips.samples import TrainingSamples
+from tdmi.errors import UserError
+from tdmi.models.output import Target
+
+
+@dataclass
+class Batch:
+    """Windows that are computed together."""
+
+    positions: Sequence[int]
+    """Of the windows in the endless sequence of samples."""
+    frames: Tensor
+    """[B, T, h, w, 3] uint8 RGB: a quarter of the bytes to move that floats would be."""
+    offsets: Tensor
+    """[B, T] int64."""
+    target: Target
+    cue: list[Tensor] = field(default_factory=list)
+    """[B, T, C, h, w] of methods that want one (see `tdmi.clips.samples.FrameCue`), else empty."""
+
+    def pin_memory(self) -> Batch:
+        """A copy in page-locked memory; called by `DataLoader`."""
+        target = Target(self.target.heatmaps.pin_memory(), self.target.weight.pin_memory())
+        frames, offsets = self.frames.pin_memory(), self.offsets.pin_memory()
+        return Batch(self.positions, frames, offsets, target, [c.pin_memory() for c in self.cue])
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        frames, offsets = (x.to(device, non_blocking=True) for x in (self.frames, self.offsets))
+        cue = [c.to(device, non_blocking=True) for c in self.cue]
+        return Batch(self.positions, frames, offsets, self.target.to(device), cue)
+
+
+class BatchSource(Dataset):
+    """The batch at given positions of the sequence, for `DataLoader`."""
+
+    def __init__(self, samples: TrainingSamples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, positions: Sequence[int]) -> Batch:
+        batch = self.samples.batch(positions)
+        frames, offsets, heatmaps, weight = (
+            torch.from_numpy(x) for x in (batch.frames, batch.offsets, batch.heatmaps, batch.weight)
+        )
+        cue = [] if batch.cue is None else [torch.from_numpy(batch.cue)]
+        return Batch(positions, frames, offsets, Target(heatmaps, weight), cue)
+
+
+def part_size(recipe: dict[str, Any], processes: int) -> int:
+    """Windows of a batch that one process computes at a time."""
+    size, accumulate = recipe["batch_size"], recipe["accumulate"]
+    if size % (processes * accumulate):
+        raise UserError(
+            f"recipe: batch_size is {size}, expected a multiple of {processes * accumulate}: "
+            f"devices ({processes}) times accumulate ({accumulate})"
+        )
+    return size // (processes * accumulate)
+
+
+def load_batches(
+    samples: TrainingSamples,
+    recipe: dict[str, Any],
+    step: int,
+    rank: int = 0,
+    processes: int = 1,
+    pin_memory: bool = False,
+) -> Iterator[list[Batch]]:
+    """This process's share of each batch from `step` on, in `recipe["accumulate"]` parts.
+
+    Processes take turns window by window. Workers live as long as the iterator, the whole run.
+    """
+    size, accumulate = recipe["batch_size"], recipe["accumulate"]
+    part_size(recipe, processes)
+    together = size // accumulate
+    parts = [
+        range(start + rank, start + together, processes)
+        for start in range(step * size, recipe["steps"] * size, together)
+    ]
+    loader = DataLoader(
+        BatchSource(samples),
+        sampler=parts,
+        batch_size=None,
+        num_workers=recipe["workers"],
+        pin_memory=pin_memory,
+        worker_init_fn=_one_thread,
+    )
+    ahead = iter(loader)
+    for _ in range(step, recipe["steps"]):
+        yield [next(ahead) for _ in range(accumulate)]
+
+
+def _one_thread(worker: int) -> None:
+    """OpenCV would use all cores in each of the workers."""
+    cv2.setNumThreads(1)

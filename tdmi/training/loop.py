@@ -1,0 +1,318 @@
+"""The loop over steps: the same for every method, on one process or several.
+
+Device, precision and processes come from Lightning Fabric. What differs between methods is inside
+the method; the loop knows only `forward`, `loss`, `parameter_groups` and, if present, `monitor`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from tdmi.building import build_method, load_checkpoint, read_split, split_windows
+from tdmi.checkpoints import load_published
+from tdmi.clips.augmentation import Augmentation
+from tdmi.clips.order import SampleOrder
+from tdmi.clips.samples import TrainingSamples
+from tdmi.errors import UserError
+from tdmi.files import write_text
+from tdmi.memory import out_of_memory
+from tdmi.models.method import PoseMethod
+from tdmi.normalisation import normalise
+from tdmi.suites import skeleton_of
+from tdmi.training.batches import Batch, load_batches, part_size
+from tdmi.training.faults import (
+    collapsed,
+    not_finite,
+    save_step,
+    smaller_batch,
+)
+from tdmi.training.history import History, gradient_norms, tensorboard_writer, train_pck
+from tdmi.training.recipe import RECIPE, in_steps, make_optimiser, make_schedule
+from tdmi.training.state import load_state, save
+from tdmi.training.validation import Validation
+
+
+def train(
+    settings: dict[str, Any],
+    folder: Path,
+    initial: Path | None = None,
+    identity: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train the run described by `settings`; write ``history.csv`` and ``checkpoint.pt``.
+
+    A run that was interrupted goes on from ``resume.pt`` and ends with the same bits.
+
+    Args:
+        initial: ``checkpoint.pt`` of the run that this one starts from, or the file of published
+            weights if the settings have `initial_weights`.
+        identity: settings and hashes of data and initial weights, kept with the state; see
+            `tdmi.training.state.refuse_other_state`.
+
+    Returns:
+        {"train_seconds": over all attempts, "train_samples_per_second", "device"}.
+    """
+    recipe = {**RECIPE, **settings["recipe"]}
+    torch.manual_seed(settings["seed"])
+    fabric = Fabric(
+        accelerator="auto",
+        devices=recipe["devices"],
+        precision=recipe["precision"],
+        strategy="ddp" if recipe["devices"] > 1 else "auto",
+    )
+    fabric.launch()
+    method = build_method(settings)
+    if initial is not None and settings.get("initial_weights"):
+        report = load_published(
+            initial,
+            method,
+            skeleton_of(settings),
+            settings["head_mapping"],
+            settings["start_whole"],
+        )
+        if fabric.is_global_zero:
+            print(f"{initial}: {report}", flush=True)
+    elif initial is not None:
+        state = load_checkpoint(initial)
+        if settings["start_whole"]:
+            method.load_state_dict(state)
+        else:
+            method.load_single_frame(state)
+    if recipe.get("steps") == 0:
+        return keep_untrained(method, folder, str(fabric.device))
+    method.train()
+    loop = Loop(fabric, method, settings, recipe, folder, identity or {})
+    loop.run()
+    if fabric.is_global_zero:
+        loop.finish()
+    fabric.barrier()
+    samples = loop.recipe["steps"] * recipe["batch_size"]
+    return {
+        "train_seconds": loop.seconds,
+        "train_samples_per_second": samples / loop.seconds,
+        "device": str(fabric.device),
+    }
+
+
+def keep_untrained(method: PoseMethod, folder: Path, device: str) -> dict[str, Any]:
+    """A recipe of no steps: what the run starts from is its checkpoint, the history has no row."""
+    write_text(folder / "history.csv", "epoch,step,learning_rate,loss\n")
+    save(folder / "checkpoint.pt", {"model": method.state_dict()})
+    return {"train_seconds": 0.0, "train_samples_per_second": None, "device": device}
+
+
+class Loop:
+    """The state of training and the loop over steps."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        method: PoseMethod,
+        settings: dict[str, Any],
+        recipe: dict[str, Any],
+        folder: Path,
+        identity: dict[str, Any],
+    ) -> None:
+        self.fabric, self.folder, self.identity = fabric, folder, identity
+        windows = split_windows(settings, read_split(settings, "train"), method.window)
+        augmentation = Augmentation(**settings["augmentation"])
+        self.part = part_size(recipe, fabric.world_size)
+        order = SampleOrder(
+            recipe["order"], recipe["lanes"], recipe["batch_size"] // recipe["accumulate"]
+        )
+        self.samples = TrainingSamples(
+            windows, augmentation, settings["seed"], method.frame_cue, order
+        )
+        if not len(self.samples):
+            raise UserError(f"{windows.store.root}: no annotated person in the training split")
+        self.recipe = recipe = in_steps(recipe, len(self.samples))
+        self.plain = method
+        optimiser = make_optimiser(method, recipe)
+        self.schedule = make_schedule(optimiser, recipe)
+        self.method, self.optimiser = fabric.setup(method, optimiser)
+        every = recipe.get("validate_every")
+        self.validation = Validation(settings, method.window) if every else None
+        self.history = History()
+        self.step, self.seconds = 0, 0.0
+        self.resume()
+        self.saved_at = time.monotonic()
+        self.board = None
+        if recipe["tensorboard"] and fabric.is_global_zero:
+            self.board = tensorboard_writer(folder / "tensorboard", self.step)
+
+    @property
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """What keeps float16 gradients in range; None in any other precision."""
+        return getattr(self.fabric.strategy.precision, "scaler", None)
+
+    def resume(self) -> None:
+        state = load_state(self.folder / "resume.pt", self.fabric.device)
+        if state is None:
+            return
+        self.plain.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        self.history = History(**state["history"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        torch.set_rng_state(state["random"].cpu())
+        if state["cuda_random"] is not None and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_random"].cpu(), self.fabric.device)
+
+    def save_state(self) -> None:
+        cuda = self.fabric.device.type == "cuda"
+        state = {
+            "identity": self.identity,
+            "model": self.plain.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "history": vars(self.history),
+            "step": self.step,
+            "seconds": self.seconds,
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(self.fabric.device) if cuda else None,
+        }
+        save(self.folder / "resume.pt", state)
+        self.saved_at = time.monotonic()
+
+    def run(self) -> None:
+        total = self.recipe["steps"]
+        batches = load_batches(
+            self.samples,
+            self.recipe,
+            self.step,
+            self.fabric.global_rank,
+            self.fabric.world_size,
+            pin_memory=self.fabric.device.type == "cuda",
+        )
+        bar = tqdm(
+            batches,
+            desc=f"{self.folder.parent.name}/{self.folder.name}",
+            initial=self.step,
+            total=total,
+            unit="step",
+            mininterval=5,
+            disable=not self.fabric.is_global_zero,
+        )
+        begin = time.perf_counter() - self.seconds
+        for parts in bar:
+            try:
+                values = self.update(parts)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                accumulate = self.recipe["accumulate"]
+                raise smaller_batch(
+                    self.folder, self.fabric.device, self.part, accumulate
+                ) from error
+            self.history.add(values)
+            self.step += 1
+            self.seconds = time.perf_counter() - begin
+            if self.step % self.recipe["log_every"] == 0 or self.step == total:
+                self.record(bar, parts)
+            if self.state_is_due() and self.step < total and self.fabric.is_global_zero:
+                self.save_state()
+
+    def due(self, name: str) -> bool:
+        every = self.recipe.get(name)
+        return bool(every) and (self.step % every == 0 or self.step == self.recipe["steps"])
+
+    def epoch(self, step: int) -> int:
+        """Whole passes over the samples after so many steps."""
+        return step * self.recipe["batch_size"] // len(self.samples)
+
+    def state_is_due(self) -> bool:
+        late = time.monotonic() - self.saved_at > 60 * self.recipe["checkpoint_minutes"]
+        new_epoch = self.epoch(self.step) > self.epoch(self.step - 1)
+        return late or new_epoch or self.due("checkpoint_every")
+
+    def update(self, parts: Sequence[Batch]) -> dict[str, float]:
+        """One optimiser step; returns what the history averages."""
+        self.optimiser.zero_grad()
+        values: dict[str, float] = {}
+        for i, part in enumerate(parts):
+            # Processes exchange gradients once a step.
+            last = i == len(parts) - 1
+            with self.fabric.no_backward_sync(self.method, enabled=not last):
+                measured = self.backward(part.to(self.fabric.device), share=1 / len(parts))
+            for name, value in measured.items():
+                values[name] = values.get(name, 0.0) + value / len(parts)
+        optimiser = self.optimiser.optimizer
+        self.fabric.strategy.precision.unscale_gradients(optimiser)
+        values |= gradient_norms(self.plain)
+        # A scaler leaves out steps whose gradients overflow, and goes on with a smaller scale.
+        fault = not_finite(values)
+        if fault and not (self.scaler and fault.startswith("gradient_norm")):
+            path = save_step(self._own("nan_batch.pt"), self.step, parts, self.plain, values)
+            raise UserError(
+                f"{self.folder}: {fault} is {values[fault]} at step {self.step}; lower "
+                "learning_rate or set gradient_clip in the recipe, then start with --fresh; the "
+                f"batch and the weights before it are in {path}"
+            )
+        if clip := self.recipe.get("gradient_clip"):
+            # Not by Fabric, which ends the run where a gradient overflows.
+            clipped = [p for group in optimiser.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(clipped, clip)
+        self.optimiser.step()
+        self.schedule.step()
+        return values
+
+    def backward(self, batch: Batch, share: float) -> dict[str, float]:
+        """Add the gradient of `share` times the loss of a batch; returns what was measured."""
+        frames = normalise(batch.frames, self.fabric.device)
+        output = self.method(frames, batch.offsets, *batch.cue)
+        losses = self.plain.loss(output, batch.target)
+        loss = torch.stack(list(losses.values())).sum()
+        self.fabric.backward(loss * share)
+        heatmaps, target = output.heatmaps.detach(), batch.target
+        values = {"loss": loss.item(), **{f"loss_{k}": v.item() for k, v in losses.items()}}
+        values["heatmap_peak"] = float(heatmaps.amax(dim=(2, 3))[target.weight > 0].mean())
+        values["train_pck"] = train_pck(heatmaps, target)
+        if hasattr(self.plain, "monitor"):
+            values |= self.plain.monitor(output)
+        return values
+
+    def _own(self, name: str) -> Path:
+        """A file of this process in the run folder."""
+        rank = self.fabric.global_rank
+        return self.folder / (f"rank{rank}_{name}" if rank else name)
+
+    def record(self, bar: tqdm, parts: Sequence[Batch]) -> None:
+        row = {
+            "epoch": self.epoch(self.step),
+            "step": self.step,
+            "learning_rate": self.optimiser.param_groups[-1]["lr"],
+        }
+        if self.due("validate_every"):
+            row["val_ap"] = self.validation(self.plain, self.fabric.device)
+        row = self.history.row(row)
+        shown = {"loss": f"{row['loss']:.5f}", "pck": f"{row['train_pck']:.2f}"}
+        if "val_ap" in row:
+            shown["val_ap"] = f"{row['val_ap']:.1f}"
+        bar.set_postfix(shown)
+        if self.board:
+            for name in row.keys() - {"step"}:
+                self.board.add_scalar(name, row[name], self.step)
+        if collapsed(self.history.rows):
+            path = save_step(self._own("collapse_batch.pt"), self.step, parts, self.plain, row)
+            bar.write(
+                f"{self.folder}: the mean heatmap maximum fell to {row['heatmap_peak']:.3g} by "
+                f"step {self.step}: the method may have collapsed; a batch and the weights are "
+                f"in {path}",
+                file=sys.stderr,
+            )
+
+    def finish(self) -> None:
+        self.history.write(self.folder / "history.csv")
+        save(self.folder / "checkpoint.pt", {"model": self.plain.state_dict()})
+        (self.folder / "resume.pt").unlink(missing_ok=True)
+        if self.board:
+            self.board.close()
