@@ -19,8 +19,8 @@ CLIP_FRAMES = 8
 """Neighbouring key frames of a video that stay together in clip order. Windows reach over both ends
 of a clip: longer clips decode fewer frames twice, shorter ones mix better."""
 POOL_CLIPS = 8
-"""Clips whose samples are shuffled together. Their frames have to fit in a worker's cache: about 100
-for windows of five frames, 600 MB at 1920x1080."""
+"""Clips whose samples are shuffled together. Their frames have to fit in a worker's cache: about
+100 for windows of five frames, 600 MB at 1920x1080."""
 
 
 @dataclass(frozen=True)
