@@ -50,7 +50,7 @@ def test_clip_order_mixes_videos_people_and_time():
     video, frame = labels()
     order = clip_order(video, frame, np.random.default_rng(0))
     batches = [order[i : i + 24] for i in range(0, len(order) - 24, 24)]
-    assert np.mean([len(set(video[b])) for b in batches]) > POOL_CLIPS - 1
+    assert np.mean([len(set(video[b])) for b in batches]) > 0.7 * POOL_CLIPS
     assert np.mean(np.diff(frame[order]) < 0) > 0.3  # not in the order of time
     other = clip_order(video, frame, np.random.default_rng(1))
     pairs = [set(pairwise(o)) for o in (order, other)]

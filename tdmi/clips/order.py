@@ -2,7 +2,8 @@
 
 A full shuffle spreads the windows that share a frame over the whole epoch, so that nearly every
 window decodes all its frames again. In clip order they come close together: the frames of a few
-clips fit in memory, and each is decoded once for all people and windows that need it.
+clips fit in memory, and each is decoded once for all people and windows that need it. Batches are
+mixed less, which training from scratch feels (README, Choices), training on a trained backbone not.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import numpy as np
 from tdmi.options import at_least, choose
 
 ORDERS = ("shuffled", "clips")
-CLIP_FRAMES = 16
+CLIP_FRAMES = 8
 """Neighbouring key frames of a video that stay together in clip order. Windows reach over both ends
 of a clip: longer clips decode fewer frames twice, shorter ones mix better."""
-POOL_CLIPS = 4
-"""Clips whose samples are shuffled together. Their frames have to fit in a worker's cache: about 80
-for windows of five frames, 500 MB at 1920x1080."""
+POOL_CLIPS = 8
+"""Clips whose samples are shuffled together. Their frames have to fit in a worker's cache: about
+100 for windows of five frames, 600 MB at 1920x1080."""
 
 
 @dataclass(frozen=True)

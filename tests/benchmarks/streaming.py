@@ -1,6 +1,6 @@
 """Key frames per second of streaming and of exact prediction, and what streaming costs in accuracy.
 
-    python tests/benchmarks/streaming.py [--frames 24] [--exact 2]
+    python tests/benchmarks/streaming.py [--frames 24] [--exact 2] [--batch 1]
     python tests/benchmarks/streaming.py --run runs/embedded/tdmi/seed0
 
 The first form times TDMI at paper scale (HRNet-W48, 384x288, five frames, no flip average) on one
@@ -31,8 +31,6 @@ from tdmi.files import read_yaml
 from tdmi.inference import Boxes, InferenceOptions, ground_truth_boxes, predict
 from tdmi.skeletons import POSETRACK17, POSETRACK18
 from tdmi.suites import load_suite, resolve
-
-BATCH = 2
 
 
 class Noise:
@@ -67,14 +65,14 @@ def video(frames: int) -> Annotations:
     )
 
 
-def speed(frames: int, exact: int) -> None:
+def speed(frames: int, exact: int, batch: int) -> None:
     settings = resolve(load_suite("posetrack18"), "tdmi", 0)
     method = build_method(settings)
     windows = Windows(video(frames), Noise(), method.window, CropOptions((384, 288), 3.0))
     walk = np.array([[200.0 + 5.3 * i, 150.0, 170.0 + 0.4 * i, 400.0] for i in range(frames)])
 
     def seconds(rows: np.ndarray, streaming: bool) -> float:
-        options = InferenceOptions(flip=False, batch_size=BATCH, streaming=streaming)
+        options = InferenceOptions(flip=False, batch_size=batch, streaming=streaming)
         boxes = Boxes(rows, walk[rows], np.ones(len(rows)))
         begin = time.process_time()
         predict(method, windows, boxes, options)
@@ -87,7 +85,7 @@ def speed(frames: int, exact: int) -> None:
         times[False].append(seconds(middle, False))
         times[True].append(seconds(np.arange(frames), True))
     one, other = min(times[False]), min(times[True])
-    print(f"TDMI at paper scale, {frames} key frames, batches of {BATCH}, one thread")
+    print(f"TDMI at paper scale, {frames} key frames, batches of {batch}, one thread")
     print(f"exact     {one:.2f} s a key frame")
     print(f"streaming {other:.2f} s a key frame, {one / other:.2f} times as many a second")
 
@@ -140,13 +138,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--exact", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=1, help="windows at a time (1)")
     parser.add_argument("--run", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.run:
         accuracy(args.run)
     else:
-        speed(args.frames, args.exact)
+        speed(args.frames, args.exact, args.batch)
 
 
 if __name__ == "__main__":
