@@ -44,8 +44,8 @@ def test_every_grid_resolves_on_small_and_full_scale(name, grid):
     assert suite["suite"] == f"{name}_{grid}" and suite["base"] == name
     runs = run_names(suite)
     assert len(set(runs)) == len(runs)
-    told = [str(resolve(suite, m, 0) | {"method": resolve(suite, m, 0)["method"]["options"]})
-            for m in suite["methods"]]  # fmt: skip
+    told = [resolve(suite, m, 0) for m in suite["methods"]]
+    told = [str(t | {"method": [t["method"][k] for k in ("class", "options")]}) for t in told]
     assert len(set(told)) == len(told)
     for method in suite["methods"]:
         for seed in seeds_of(suite, method):
@@ -86,14 +86,15 @@ def test_every_variant_of_the_full_scale_grids_can_be_built(grid):
 def test_components_add_one_part_after_the_other():
     for name, depths in (("embedded", (1, 2, 3)), ("posetrack17", (1, 2, 3, 4))):
         suite = load_suite(name, grid="components", trial=Trial(width=4))
-        assert list(suite["methods"])[:2] == ["single_frame", "equal_compute"]
+        assert list(suite["methods"])[:3] == ["single_frame", "equal_compute", "equal_layers"]
         ladder = {m: model_of(suite, m) for m in ("one_stage", "all_stages", "split", "tdmi")}
         assert [m.encoder.depths for m in ladder.values()] == [depths[-1:], *[depths] * 3]
         assert [m.disentanglement.gate for m in ladder.values()] == ["none"] * 2 + ["channel"] * 2
         terms = [len(m.mutual_information.weights) for m in ladder.values()]
         assert terms[:3] == [0, 0, 0] and terms[3] == 5
-        assert suite["grid"]["comparisons"]["previous"]["one_stage"] == "equal_compute"
-        assert set(suite["grid"]["comparisons"]["equal_compute"]) == {"single_frame", *ladder}
+        assert suite["grid"]["comparisons"]["previous"]["one_stage"] == "equal_layers"
+        single = {"single_frame", "equal_compute"}
+        assert set(suite["grid"]["comparisons"]["equal_layers"]) == {*single, *ladder}
 
 
 def test_what_changes_nothing_is_the_suites_own_run():

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -158,6 +159,21 @@ def test_the_headline_says_what_holds_and_what_not(tmp_path, own, status):
     )
     assert ("Not told apart" in sentence) == (status == headline.OPEN)
     assert ("not been run" in sentence) == (status == headline.NOT_RUN)
+
+
+def test_a_gain_that_layers_alone_explain_is_not_told_apart_from_them(tmp_path):
+    """By hand: 2 ahead of the single frame, 0.1, -0.1 and 0 of equal layers."""
+    values = {"single": [50.0] * 3, "equal": [50.0] * 3, "layers": [51.9, 52.1, 52.0]}
+    runs, settings = load(tmp_path, values | {"tdmi": [52.0] * 3})
+    settings = replace(settings, equal_layers="layers")
+    table = tables.comparison_table(runs, settings, BOXES, settings.methods, settings.dataset)
+    row = table.data.set_index("method").loc["tdmi"]
+    assert row.vs_equal_layers_mean == pytest.approx(0, abs=1e-9)
+    assert row.vs_single_frame_mean == pytest.approx(2)
+    assert "vs equal layers" in table.headings
+    found = {c.rival.name: c.status for c in headline.claims(runs, settings)}
+    assert found["single"] == headline.AHEAD and found["layers"] == headline.OPEN
+    assert settings.strictest == "layers"
 
 
 def test_the_rival_of_a_family_is_its_best_member(tmp_path):

@@ -62,6 +62,7 @@ def mapping_of(suites: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "note": which_settings(main),
         "reference": report["reference"],
         "equal_compute": report["equal_compute"],
+        "equal_layers": report.get("equal_layers"),
         "subject": report.get("subject"),
         "real_video": _real_video(main, companions),
         "ablation": {key: grid[key] for key in ("comparisons", "left_out")} if grid else None,

@@ -1,8 +1,8 @@
 """The answer in words, derived from the numbers by a rule and never written by hand.
 
 The subject (the method that a suite is about) is compared with the single frame, with the single
-frame of equal compute, and with the best run of each rival family. The rival is chosen by its mean
-on the same test data, which favours the rival. What holds is decided by
+frame of equal compute, with that of equal layers, and with the best run of each rival family. The
+rival is chosen by its mean on the same test data, which favours the rival. What holds is decided by
 `tdmi.reporting.comparison.differences`.
 """
 
@@ -73,7 +73,11 @@ def _questions(settings: Settings, subject: Method) -> list[tuple[str, list[Meth
         questions.append(
             ("over a single frame of equal compute", [settings.method(settings.equal_compute)])
         )
-    asked = {subject.name, settings.reference, settings.equal_compute}
+    if settings.equal_layers:
+        questions.append(
+            ("over a single frame with equal layers", [settings.method(settings.equal_layers)])
+        )
+    asked = {subject.name, settings.reference, settings.equal_compute, settings.equal_layers}
     for family in RIVAL_FAMILIES:
         rivals = [m for m in settings.methods if m.family == family and m.name not in asked]
         if rivals and family != subject.family:

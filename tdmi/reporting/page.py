@@ -87,7 +87,7 @@ def _answer(content: Content) -> str:
     if not content.claims:
         return _drawing(content, "mean_ap")
     subject = subject_of(content.settings).label
-    against = content.settings.equal_compute or content.settings.reference
+    against = content.settings.strictest
     return (
         f'<p class="lead">{escape(content.answer)}</p>'
         f"{_verdicts(content.claims, content.settings, subject)}"
@@ -139,7 +139,7 @@ def _verdict(claim: Claim) -> str:
 def _accuracy(content: Content) -> str:
     parts = [_titled(table, content.settings) for table in content.comparisons]
     names = [name for name in content.drawings if name.startswith("per_joint_")]
-    shown = content.settings.equal_compute or content.settings.reference
+    shown = content.settings.strictest
     others = [
         name for name in content.drawings
         if name.startswith("difference_to_") and name != f"difference_to_{shown}"

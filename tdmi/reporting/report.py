@@ -161,7 +161,8 @@ def _add_drawings(content: Content, folder: Path, contrasts: dict[str, list[Cont
             ablation_figure.caption(settings, protocol),
             conditions_of(settings, settings.boxes(protocol)),
         )  # fmt: skip
-    for name in dict.fromkeys((settings.reference, settings.equal_compute)):
+    references = (settings.reference, settings.equal_compute, settings.equal_layers)
+    for name in dict.fromkeys(references):
         if name is not None and settings.ablation is None:
             against = settings.method(name)
             data = figures.mean_ap_data(runs, protocols, name)

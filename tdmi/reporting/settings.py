@@ -16,6 +16,7 @@ The mapping, as YAML::
     note: one sentence                  # optional, added to the captions of the comparisons
     reference: single_frame             # a method's name
     equal_compute: single_frame_equal_compute   # a method's name, or null
+    equal_layers: key_frame_fusion      # optional: a method's name
     subject: tdmi                       # optional: the method the headline is about
     gallery_methods: [single_frame, tdmi]       # optional: default all methods
     real_video: {suite: embedded_video, root: data/pose2sim, split: test,
@@ -130,8 +131,14 @@ class Settings:
     real_video: RealVideo | None
     settings: Mapping[str, Any]
     evaluation: str = "poseval"
+    equal_layers: str | None = None
     ablation: Ablation | None = None
     note: str = ""
+
+    @property
+    def strictest(self) -> str:
+        """The reference that leaves the least to explain a gain: equal layers, equal compute."""
+        return self.equal_layers or self.equal_compute or self.reference
 
     @property
     def judge(self) -> str:
@@ -151,8 +158,8 @@ class Settings:
 
 _REQUIRED = ("suite", "title", "dataset", "methods", "seeds", "box_protocols", "reference")
 _OPTIONAL = (
-    "summary", "equal_compute", "subject", "gallery_methods", "real_video", "settings",
-    "evaluation", "ablation", "note",
+    "summary", "equal_compute", "equal_layers", "subject", "gallery_methods", "real_video",
+    "settings", "evaluation", "ablation", "note",
 )  # fmt: skip
 
 
@@ -172,7 +179,7 @@ def parse(value: Any, path: Path) -> Settings:
     names = [method.name for method in methods]
     if len(set(names)) != len(names):
         raise UserError(f"{path}: methods: a name stands twice in {names}; give each method once")
-    for key in ("reference", "equal_compute", "subject"):
+    for key in ("reference", "equal_compute", "equal_layers", "subject"):
         if value.get(key) is not None and value[key] not in names:
             raise UserError(f"{path}: {key}: {value[key]!r} is none of the methods {names}")
     evaluation = value.get("evaluation", "poseval")
@@ -191,6 +198,7 @@ def parse(value: Any, path: Path) -> Settings:
         box_protocols=tuple(_list(value["box_protocols"], path, "box_protocols")),
         reference=value["reference"],
         equal_compute=value.get("equal_compute"),
+        equal_layers=value.get("equal_layers"),
         subject=value.get("subject"),
         gallery_methods=tuple(gallery),
         real_video=_real_video(value.get("real_video"), methods, path),

@@ -106,6 +106,8 @@ def comparison_table(
         references.append(("single_frame", settings.reference, "vs single frame"))
     if settings.equal_compute:
         references.append(("equal_compute", settings.equal_compute, "vs equal compute"))
+    if settings.equal_layers:
+        references.append(("equal_layers", settings.equal_layers, "vs equal layers"))
     changes = {key: comparison.differences(values["total"], name) for key, name, _ in references}
     cost = runs.cost.set_index("method")
     rows, data = [], []

@@ -1,0 +1,62 @@
+"""Key-frame fusion: the control with the layers of a temporal method and a single frame (own
+baseline).
+
+Copies of the key frame's own feature take the neighbours' place in `TemporalConcatenation`. What it
+gains over the single frame comes from more layers and their training, not from time; only what a
+temporal method gains over it is a gain from other frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.hrnet import HRNet
+from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.output import PoseOutput
+from tdmi.options import at_least
+
+
+class KeyFrameFusion(PoseMethod):
+    """Fusion of `copies` of the key frame's feature with that feature itself.
+
+    `copies`: the neighbours that the control stands for, 4 in a window of five frames. `blocks` and
+    `start` as in `TemporalConcatenation`, with whose layers these agree in number and size.
+    """
+
+    def __init__(
+        self,
+        backbone: HRNet,
+        joints: int = 17,
+        *,
+        copies: int = 4,
+        blocks: int = 3,
+        start: Start = "single_frame",
+        backbone_norm: BackboneNorm = "frozen",
+        freeze_backbone: bool = False,
+        loss_factor: float = 1.0,
+        loss_foreground: float = 0.0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            joints,
+            window=(0,),
+            start=start,
+            backbone_norm=backbone_norm,
+            freeze_backbone=freeze_backbone,
+            loss_factor=loss_factor,
+            loss_foreground=loss_foreground,
+        )
+        self.copies = at_least("copies", copies, 1)
+        self.fusion = Fusion(copies * backbone.channels, backbone.channels, blocks, start)
+        if start == "paper":
+            self.paper_head = paper_head(backbone.channels, joints)
+            self.head.requires_grad_(False)
+
+    def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
+        key = features[0][:, self.key]
+        fused = self.fusion(torch.cat([key] * self.copies, dim=1), key)
+        return PoseOutput((self.paper_head if self.start == "paper" else self.head)(fused))
