@@ -15,6 +15,7 @@ from tdmi.clips.samples import Windows
 from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
 from tdmi.heatmaps import decode, flip_back, heatmap_to_crop
+from tdmi.models.folding import folded
 from tdmi.models.method import PoseMethod
 from tdmi.options import choose
 from tdmi.suppression import RESCORING, rescored, suppressed
@@ -42,6 +43,8 @@ class InferenceOptions:
     """Of persons, not of their joints; see `tdmi.suppression.rescored`."""
     suppression: float | None = None
     """Persons with a higher OKS to a better one of their frame are dropped (HRNet on COCO: 0.9)."""
+    fold_norms: bool = False
+    """Batch norms as part of the convolutions before them: faster, other rounding."""
 
     def __post_init__(self) -> None:
         choose("inference.rescoring", self.rescoring, RESCORING)
@@ -119,6 +122,8 @@ def predict(
     track id is the person's place in its frame, which the official evaluators take, too.
     """
     method.eval()
+    if options.fold_norms:
+        method = folded(method)
     skeleton = windows.annotations.skeleton
     source = getattr(method, "frame_cue", None)
     crop = windows.crop
