@@ -16,6 +16,7 @@ from tdmi.datasets.coco import Detections
 from tdmi.errors import UserError
 from tdmi.heatmaps import decode, flip_back, heatmap_to_crop
 from tdmi.memory import out_of_memory
+from tdmi.models.folding import folded
 from tdmi.models.method import PoseMethod
 from tdmi.normalisation import normalise
 from tdmi.options import choose
@@ -49,6 +50,8 @@ class InferenceOptions:
     """Boxes of one person in neighbouring key frames share a crop, and each frame's features are
     computed once for it, see `tdmi.streaming`; windows are cut one by one otherwise. Nothing
     changes for methods that need more than the backbone's features (flow)."""
+    fold_norms: bool = False
+    """Batch norms as part of the convolutions before them: faster, other rounding."""
 
     def __post_init__(self) -> None:
         choose("inference.rescoring", self.rescoring, RESCORING)
@@ -122,6 +125,8 @@ def predict(
     """
     method.eval()
     device = torch.device(device)
+    if options.fold_norms:
+        method = folded(method)
     skeleton = windows.annotations.skeleton
     crop = windows.crop
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))

@@ -5,9 +5,10 @@
 
 The straightforward version has the same weights (formula-filled, tests/golden_models.py) and goes
 module by module, as the released code does: every frame through the backbone on its own, PyTorch's
-default memory layout, one torchvision deformable convolution after the other, every warped frame
-by itself. Both run alternately in one process; the outputs are compared first. The table has
-medians of wall and processor time for one person, and their ratio.
+default memory layout, one torchvision deformable convolution after the other, every warped frame by
+itself. Ours has its batch norms folded into the convolutions (`inference.fold_norms`). Both run
+alternately in one process; the outputs are compared first. The table has medians of wall and
+processor time for one person, and their ratio.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from baselines.fami_pose import FAMIPose, translate
 from baselines.posewarper import AGGREGATION, PoseWarper, Warper
 from tdmi.checkpoints import from_dcpose, from_fami_pose, from_posewarper
 from tdmi.models.deformable import DeformableConv2d
+from tdmi.models.folding import folded
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import PoseMethod
 
@@ -132,7 +134,7 @@ def pair(name: str, size: tuple[int, int]) -> tuple[Callable[[], Tensor], Callab
     model: PoseMethod = cls(HRNet(48), start="paper").eval()
     model.load_state_dict(convert(reference_state(golden)), strict=True)
     other = copy.deepcopy(model)
-    model = model.to(memory_format=torch.channels_last)  # as tdmi.building makes it
+    model = folded(model.to(memory_format=torch.channels_last))  # layout as of tdmi.building
     length = len(model.window)
     frames = formula_input((1, 3 * length, *size), seed=1).unflatten(1, (length, 3))
     offsets = torch.tensor([model.window])
