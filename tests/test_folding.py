@@ -2,15 +2,20 @@
 
 import copy
 
+import numpy as np
 import pytest
 import test_methods
+import tiny_dataset
 import torch
 from torch import nn
 
 from baselines.dcpose import DCPose
 from baselines.posewarper import PoseWarper
 from baselines.single_frame import SingleFrame
+from tdmi import inference
+from tdmi.building import read_split, split_windows
 from tdmi.errors import UserError
+from tdmi.inference import InferenceOptions, ground_truth_boxes, predict
 from tdmi.models.folding import folded
 from tdmi.models.method import PoseMethod
 from tdmi.models.resnet import PoseResNet
@@ -105,6 +110,24 @@ def test_folding_within_inference_mode_gives_a_method_that_works():
         found = folded(method)(frames, offsets).heatmaps
     assert isinstance(method, PoseWarper)
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * float(wanted.std()))
+
+
+def test_prediction_folds_if_asked(tmp_path, monkeypatch):
+    tiny_dataset.write(tmp_path)
+    settings = tiny_dataset.settings(tmp_path)
+    windows = split_windows(settings, read_split(settings, "test"), (0,))
+    boxes = ground_truth_boxes(windows.annotations)
+    torch.manual_seed(0)
+    method = varied(SingleFrame(test_methods.trunk(), 17))
+    used = []
+    monkeypatch.setattr(inference, "folded", lambda m: used.append(folded(m)) or used[-1])
+    plain, fast = (
+        predict(method, windows, boxes, InferenceOptions(blur_kernel=3, fold_norms=fold))
+        for fold in (False, True)
+    )
+    assert len(used) == 1 and norms(method)
+    np.testing.assert_allclose(fast.joint_score, plain.joint_score, rtol=1e-4)
+    assert plain.joint_score.std() > 0
 
 
 @pytest.mark.parametrize("before", [[], [nn.Conv2d(4, 4, 1), nn.ReLU()]])

@@ -21,8 +21,8 @@ import numpy as np
 from tdmi.heatmaps import decode, encode
 
 JOINTS, HEIGHT, WIDTH, STRIDE, SIGMA = 17, 96, 72, 4, 3
-BATCH = 32
-"""Samples of one call that makes targets: as many as a training step has."""
+BATCH = 24
+"""Samples of one call that makes targets: as many as a step of the full-scale suites has."""
 
 
 def loop_decode(heatmaps: np.ndarray) -> np.ndarray:
