@@ -284,6 +284,7 @@ def rendered(tmp_path) -> Annotations:
     """Labels of videos of three people, every fourth of 33 frames labelled."""
     options = MocapOptions(
         frames={"train": 9, "val": 9, "test": 33},
+        label_stride={"train": 1, "val": 4, "test": 4},
         width=160,
         height=120,
         person_height=(45.0, 75.0),
