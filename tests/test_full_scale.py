@@ -122,7 +122,7 @@ def test_a_full_scale_suite_runs_from_archives_to_the_table(made, address, tmp_p
     suite["crop"]["size"] = [64, 48]
     suite["methods"] = {
         name: suite["methods"][name]
-        for name in ("single_frame", "single_frame_equal_compute", "tdmi")
+        for name in ("single_frame", "single_frame_equal_compute", "key_frame_fusion", "tdmi")
     }
     for recipe in suite["recipes"].values():
         recipe |= {"batch_size": 4, "workers": 0}

@@ -60,8 +60,9 @@ def test_fresh_clone_plans_to_train_although_results_are_committed(tmp_path):
 def test_grids_share_the_suites_runs_and_are_checked_first(tmp_path):
     clone = checkout(tmp_path)
     jobs = planned_jobs(clone, "--config", "suite=smoke", "grid=components,gate")
-    # single_frame, equal_compute and tdmi (three seeds of the last two) are the suite's own.
-    assert jobs["train"] == 1 + 3 + 3 + 3 * 3 + 4 * 3
+    # single_frame, equal_compute, equal_layers and tdmi (three seeds but of the first) are the
+    # suite's own.
+    assert jobs["train"] == 1 + 3 + 3 + 3 + 3 * 3 + 4 * 3
     assert jobs["check_variants"] == jobs["report"] == 2
 
 
