@@ -70,9 +70,12 @@ def code_file(path: str) -> Path | None:
 
 
 def hashes_of_folder(folder: Path | str) -> dict[str, str]:
-    """SHA-256 of every file that lies directly in `folder`, by its name, in order of the names."""
+    """SHA-256 of every file that lies directly in `folder`, by its name, in order of the names.
+
+    Hidden files are left out: Snakemake keeps one in every folder that a rule makes.
+    """
     files = sorted(path for path in Path(folder).iterdir() if path.is_file())
-    return {path.name: sha256_of(path) for path in files}
+    return {path.name: sha256_of(path) for path in files if not path.name.startswith(".")}
 
 
 def digest(hashes: Mapping[str, str]) -> str:

@@ -181,7 +181,8 @@ def _verify_predictions(
     for folder, hashes in predicted["files"].items():
         for name, expected in hashes.items():
             _check(run / folder / name, expected, cure)
-        strangers = {path.name for path in (run / folder).iterdir()} - set(hashes)
+        shown = {p.name for p in (run / folder).iterdir() if not p.name.startswith(".")}
+        strangers = shown - set(hashes)
         if strangers:
             raise UserError(
                 f"{run / folder / min(strangers)}: found a file that is not recorded, expected "

@@ -92,6 +92,14 @@ def test_one_changed_byte_is_one_line_that_names_file_hashes_and_cure(run, capsy
     assert sha256_of(path)[:12] in text and before[:12] in text
 
 
+def test_files_that_the_workflow_hides_in_its_folders_do_not_count(run, capsys):
+    for boxes in ("ground_truth_boxes", "detected_boxes"):
+        for folder in ("predictions", "tracked"):
+            (run / boxes / folder / ".snakemake_timestamp").touch()
+    assert main(["verify", str(run)]) == 0
+    assert "differs" not in capsys.readouterr().out
+
+
 def test_missing_and_strange_files_are_named(run, capsys):
     folder = run / "detected_boxes" / "predictions"
     (folder / "900009_mpiinew_dots.json").write_text("{}")

@@ -143,6 +143,13 @@ def test_smoke_suite_makes_every_run_and_the_report(smoke):
     assert all(use["label"] in page for use in suite["methods"].values())
 
 
+def test_a_run_of_the_workflow_can_be_verified(smoke):
+    command = ["tdmi", "verify", "runs/smoke/tdmi/seed0"]
+    done = subprocess.run(command, cwd=smoke, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "files are as recorded" in done.stdout
+
+
 def test_second_run_has_nothing_to_do(smoke):
     done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke")
     assert done.returncode == 0
