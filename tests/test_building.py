@@ -44,3 +44,13 @@ def test_the_first_run_stops_for_a_wrong_option_of_the_last_method(tmp_path, mon
     assert main(arguments) == 2
     assert "methods/tdmi: option fusion_blocks: found 0" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_variant_of_a_grid_stops_for_a_wrong_option_of_another(tmp_path, monkeypatch, capsys):
+    suite = load_suite("smoke", grid="components")
+    suite["methods"]["all_stages"]["options"] |= {"fusion_blocks": 0}
+    monkeypatch.setattr("tdmi.suites.load_suite", lambda *_, **__: suite)
+    arguments = ["train", "--suite", "smoke", "--grid", "components", "--method", "split"]
+    assert main([*arguments, "--runs", str(tmp_path)]) == 2
+    assert "methods/all_stages: option fusion_blocks: found 0" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.building import refuse_unbuildable
     from tdmi.runs import perform
 
-    if settings["start_from"] is None:  # the first to train: all others are checked before it
+    # Whichever trains first: a wrong option of any other stops the job before it.
+    if settings["start_from"] is None or args.grid:
         refuse_unbuildable(suite)
     name = run_name(suite, args.method, args.seed)
     perform(settings, args.runs, name, args.fresh, args.restart_if_changed)

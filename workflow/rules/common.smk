@@ -102,11 +102,6 @@ def runs_of(suites):
     return {run: suite for suite in suites.values() for run in run_names(suite)}
 
 
-def checked_variants(wildcards):
-    """What says that every variant of a run's grid can be built."""
-    return f"runs/{wildcards.suite}/checked" if "grid" in SUITES[wildcards.suite] else []
-
-
 def trained_runs():
     """The checkpoints of every run of the job."""
     return [f"runs/{run}/checkpoint.pt" for run in runs_of(JOB)]

@@ -1,4 +1,4 @@
-"""One job per run, variants of a grid checked first; a run may start from another run's checkpoint or from published weights."""
+"""One job per run; a run may start from another run's checkpoint or from published weights."""
 
 
 # Nothing is downloaded: weights that are not there stop the job at its start, with what to do.
@@ -15,26 +15,8 @@ rule weights:
         "tdmi data weights {output} > {log} 2>&1"
 
 
-# A variant without sense is refused before the first one of its grid is trained.
-rule check_variants:
-    output:
-        touch("runs/{suite}/checked"),
-    params:
-        suite=lambda wildcards: suite_options(wildcards.suite),
-        settings=lambda wildcards: digest(SUITES[wildcards.suite]["methods"]),
-    log:
-        "runs/{suite}/checked.log",
-    conda:
-        ENVIRONMENT
-    message:
-        "Check the variants of {wildcards.suite}"
-    shell:
-        "tdmi train --suite {params.suite} --check > {log} 2>&1"
-
-
 rule train:
     input:
-        ancient(checked_variants),
         data=lambda wildcards: dataset_records(wildcards.suite),
         start=initial_checkpoint,
     output:
