@@ -47,8 +47,8 @@ class InferenceOptions:
     precision: str = "float32"
     """Of the network: ``float32``, or ``bf16`` or ``fp16`` where autocast trusts them."""
     streaming: bool = False
-    """Each frame of a person is cropped by the person's own box in it and its features computed once,
-    then moved into the key frame's crop, see `tdmi.streaming`; windows are cut one by one
+    """Each frame of a person is cropped by the person's own box in it and its features computed
+    once, then moved into the key frame's crop, see `tdmi.streaming`; windows are cut one by one
     otherwise. Nothing changes for methods that need more than the backbone's features (flow)."""
     fold_norms: bool = False
     """Batch norms as part of the convolutions before them: faster, other rounding."""
