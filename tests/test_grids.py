@@ -54,7 +54,8 @@ def test_every_grid_resolves_on_small_and_full_scale(name, grid):
                 assert settings == resolve(plain, owner.split("/")[1], seed)
             else:
                 assert owner == f"{name}_{grid}/{method}/seed{seed}"
-                assert settings["start_from"] == f"{name}/single_frame/seed0"
+                start = seed if name == "embedded" else 0
+                assert settings["start_from"] == f"{name}/single_frame/seed{start}"
             for key in ("dataset", "crop", "augmentation", "inference"):
                 assert settings[key] == resolve(plain, "tdmi", 0)[key]
 
@@ -101,8 +102,10 @@ def test_what_changes_nothing_is_the_suites_own_run():
     suite = load_suite("embedded", grid="components")
     assert run_name(suite, "tdmi", 2) == "embedded/tdmi/seed2"
     assert run_name(suite, "equal_compute", 1) == "embedded/single_frame_equal_compute/seed1"
-    # All start from this one single-frame model, so further seeds of it would say nothing.
-    assert seeds_of(suite, "single_frame") == [0]
+    # Each seed starts from its own single-frame model; where all start from one model, further seeds
+    # of it would say nothing.
+    assert seeds_of(suite, "single_frame") == [0, 1, 2]
+    assert seeds_of(load_suite("posetrack17", grid="components"), "single_frame") == [0]
     assert run_name(load_suite("embedded", grid="backbone"), "frozen", 0) == "embedded/tdmi/seed0"
     full = load_suite("posetrack17", grid="backbone")
     assert run_name(full, "tenth", 0) == "posetrack17/tdmi/seed0"
