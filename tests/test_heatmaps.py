@@ -76,6 +76,22 @@ def test_peaks_and_quarter_offset_equal_the_official_ones(case):
         np.testing.assert_allclose(image, case[key], atol=2e-3)
 
 
+def test_quarter_offset_follows_the_slope_two_cells_inside_the_map():
+    """A peak in every cell of a map of 7x6, noise around it."""
+    height, width = 7, 6
+    maps = np.random.default_rng(0).random((height, width, height, width), dtype=np.float32)
+    for y, x in np.ndindex(height, width):
+        maps[y, x, y, x] = 2
+    found, _ = decode(maps, "quarter")
+    for y, x in np.ndindex(height, width):
+        wanted = [x, y]
+        if 1 < x < width - 1 and 1 < y < height - 1:
+            own = maps[y, x]
+            wanted[0] += 0.25 if own[y, x + 1] > own[y, x - 1] else -0.25
+            wanted[1] += 0.25 if own[y + 1, x] > own[y - 1, x] else -0.25
+        assert found[y, x].tolist() == wanted
+
+
 @pytest.mark.golden
 @pytest.mark.parametrize("case", processing_cases("flip"))
 def test_flip_average_equals_the_official_one(case):
