@@ -27,6 +27,8 @@ class Content:
     videos: list[Table]
     """One per box protocol."""
     timing: Table
+    headroom: Table | None = None
+    """What the window holds when motion is known exactly."""
     ablations: list[Table] = field(default_factory=list)
     """Of a grid, one per box protocol."""
     statements: list[str] = field(default_factory=list)

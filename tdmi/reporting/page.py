@@ -146,6 +146,8 @@ def _accuracy(content: Content) -> str:
     ]  # fmt: skip
     first = ["mean_ap"] if content.claims or content.ablations else []
     parts += [_drawing(content, n) for n in (*first, *others, *names, "accuracy_against_cost")]
+    if content.headroom:
+        parts.append(f"<h3>{escape(content.headroom.title)}</h3>{html.table(content.headroom)}")
     return "".join(parts)
 
 

@@ -22,6 +22,7 @@ from tdmi.reporting import (
     figures,
     gallery,
     headline,
+    headroom,
     page,
     published,
     style,
@@ -80,10 +81,13 @@ def build(settings: Settings, runs_folder: Path, folder: Path, published_file: P
     content.data = gallery.contact_sheet(settings.dataset, folder / "gallery" / "data.jpg")
     content.gallery = gallery.method_gallery(settings, runs.folder, folder / "gallery")
     _add_real_video(content, runs_folder, folder)
+    if settings.ablation is None:
+        content.headroom = headroom.headroom_table(runs, settings)
     contrasts = _add_ablations(content)
     _add_drawings(content, folder / "figures", contrasts)
     content.explanations = explanation.explain_report(settings, runs_folder, folder / "figures")
-    made = (content.ablations, content.comparisons, content.videos, content.real_tables)
+    made = [content.ablations, content.comparisons, content.videos, content.real_tables]
+    made += [[content.headroom]] if content.headroom else []
     for table in (*chain.from_iterable(made), content.timing):
         tables.write(table, folder / "tables")
     write_text(folder / "tables" / "runs.csv", tables.csv(tables.runs_frame(runs)))
