@@ -5,7 +5,6 @@ Each test works in clones of its own, on the smoke suite cut down to three metho
 
 import json
 import os
-import re
 import runpy
 import shutil
 import subprocess
@@ -64,6 +63,18 @@ def checkpoints(folder: Path) -> dict[str, bytes]:
     }
 
 
+def last_step(folder: Path, method: str) -> int:
+    history = (folder / "runs/smoke" / method / "seed0/history.csv").read_text()
+    return int(history.splitlines()[-1].split(",")[0])
+
+
+def change_steps(folder: Path, recipe: str, steps: int) -> None:
+    path = folder / "workflow/config/smoke.yaml"
+    smoke = yaml.safe_load(path.read_text())
+    smoke["recipes"][recipe]["steps"] = steps
+    path.write_text(yaml.safe_dump(smoke, sort_keys=False))
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A repository whose DVC stages are those of a cut smoke suite; nothing has been run."""
@@ -90,8 +101,9 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recorded(project):
-    """The same after `dvc repro`, with what came out recorded and pushed to a remote folder."""
-    run(project, "dvc", "repro")
+    """The same after Snakemake; what came out is recorded by DVC and pushed to a remote folder."""
+    run(project, "snakemake", "--cores", "2", *SUITE)
+    run(project, "dvc", "commit", "--force")
     run(project, "dvc", "remote", "add", "--default", "storage", str(project.parent / "storage"))
     git(project, "add", "--all")
     git(project, "add", "--force", "results/smoke")
@@ -154,27 +166,20 @@ def test_runs_of_other_settings_are_found(tmp_path):
 
 
 @pytest.mark.slow
-def test_snakemake_has_nothing_to_do_after_dvc(recorded):
-    assert nothing_to_do(recorded)
+def test_dvc_computes_nothing_after_snakemake(recorded):
+    before = times(recorded)
+    assert len(before) > 3 * len(METHODS)
     run(recorded, *STATUS_IS_CLEAN)
-
-
-@pytest.mark.slow
-def test_dvc_computes_nothing_after_snakemake(recorded, tmp_path):
-    """What DVC does not know was made here by Snakemake alone; `dvc commit` writes it down."""
-    git(tmp_path, "clone", "--quiet", str(recorded), "clone")
-    clone = tmp_path / "clone"
-    shutil.copytree(recorded / "data" / "sources", clone / "data" / "sources")
-    run(clone, "snakemake", "--cores", "2", *SUITE)
-    before = times(clone)
-    run(clone, "dvc", "commit", "--force")
-    run(clone, *STATUS_IS_CLEAN)
-    run(clone, "dvc", "repro")
-    assert times(clone) == before
-    assert nothing_to_do(clone)
-    (clone / "dvc.lock").unlink()
-    run(clone, "dvc", "repro")
-    assert times(clone) == before
+    run(recorded, "dvc", "repro")
+    assert times(recorded) == before
+    # Where DVC knows of no stage it enters them all, and Snakemake has nothing to do in them.
+    lock = recorded / "dvc.lock"
+    committed = lock.read_text()
+    lock.unlink()
+    run(recorded, "dvc", "repro")
+    assert times(recorded) == before
+    assert lock.read_text() == committed
+    assert nothing_to_do(recorded)
 
 
 @pytest.mark.slow
@@ -186,32 +191,37 @@ def test_both_are_clean_after_clone_and_pull(pulled):
     before = times(pulled)
     run(pulled, "dvc", "repro")
     assert times(pulled) == before
-    path = pulled / "workflow" / "config" / "smoke.yaml"
-    path.write_text(path.read_text().replace("rotation: 15.0", "rotation: 16.0"))
+    change_steps(pulled, "temporal", 3)
     assert not nothing_to_do(pulled)
+    checkpoint = pulled / "runs/smoke/key_frame_fusion/seed0/checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes() + b"!")
+    changed = subprocess.run(
+        ["dvc", "status", "--json"], cwd=pulled, capture_output=True, text=True
+    )
+    assert set(json.loads(changed.stdout)) == {"runs", "report"}
 
 
 @pytest.mark.slow
 def test_an_experiment_trains_what_depends_on_it_and_its_metrics_differ(pulled):
-    """Without settling first: DVC's stage sees by itself which runs have other settings."""
-    before = checkpoints(pulled)
-    recipe = "workflow/config/smoke.yaml:recipes.temporal.steps=3"
     run(pulled, *SETTLE)
-    run(pulled, "dvc", "exp", "run", "-S", recipe)
+    before = checkpoints(pulled)
+    run(pulled, "dvc", "exp", "run", "-S", "workflow/config/smoke.yaml:recipes.temporal.steps=3")
     after = checkpoints(pulled)
-    assert [m for m in METHODS if before[m] != after[m]] == ["key_frame_fusion"]
-    difference = json.loads(run(pulled, "dvc", "metrics", "diff", "--json"))
-    assert difference
+    assert [method for method in METHODS if before[method] != after[method]] == ["key_frame_fusion"]
+    assert last_step(pulled, "key_frame_fusion") == 3
+    assert nothing_to_do(pulled)
+    parameters = json.loads(run(pulled, "dvc", "params", "diff", "--json"))
+    assert list(parameters["workflow/config/smoke.yaml"]) == ["recipes.temporal.steps"]
+    metrics = json.loads(run(pulled, "dvc", "metrics", "diff", "--json"))
+    changed = metrics["results/smoke/metrics.json"]
+    assert changed and all(name.endswith(".key_frame_fusion") for name in changed)
 
 
 @pytest.mark.slow
 def test_a_changed_recipe_is_trained_although_snakemake_knows_nothing_of_the_runs(pulled):
-    path = pulled / "workflow" / "config" / "smoke.yaml"
-    smoke = yaml.safe_load(path.read_text())
-    smoke["recipes"]["temporal"]["steps"] = 3
-    path.write_text(yaml.safe_dump(smoke, sort_keys=False))
+    assert not (pulled / ".snakemake" / "metadata").exists()
+    change_steps(pulled, "temporal", 3)
     run(pulled, "dvc", "repro")
-    for method, steps in (("key_frame_fusion", 3), ("single_frame_equal_compute", 2)):
-        history = (pulled / "runs/smoke" / method / "seed0/history.csv").read_text()
-        assert re.findall(r"^(\d+),", history, re.M)[-1] == str(steps)
+    assert last_step(pulled, "key_frame_fusion") == 3
+    assert last_step(pulled, "single_frame_equal_compute") == 2
     assert nothing_to_do(pulled)
