@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -84,39 +83,6 @@ def test_unknown_suite_stops_before_anything_runs():
     assert done.returncode != 0
     printed = done.stdout + done.stderr
     assert "no suite 'nope' in workflow/config; expected one of embedded" in printed
-
-
-def test_dvc_stages_hold_every_run_of_the_main_job():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert list(stages) == ["data", "train", "evaluate", "report"]
-    suites = load_suites("embedded").values()
-    runs = {f"runs/{run}" for suite in suites for run in run_names(suite)}
-
-    def paths(stage, key):
-        return {next(iter(e)) if isinstance(e, dict) else e for e in stages[stage][key]}
-
-    checkpoints = {f"{run}/checkpoint.pt" for run in runs}
-    metrics = {
-        f"{run}/{boxes}/{file}.json"
-        for run in runs
-        for boxes in ("ground_truth_boxes", "detected_boxes")
-        for file in ("metrics", "tracking")
-    }
-    settings = {f"workflow/config/{suite['suite']}.yaml" for suite in suites}
-    settings |= {f"workflow/config/methods/{m}.yaml" for suite in suites for m in suite["methods"]}
-    assert settings <= paths("train", "deps")
-    assert paths("train", "outs") == checkpoints
-    assert checkpoints <= paths("evaluate", "deps")
-    assert paths("evaluate", "metrics") == metrics
-    assert metrics <= paths("report", "deps")
-    assert paths("data", "outs") == {suite["dataset"]["root"] for suite in suites}
-
-
-def test_dvc_stages_are_as_their_script_writes_them(tmp_path):
-    written = tmp_path / "dvc.yaml"
-    script = ROOT / "workflow" / "dvc_stages.py"
-    subprocess.run([sys.executable, script, written], cwd=ROOT, check=True)
-    assert written.read_text() == (ROOT / "dvc.yaml").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,25 @@
-"""Write dvc.yaml anew: the main job in four stages, every run of the default suite by name.
+"""Write dvc.yaml anew: the main job of a suite in three stages.
 
-    python workflow/dvc_stages.py [FILE]
+    python workflow/dvc_stages.py [--suite SUITE] [FILE]
 
-Call it after a method or a seed was added to the default suite; a test compares the file with it.
+Call it after a method or a companion was added to the default suite; a test compares the file with
+it. The stages of another suite hold for as long as dvc.yaml is theirs.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tdmi.files import write_text
-from tdmi.suites import load_suites, run_names
+from tdmi.suites import load_suites
 
+DEFAULT = "embedded"
 HEAD = """\
-# The main job in four stages. Snakemake owns the graph of experiments; DVC owns the versions of
+# The main job in three stages. Snakemake owns the graph of experiments; DVC owns the versions of
 # what comes out, and gives `dvc metrics diff` and `dvc plots diff`. Each stage asks Snakemake for
 # its part, so what one of the two has made is never made again by the other. Neither watches the
 # source code: after changing it, run `snakemake --cores all --forcerun train` (or another rule).
@@ -44,50 +46,47 @@ _Dumper.add_representer(
 )
 
 
-def stages() -> dict[str, Any]:
-    """The content of dvc.yaml."""
-    suites = load_suites("embedded")
-    files = [f"workflow/config/{name}.yaml" for name in suites]
+def stages(name: str) -> dict[str, Any]:
+    """The content of dvc.yaml for a suite.
+
+    Settings are watched by their values, as Snakemake does it: a changed comment changes nothing.
+    """
+    suites = load_suites(name)
+    files = [f"workflow/config/{suite}.yaml" for suite in suites]
     methods = dict.fromkeys(m for suite in suites.values() for m in suite["methods"])
-    roots = list(dict.fromkeys(suite["dataset"]["root"] for suite in suites.values()))
-    runs = [f"runs/{run}" for suite in suites.values() for run in run_names(suite)]
-    checkpoints = [f"{run}/checkpoint.pt" for run in runs]
-    metrics = [
-        f"{run}/{boxes}/{file}.json"
-        for run in runs
-        for boxes in suites["embedded"]["inference"]["box_protocols"]
-        for file in ("metrics", "tracking")
-    ]
+    settings = [*files, *(f"workflow/config/methods/{method}.yaml" for method in methods)]
+    roots = dict.fromkeys(suite["dataset"]["root"] for suite in suites.values())
+    runs = [f"runs/{suite}" for suite in suites]
+    results = f"results/{name}"
     kept = ("index.html", "tables", "figures", "gallery")
     return {
         "stages": {
             "data": {
-                "cmd": "snakemake --cores all all_data",
-                "deps": files,
-                "outs": _persistent(roots),
+                "cmd": _snakemake(name, "all_data"),
+                "params": [{file: ["dataset"]} for file in files],
+                "outs": _persistent(["data/sources", *roots]),
             },
-            "train": {
-                "cmd": "snakemake --cores all all_runs",
-                "deps": [*roots, *files, *(f"workflow/config/methods/{m}.yaml" for m in methods)],
-                "outs": _persistent(checkpoints),
-            },
-            "evaluate": {
-                "cmd": "snakemake --cores all all_metrics",
-                "deps": checkpoints,
-                "metrics": _persistent(metrics),
+            "runs": {
+                "cmd": _snakemake(
+                    name, "all_metrics", f" --forcerun $(python workflow/outdated_runs.py {name})"
+                ),
+                "params": [{file: None} for file in settings],
+                "deps": list(roots),
+                "outs": _persistent(runs),
             },
             "report": {
-                "cmd": "snakemake --cores all all",
-                "deps": ["results/published.csv", *metrics],
-                "metrics": _persistent(["results/embedded/metrics.json"]),
-                "outs": _persistent([f"results/embedded/{name}" for name in kept]),
+                "cmd": _snakemake(name, "all"),
+                "params": [{file: None} for file in files],
+                "deps": ["results/published.csv", *runs],
+                "metrics": _persistent([f"{results}/metrics.json"], cache=False),
+                "outs": _persistent([f"{results}/{part}" for part in kept], cache=False),
             },
         },
         "plots": [
             {
                 "validation_ap": {
                     "x": "step",
-                    "y": {"results/embedded/figures/validation_ap.csv": "value"},
+                    "y": {f"{results}/figures/validation_ap.csv": "value"},
                     "title": "Validation AP over training",
                     "template": "linear",
                 }
@@ -96,14 +95,24 @@ def stages() -> dict[str, Any]:
     }
 
 
-def text() -> str:
-    return HEAD + yaml.dump(stages(), Dumper=_Dumper, sort_keys=False, width=1000)
+def text(suite: str) -> str:
+    return HEAD + yaml.dump(stages(suite), Dumper=_Dumper, sort_keys=False, width=1000)
 
 
-def _persistent(paths: list[str]) -> list[dict[str, Flow]]:
-    """Left in place before a stage runs, and out of DVC's cache: Snakemake watches their times."""
-    return [{path: Flow(persist=True, cache=False)} for path in paths]
+def _snakemake(suite: str, target: str, options: str = "") -> str:
+    """Snakemake's part of a stage; what stands before the target takes every word up to `--`."""
+    chosen = "" if suite == DEFAULT else f" --config suite={suite}"
+    return f"snakemake --cores all --quiet all{chosen}{options} -- {target}"
+
+
+def _persistent(paths: list[str], cache: bool = True) -> list[dict[str, Flow]]:
+    """Left in place before a stage runs. What is committed to git stays out of DVC's cache."""
+    return [{path: Flow(persist=True, **({} if cache else {"cache": False}))} for path in paths]
 
 
 if __name__ == "__main__":
-    write_text(Path(sys.argv[1] if len(sys.argv) > 1 else "dvc.yaml"), text())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--suite", default=DEFAULT)
+    parser.add_argument("file", nargs="?", type=Path, default=Path("dvc.yaml"))
+    options = parser.parse_args()
+    write_text(options.file, text(options.suite))
