@@ -44,12 +44,9 @@ def check(value: Any, schema_path: Path, path: Path, definition: str | None = No
 
     A schema may refer to others of its folder by their file names.
     """
-    schema = read_yaml(schema_path)
-    if definition is not None:
-        schema = schema["$defs"][definition]
-    others = Registry(retrieve=partial(_schema, schema_path.parent))
-    validator = jsonschema.Draft202012Validator(schema, registry=others)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    error = jsonschema.exceptions.best_match(
+        _validator(schema_path, definition).iter_errors(value)
+    )
     if error is None:
         return
     place = "/".join(map(str, error.absolute_path)) or definition or "top level"
@@ -57,6 +54,15 @@ def check(value: Any, schema_path: Path, path: Path, definition: str | None = No
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = f"; expected keys: {', '.join(error.schema['properties'])}"
     raise UserError(f"{path}: {place}: {error.message}{allowed}")
+
+
+@cache
+def _validator(schema_path: Path, definition: str | None) -> jsonschema.Draft202012Validator:
+    schema = read_yaml(schema_path)
+    if definition is not None:
+        schema = schema["$defs"][definition]
+    others = Registry(retrieve=partial(_schema, schema_path.parent))
+    return jsonschema.Draft202012Validator(schema, registry=others)
 
 
 @cache
