@@ -15,8 +15,8 @@ from tdmi.errors import UserError
 from tdmi.locks import take
 
 POOL = "TDMI_DEVICES"
-"""Environment variable: devices to choose from, as in ``CUDA_VISIBLE_DEVICES``. The workflow sets it
-for its jobs; without it a process sees the devices that its surroundings show it."""
+"""Environment variable: devices to choose from, as in ``CUDA_VISIBLE_DEVICES``. The workflow sets
+it for its jobs; without it a process sees the devices that its surroundings show it."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _held: list[TextIO] = []
 """Open for as long as the process lives."""

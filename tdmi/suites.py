@@ -126,7 +126,8 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
 
     title = f"{suite['title']} (a trial at a small size: its numbers mean nothing)"
     changed = {**suite, "suite": trial.name(suite["suite"]), "title": title}
-    changed.pop("resources", None)
+    if trial != Trial():
+        changed.pop("resources", None)
     if "base" in suite:
         changed["base"] = trial.name(suite["base"])
     if trial.width is not None:
