@@ -19,7 +19,7 @@ case "$1 $2" in
   "train --suite") suite=$3
     if [ "$4" = --grid ]; then suite=$3_$5; shift 2; fi
     run=runs/$suite/$5/seed$7 && mkdir -p "$run"
-    {train}
+    {train} || exit 1
     for file in checkpoint.pt history.csv config.yaml cost.json provenance.json
     do touch "$run/$file"; done ;;
   *) echo "no stand-in for $*" >&2; exit 1 ;;

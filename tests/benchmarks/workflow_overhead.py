@@ -4,8 +4,8 @@
 
 Measured in a copy of the tracked files: `tdmi --help`; the plan of all grids at full scale; a job
 of the workflow that does nothing (the difference between many and one, by the number more); and
-what a training imports before it begins. Processor time counts children and holds on a busy
-machine, wall time on a quiet one alone.
+what a prediction and a training import before they begin. Processor time counts children and holds
+on a busy machine, wall time on a quiet one alone.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def main() -> None:
         clone, commands = checkout(folder / "clone"), folder / "commands"
         python = [sys.executable, "-m", "tdmi.cli"]
         show("tdmi --help", measured([*python, "--help"], clone, dict(os.environ)))
-        imports = [sys.executable, "-c", "import tdmi.runs"]
-        show("imports of a training (torch among them)", measured(imports, clone, dict(os.environ)))
+        for job, modules in (("prediction", "tdmi.runs"), ("training", "tdmi.runs, tdmi.training")):
+            imports = [sys.executable, "-c", f"import {modules}"]
+            show(f"imports of a {job}", measured(imports, clone, dict(os.environ)))
 
         stand_in_tdmi(commands)
         env = environment(commands)
