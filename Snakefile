@@ -1,7 +1,7 @@
 """The graph of experiments: data, training, evaluation, report. `snakemake --cores all` runs a suite.
 
 Choose another suite with `--config suite=NAME` (a file in workflow/config), ablations of it with
-`grid=NAME` (a file in workflow/config/grids).
+`grid=NAME` (a file in workflow/config/grids), some of its seeds with `seeds=0,1`.
 """
 
 from snakemake.utils import min_version
@@ -10,10 +10,28 @@ min_version("9.0")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/start.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    refuse_missing_scheduler()
+    refuse_second_workflow()
+
+
+# What needs the network, or nothing but a look; compute nodes often have none.
+localrules:
+    all,
+    all_data,
+    all_runs,
+    all_metrics,
+    fetch,
+    acquire,
+    weights,
 
 
 # The runs are asked for beside the results: results are committed, so a fresh clone has them, and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,16 @@ def read_config(
         known = ", ".join(known_configs(kind, workflow)) or "none"
         place = f"{source}: " if source else ""
         raise UserError(f"{place}no {kind} {name!r} in {folder}; expected one of {known}")
+    schema = workflow / "schemas" / f"{kind}.schema.yaml"
+    return path, deepcopy(_checked(path, schema, path.stat().st_mtime_ns))
+
+
+@cache
+def _checked(path: Path, schema: Path, changed: int) -> Any:
+    """Content of a file; one that has not `changed` is read once, for grids read it again."""
     content = read_yaml(path)
-    check(content, workflow / "schemas" / f"{kind}.schema.yaml", path)
-    return path, content
+    check(content, schema, path)
+    return content
 
 
 def known_configs(kind: str, workflow: Path = WORKFLOW) -> list[str]:
@@ -44,12 +52,7 @@ def check(value: Any, schema_path: Path, path: Path, definition: str | None = No
 
     A schema may refer to others of its folder by their file names.
     """
-    schema = read_yaml(schema_path)
-    if definition is not None:
-        schema = schema["$defs"][definition]
-    others = Registry(retrieve=partial(_schema, schema_path.parent))
-    validator = jsonschema.Draft202012Validator(schema, registry=others)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    error = jsonschema.exceptions.best_match(_validator(schema_path, definition).iter_errors(value))
     if error is None:
         return
     place = "/".join(map(str, error.absolute_path)) or definition or "top level"
@@ -57,6 +60,15 @@ def check(value: Any, schema_path: Path, path: Path, definition: str | None = No
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = f"; expected keys: {', '.join(error.schema['properties'])}"
     raise UserError(f"{path}: {place}: {error.message}{allowed}")
+
+
+@cache
+def _validator(schema_path: Path, definition: str | None) -> jsonschema.Draft202012Validator:
+    schema = read_yaml(schema_path)
+    if definition is not None:
+        schema = schema["$defs"][definition]
+    others = Registry(retrieve=partial(_schema, schema_path.parent))
+    return jsonschema.Draft202012Validator(schema, registry=others)
 
 
 @cache

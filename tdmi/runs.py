@@ -27,8 +27,6 @@ from tdmi.models.cost import cost
 from tdmi.options import build
 from tdmi.provenance import digest, hashes_of_folder, imported_code, provenance
 from tdmi.tracking import TrackingOptions, track
-from tdmi.training import train
-from tdmi.training.state import refuse_other_state
 
 TRAINED_FILES = ("config.yaml", "cost.json", "history.csv", "checkpoint.pt")
 """What training leaves in a run folder; ``provenance.json`` holds the hash of each."""
@@ -102,6 +100,10 @@ def perform(
         restart: start again only where the state cannot be resumed.
         starts: folder of the run that this one starts from; `runs` unless given.
     """
+    # Fabric takes a third of all that is imported; a prediction does without.
+    from tdmi.training import train
+    from tdmi.training.state import refuse_other_state
+
     folder = runs / name
     folder.mkdir(parents=True, exist_ok=True)
     initial = initial_checkpoint(settings, starts or runs)

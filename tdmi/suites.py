@@ -121,11 +121,13 @@ def tried(suite: dict[str, Any], trial: Trial) -> dict[str, Any]:
     """The suite as `trial` wants it, under a name of its own.
 
     No published weights fit another width, so with one the methods start without them. What a
-    method's width does not make small, its ``trial_options`` do.
+    method's width does not make small, its ``trial_options`` do. Its jobs are small, too.
     """
 
     title = f"{suite['title']} (a trial at a small size: its numbers mean nothing)"
     changed = {**suite, "suite": trial.name(suite["suite"]), "title": title}
+    if trial != Trial():
+        changed.pop("resources", None)
     if "base" in suite:
         changed["base"] = trial.name(suite["base"])
     if trial.width is not None:
@@ -161,6 +163,31 @@ def _narrowed(backbone: dict[str, Any], width: int) -> dict[str, Any]:
 def seeds_of(suite: dict[str, Any], method: str) -> list[int]:
     """Seeds of a method: its own if it names some, else the suite's."""
     return suite["methods"][method].get("seeds", suite["seeds"])
+
+
+def with_seeds(suites: dict[str, dict[str, Any]], seeds: list[int]) -> dict[str, dict[str, Any]]:
+    """The suites of one report, as `load_suites` gives them, with the runs of some seeds alone.
+
+    A method with seeds of its own keeps those among `seeds`, perhaps none, and so does a companion.
+    Raises UserError for a seed that the first suite does not have.
+    """
+    main = next(iter(suites.values()))
+    known = {seed for method in main["methods"] for seed in seeds_of(main, method)}
+    if unknown := sorted(set(seeds) - known):
+        raise UserError(
+            f"suite {main['suite']}: no seed {', '.join(map(str, unknown))}; expected some of "
+            f"{', '.join(map(str, sorted(known)))}"
+        )
+    return {
+        name: suite
+        | {
+            "methods": {
+                method: use | {"seeds": [s for s in seeds_of(suite, method) if s in seeds]}
+                for method, use in suite["methods"].items()
+            }
+        }
+        for name, suite in suites.items()
+    }
 
 
 def _owner(suite: dict[str, Any], method: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from tdmi.suites import (
     seeds_of,
     start_of,
     tried,
+    with_seeds,
 )
 
 SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
@@ -198,3 +199,36 @@ def test_full_scale_suites_share_the_published_settings():
         assert (recipe["epochs"], recipe["milestones"]) == (20, [6, 12, 18])
         assert recipe["batch_size"] == 24
         assert suite["dataset"]["root"] == f"data/{name}/prepared"
+
+
+def test_seeds_leave_of_each_method_and_companion_what_is_asked_for(workflow):
+    change(workflow, "embedded.yaml", lambda c: c["methods"]["tdmi"].update(seeds=[2, 5]))
+    whole = load_suites("embedded", workflow)
+    part = with_seeds(whole, [1, 2, 5])
+    assert seeds_of(part["embedded"], "tdmi") == [2, 5]
+    assert seeds_of(part["embedded"], "dcpose") == [1, 2]
+    assert run_names(part["pose2sim"]) == []
+    assert seeds_of(whole["embedded"], "dcpose") == [0, 1, 2, 3, 4], "the suites stay as they are"
+    with pytest.raises(UserError, match=r"embedded: no seed 7, 9; expected some of 0, 1, 2, 3, 4"):
+        with_seeds(load_suites("embedded"), [9, 0, 7])
+
+
+def test_jobs_of_the_full_scale_ask_for_a_gpu_and_those_of_a_trial_for_nothing():
+    for name in ("posetrack17", "posetrack18", "posetrack21", "hieve"):
+        asked = load_suite(name)["resources"]
+        assert asked["train"]["gpu"] == asked["predict"]["gpu"] == 1
+        assert load_suite(name, grid="gate", trial=Trial())["resources"] == asked
+        assert "resources" not in load_suite(name, trial=Trial(width=4))
+
+
+def test_unknown_resource_is_named(workflow):
+    change(workflow, "smoke.yaml", lambda c: c.update(resources={"train": {"memory": 3}}))
+    with pytest.raises(UserError, match=r"smoke\.yaml: resources/train: .*expected keys: gpu"):
+        load_suite("smoke", workflow)
+
+
+def test_a_file_that_has_changed_is_read_again(workflow):
+    assert load_suite("smoke", workflow)["seeds"] == [0]
+    change(workflow, "smoke.yaml", lambda c: c.update(seeds=[4]))
+    load_suite("smoke", workflow)["seeds"].append(8)
+    assert load_suite("smoke", workflow)["seeds"] == [4]

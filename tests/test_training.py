@@ -131,6 +131,19 @@ def test_damaged_state_is_refused_or_left_and_a_newer_one_always_refused(root, t
     perform(settings, tmp_path, RUN, fresh=True)
 
 
+def test_state_without_a_format_is_one_of_the_first(root, finished, tmp_path, monkeypatch):
+    seen = stop_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        perform(tiny_dataset.settings(root), tmp_path, RUN)
+    path = tmp_path / RUN / "resume.pt"
+    state = torch.load(path, weights_only=True)
+    del state["format"]
+    torch.save(state, path)
+    perform(tiny_dataset.settings(root), tmp_path, RUN)
+    assert content(tmp_path) == content(finished)
+    assert seen == [0, 1, 2, 3, 4, *range(4, len(set(seen)))]
+
+
 def test_worker_processes_change_nothing(root, finished, tmp_path):
     perform(tiny_dataset.settings(root, workers=2), tmp_path, RUN)
     assert content(tmp_path)[:2] == content(finished)[:2]

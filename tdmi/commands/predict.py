@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.devices import claim
+
+    claim()
     import torch
 
     torch.set_num_threads(args.threads)

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.devices import claim
     from tdmi.suites import load_suite, resolve, run_name
 
     suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
         refuse_unbuildable(suite)
         return
     settings = resolve(suite, args.method, args.seed)
+    claim(settings["recipe"].get("devices", 1))
 
     import torch
 

@@ -45,7 +45,7 @@ def load_state(
         return None
     try:
         state = torch.load(path, map_location=device, weights_only=True, mmap=not weights)
-        found = state["format"]
+        found = state.get("format", 1)
     except Exception as error:
         raise UserError(
             f"{path}: not a training state of this version ({type(error).__name__}); "

@@ -9,11 +9,23 @@ from snakemake.exceptions import WorkflowError
 from tdmi.errors import UserError
 from tdmi.config_files import known_configs
 from tdmi.published_protocol import SUFFIX
-from tdmi.suites import Trial, load_suite, load_suites, resolve, run_names
+from tdmi.suites import Trial, load_suite, load_suites, resolve, run_names, with_seeds
 
 SPLITS = ("train", "val", "test")
 # Used only with `--software-deployment-method conda`; paths are relative to this folder.
 ENVIRONMENT = "../../environment.yml"
+
+
+
+def asked_seeds(value):
+    """What Snakemake makes of `seeds=0,1`, a text or already numbers, as a list of whole numbers."""
+    try:
+        return [int(seed) for seed in str(value).strip("()[]").split(",") if seed.strip()]
+    except ValueError:
+        raise WorkflowError(
+            f"--config seeds: found {value!r}, expected whole numbers such as seeds=0,1"
+        ) from None
+
 
 # `--config width=8 steps=2` tries a suite at a small size; its runs and results get their own name.
 TRIAL = Trial(**{key: int(config[key]) for key in ("width", "steps") if key in config})
@@ -24,6 +36,8 @@ PROTOCOL = config.get("protocol", "shared")
 # `--config grid=components,gate` runs ablations of the suite in the suite's place, `grid=all` every one.
 ASKED = str(config.get("grid", ""))
 GRIDS = known_configs("grid") if ASKED == "all" else ASKED.split(",")
+# `--config seeds=0` or `seeds=0,1` makes the runs of these seeds alone, a part of the whole job.
+SEEDS = asked_seeds(config["seeds"]) if "seeds" in config else None
 
 
 def wanted_suites():
@@ -35,6 +49,11 @@ def wanted_suites():
         )
         reports[next(iter(suites))] = suites
     return reports
+
+
+def chosen(suites):
+    """The suites of a report with the seeds that are asked for."""
+    return suites if SEEDS is None else with_seeds(suites, SEEDS)
 
 
 def file_of(suite):
@@ -51,7 +70,9 @@ def bases_of(suites):
 try:
     REPORTS = wanted_suites()
     # What is asked for; and beside it what its runs start from.
-    JOB = {name: suite for suites in REPORTS.values() for name, suite in suites.items()}
+    JOB = {
+        name: suite for suites in REPORTS.values() for name, suite in chosen(suites).items()
+    }
     SUITES = JOB | bases_of(JOB)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -133,7 +154,7 @@ def truth_folder(wildcards):
 
 
 def report_inputs(wildcards):
-    suites = REPORTS[wildcards.report]
+    suites = chosen(REPORTS[wildcards.report])
     files = ("history.csv", "cost.json", "provenance.json", "timing.json")
     return evaluated_runs(suites) + [f"runs/{run}/{file}" for run in runs_of(suites) for file in files]
 
@@ -163,3 +184,12 @@ BIG = {
 def detector_boxes(wildcards):
     """The detector's boxes, if they are there already; without them `tdmi data prepare` explains."""
     return [path for path in [f"{wildcards.root}/boxes/val.json"] if os.path.exists(path)]
+
+
+def suite_of(wildcards):
+    """The suite that a job is for; of a data set that several share, the one that makes it."""
+    if suite := wildcards.get("suite"):
+        return SUITES[suite]
+    if report := wildcards.get("report"):
+        return REPORTS[report][report]
+    return BIG.get(wildcards.root) or SUITES[GENERATED[wildcards.root]]

@@ -7,6 +7,10 @@ rule fetch:
     log:
         "data/sources/{source}.log",
     retries: 2
+    threads: 1
+    resources:
+        mem_mb=SMALL["mem_mb"],
+        runtime=SMALL["runtime"],
     conda:
         ENVIRONMENT
     message:
@@ -28,6 +32,13 @@ rule mocap:
         options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]]["dataset"]),
     log:
         "{root}-{split}.log",
+    benchmark:
+        "{root}-{split}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory("data"),
+        runtime=asked("data", "runtime"),
+        disk_mb=asked("data", "disk_mb"),
     conda:
         ENVIRONMENT
     message:
@@ -46,6 +57,13 @@ rule pose2sim:
         root="|".join(POSE2SIM) or "none",
     log:
         "{root}.log",
+    benchmark:
+        "{root}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory("data"),
+        runtime=asked("data", "runtime"),
+        disk_mb=asked("data", "disk_mb"),
     conda:
         ENVIRONMENT
     message:
@@ -65,6 +83,13 @@ rule acquire:
         mirror=lambda wildcards: f" --base-url {config['base_url']}" if "base_url" in config else "",
     log:
         "{root}-acquire.log",
+    benchmark:
+        "{root}-acquire.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory("data"),
+        runtime=asked("data", "runtime"),
+        disk_mb=asked("data", "disk_mb"),
     conda:
         ENVIRONMENT
     message:
@@ -84,6 +109,12 @@ rule check:
         name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
     log:
         "{root}-check.log",
+    benchmark:
+        "{root}-check.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory("data"),
+        runtime=asked("data", "runtime"),
     conda:
         ENVIRONMENT
     message:
@@ -110,6 +141,12 @@ rule prepare:
         ),
     log:
         "{root}-prepare.log",
+    benchmark:
+        "{root}-prepare.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory("data"),
+        runtime=asked("data", "runtime"),
     conda:
         ENVIRONMENT
     message:

@@ -20,9 +20,13 @@ rule predict:
         settings=lambda wildcards: digest(run_settings(wildcards)["inference"]),
     log:
         "runs/{suite}/{method}/seed{seed}/predict.log",
-    threads: 1
+    benchmark:
+        "runs/{suite}/{method}/seed{seed}/predict.benchmark.tsv"
+    threads: cores("predict")
     resources:
-        mem_mb=1800,
+        gpu=asked("predict", "gpu"),
+        mem_mb=memory("predict"),
+        runtime=asked("predict", "runtime"),
     conda:
         ENVIRONMENT
     message:
@@ -43,6 +47,12 @@ rule evaluate:
         protocol=lambda wildcards: SUITES[wildcards.suite].get("evaluation", "poseval"),
     log:
         "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.log",
+    benchmark:
+        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.benchmark.tsv"
+    threads: cores("evaluate")
+    resources:
+        mem_mb=memory("evaluate"),
+        runtime=asked("evaluate", "runtime"),
     conda:
         ENVIRONMENT
     message:
@@ -63,6 +73,12 @@ rule evaluate_tracks:
         truth=truth_folder,
     log:
         "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate_tracks.log",
+    benchmark:
+        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate_tracks.benchmark.tsv"
+    threads: cores("evaluate")
+    resources:
+        mem_mb=memory("evaluate"),
+        runtime=asked("evaluate", "runtime"),
     conda:
         ENVIRONMENT
     message:

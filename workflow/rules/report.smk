@@ -15,9 +15,15 @@ rule report:
         directory("results/{report}/gallery"),
     params:
         suite=lambda wildcards: suite_options(wildcards.report),
-        settings=lambda wildcards: digest(list(REPORTS[wildcards.report].values())),
+        settings=lambda wildcards: digest(without_resources(REPORTS[wildcards.report])),
     log:
         "runs/{report}/report.log",
+    benchmark:
+        "runs/{report}/report.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory("report"),
+        runtime=asked("report", "runtime"),
     conda:
         ENVIRONMENT
     message:

@@ -7,6 +7,10 @@ rule weights:
         "data/weights/{file}.pth",
     log:
         "data/weights/{file}.log",
+    threads: 1
+    resources:
+        mem_mb=SMALL["mem_mb"],
+        runtime=SMALL["runtime"],
     conda:
         ENVIRONMENT
     message:
@@ -32,9 +36,11 @@ rule train:
         "runs/{suite}/{method}/seed{seed}/train.log",
     benchmark:
         "runs/{suite}/{method}/seed{seed}/train.benchmark.tsv"
-    threads: 1
+    threads: cores("train")
     resources:
-        mem_mb=1800,
+        gpu=training_devices,
+        mem_mb=memory("train"),
+        runtime=asked("train", "runtime"),
     conda:
         ENVIRONMENT
     message:

@@ -1,0 +1,69 @@
+"""What Snakemake and the bench cost beside the work itself, in processor and wall seconds.
+
+    python tests/benchmarks/workflow_overhead.py
+
+Measured in a copy of the tracked files: `tdmi --help`; the plan of all grids at full scale; a job
+of the workflow that does nothing (the difference between many and one, by the number more); and
+what a prediction and a training import before they begin. Processor time counts children and holds
+on a busy machine, wall time on a quiet one alone.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from scheduler_stand_ins import environment, stand_in_tdmi
+from test_workflow import checkout
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--quiet", "all"]
+
+
+def measured(command: list[str], folder: Path, env: dict[str, str]) -> tuple[float, float]:
+    """Processor seconds of a command and its children, and its wall seconds."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used, time.perf_counter() - begin
+
+
+def show(what: str, seconds: tuple[float, float]) -> None:
+    print(f"{what:58} {seconds[0]:7.2f} s processor {seconds[1]:7.2f} s wall", flush=True)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clone, commands = checkout(folder / "clone"), folder / "commands"
+        python = [sys.executable, "-m", "tdmi.cli"]
+        show("tdmi --help", measured([*python, "--help"], clone, dict(os.environ)))
+        for job, modules in (("prediction", "tdmi.runs"), ("training", "tdmi.runs, tdmi.training")):
+            imports = [sys.executable, "-c", f"import {modules}"]
+            show(f"imports of a {job}", measured(imports, clone, dict(os.environ)))
+
+        stand_in_tdmi(commands)
+        env = environment(commands)
+        grids = [*SNAKEMAKE, "-n", "--config", "suite=posetrack17", "grid=all"]
+        show("snakemake -n, posetrack17, every grid", measured(grids, clone, env))
+
+        run = [*SNAKEMAKE, "--cores", "1", "--config", "suite=smoke", "grid=mi_terms", "--"]
+        first = "runs/smoke/{}/seed0/checkpoint.pt"
+        measured([*run, first.format("single_frame")], clone, env)
+        one = measured([*run, first.format("tdmi")], clone, env)
+        made = len(list(clone.glob("runs/*/*/*/checkpoint.pt")))
+        many = measured([*run, "all_runs"], clone, env)
+        jobs = len(list(clone.glob("runs/*/*/*/checkpoint.pt"))) - made
+        each = tuple((b - a) / (jobs - 1) for a, b in zip(one, many, strict=True))
+        show(f"a job that does nothing ({jobs} jobs)", each)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What each job asks for, of this machine or of a cluster, and what this machine has."""
+
+import os
+
+from tdmi.devices import POOL, visible_devices
+
+# Of jobs of suites that name nothing: small networks on one core. The most that a training of the
+# embedded suite was seen to take is 1,766 MB.
+SMALL = {"gpu": 0, "threads": 1, "mem_mb": 2400, "runtime": 120, "disk_mb": 1000}
+# What did not fit is tried again (`--retries`, set in the profile slurm) with twice, then three times
+# as much; a job that was too long goes on where it was and needs no more.
+MOST_MEMORY = 3
+
+
+def asked(stage, name):
+    """What a job of a stage asks for, as a function that Snakemake calls with its wildcards."""
+
+    def of(wildcards):
+        return suite_of(wildcards).get("resources", {}).get(stage, {}).get(name, SMALL[name])
+
+    return of
+
+
+def memory(stage):
+    """Megabytes for a job of a stage, more with each attempt."""
+    once = asked(stage, "mem_mb")
+    return lambda wildcards, attempt: once(wildcards) * min(attempt, MOST_MEMORY)
+
+
+def training_devices(wildcards):
+    """GPUs of a training: as many as its recipe has processes."""
+    return asked("train", "gpu")(wildcards) * run_settings(wildcards)["recipe"].get("devices", 1)
+
+
+def cores(stage):
+    """Cores of a job, but no more than leave some to a job on each other GPU of this machine."""
+    wanted = asked(stage, "threads")
+    return lambda wildcards: (
+        min(wanted(wildcards), max(1, workflow.cores // len(DEVICES)))
+        if DEVICES
+        else wanted(wildcards)
+    )
+
+
+def without_resources(suites):
+    return [
+        {key: value for key, value in suite.items() if key != "resources"}
+        for suite in suites.values()
+    ]
+
+
+# A scheduler knows its own nodes; a single machine has its GPUs and its memory, unless
+# `--resources` says otherwise.
+HERE = workflow.is_main_process and workflow.resource_settings.nodes is None
+DEVICES = (
+    visible_devices()
+    if HERE and any("gpu" in job for s in SUITES.values() for job in s.get("resources", {}).values())
+    else []
+)
+if DEVICES:
+    os.environ[POOL] = ",".join(DEVICES)
+if HERE:
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
+    for name, amount in (("gpu", len(DEVICES)), ("mem_mb", installed)):
+        if amount and name not in workflow.global_resources:
+            workflow.register_resource(name, amount)

@@ -1,0 +1,27 @@
+"""Before the first job: one workflow at a time in a folder, on a scheduler that is there."""
+
+import shutil
+from pathlib import Path
+
+from tdmi.locks import holder, take
+
+RUNNING = Path(".snakemake/running.lock")
+
+
+def refuse_second_workflow():
+    """Hold the folder until this process ends. Snakemake's own lock would outlive a power cut."""
+    global FOLDER_LOCK
+    FOLDER_LOCK = take(RUNNING)
+    if FOLDER_LOCK is None:
+        raise WorkflowError(
+            f"{Path.cwd()}: found a workflow running here ({holder(RUNNING)}), expected none; "
+            "wait for it, or stop it; a dry run (-n) is allowed beside it"
+        )
+
+
+def refuse_missing_scheduler():
+    if workflow.executor_plugin.name == "slurm" and shutil.which("sbatch") is None:
+        raise WorkflowError(
+            "profile slurm: found no command sbatch, expected a machine that submits jobs to SLURM; "
+            "on a single machine leave out --profile"
+        )
