@@ -303,7 +303,10 @@ def inference(settings: dict[str, Any], windows: Windows, detections: Detections
     }
     validation = Validation(settings, (0,))
     perfect, _ = oracle(validation.windows, ground_truth_boxes(validation.annotations))
-    probes = {"validation_ap": validation(perfect, torch.device("cpu"))}
+    probes = {
+        "validation_persons": validation.annotations.persons,
+        "validation_ap": validation(perfect, torch.device("cpu")),
+    }
     for protocol, asked in boxes.items():
         network, whose = oracle(windows, asked)
         batch = replace(options, batch_size=len(asked.frame))
