@@ -2,7 +2,7 @@
 
     {"commit", "dirty", "packages", "hardware": of the measurement, "seeds": [...],
      "fixed":   {probe: {"value", "deviation"}},
-     "trained": {probe: {"mean", "deviation"}}}
+     "trained": {probe: {"mean", "deviation", "values": of each seed}}}
 
 ``deviation`` of a fixed probe is the largest absolute difference under the conditions of
 `CONDITIONS`, that of a trained one the standard deviation over the seeds.
@@ -71,10 +71,10 @@ def trained_probes(suite: str, seed: int) -> Probes:
 
 def update(suite: str, seeds: Sequence[int]) -> Path:
     """Measure anew and write the record."""
+    where = provenance()  # first: in the minutes that this takes files may change
     values = fixed_probes(suite)
     others = [_elsewhere(suite, *condition) for condition in CONDITIONS]
     runs = [trained_probes(suite, seed) for seed in seeds]
-    where = provenance()
     record = {
         **{key: where[key] for key in ("commit", "dirty", "packages", "hardware")},
         "seeds": list(seeds),
@@ -83,7 +83,7 @@ def update(suite: str, seeds: Sequence[int]) -> Path:
             for name, value in values.items()
         },
         "trained": {
-            name: {"mean": np.mean(found), "deviation": np.std(found, ddof=1)}
+            name: {"mean": np.mean(found), "deviation": np.std(found, ddof=1), "values": found}
             for name, found in ((n, [run[n] for run in runs]) for n in runs[0])
         },
     }

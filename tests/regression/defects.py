@@ -75,9 +75,9 @@ DEFECTS = (
     Defect("weights of the frozen backbone learn", "tdmi/models/method.py",
            "backbone.requires_grad_(False)", "backbone.requires_grad_(True)", "methods"),
     Defect("backbone at the whole rate", "tdmi/training/recipe.py",
-           '"lr": rate * recipe["backbone_rate"]', '"lr": rate', "training training_options"),
+           '"lr": rate * recipe["backbone_rate"]', '"lr": rate', "training_options"),
     Defect("gradients not clipped", "tdmi/training/loop.py",
-           "torch.nn.utils.clip_grad_norm_(clipped, clip)", "pass", "training training_options"),
+           "torch.nn.utils.clip_grad_norm_(clipped, clip)", "pass", "training_options"),
     Defect("differences to the wrong frame", "tdmi/models/temporal_difference.py",
            "features[:, 1:] - features[:, :-1]", "features[:, 1:] - features[:, :1]",
            "temporal_difference"),
@@ -215,8 +215,8 @@ def main() -> None:
     args.out.write_text(
         "# What the regression check sees\n\nWritten by `tests/regression/defects.py`.\n\n"
         f"{red} of {len(rows)} injected defects turn the check or their unit tests red:\n\n"
-        f"{table(rows)}\n\nThe unchanged program, trained with seeds that the record does not hold, "
-        f"raises {alarms} false alarms in {len(clean)} checks:\n\n{table(clean) if clean else ''}\n"
+        f"{table(rows)}\n\nThe unchanged program, trained with seeds that the record does not "
+        f"hold, raises {alarms} false alarms in {len(clean)} checks:\n\n{table(clean) if clean else ''}\n"
     )
 
 
