@@ -105,6 +105,7 @@ def skeletons(people: Annotations) -> Probes:
     return {
         "wrong_mirrors": sum((s.flip_order != mirror_names(s)).sum() for s in SKELETONS.values()),
         "neck_slot": POSETRACK18.index(ALIASES["neck"]),
+        **{f"order_{s.name}": fingerprint(np.argsort(s.joints)) for s in SKELETONS.values()},
         "head_from_coco": fingerprint(head["head"]),
         **{
             f"judged_{joint}": fingerprint(judged[:, slot])
@@ -295,6 +296,8 @@ def _nearest(people: Annotations, frame: int, box: np.ndarray) -> int:
 
 def inference(settings: dict[str, Any], windows: Windows, detections: Detections) -> Probes:
     """What the road from boxes to scores makes of networks that know the answer."""
+    # An oracle answers for all boxes at once.
+    settings = {**settings, "inference": {**settings["inference"], "batch_size": 10**6}}
     options = InferenceOptions(**settings["inference"])
     truth = windows.annotations
     boxes = {
@@ -309,8 +312,7 @@ def inference(settings: dict[str, Any], windows: Windows, detections: Detections
     }
     for protocol, asked in boxes.items():
         network, whose = oracle(windows, asked)
-        batch = replace(options, batch_size=len(asked.frame))
-        people = predict(network, windows, asked, batch)
+        people = predict(network, windows, asked, options)
         both = people.present & truth.present[whose]
         error = np.linalg.norm(people.keypoints - truth.keypoints[whose], axis=2)[both]
         probes |= {f"{protocol}/ap_{k}": v for k, v in joint_ap(truth, people).items()}
@@ -325,9 +327,10 @@ def inference(settings: dict[str, Any], windows: Windows, detections: Detections
     twice = Boxes(*(np.repeat(column, 2, axis=0) for column in vars(asked).values()))
     twice.score[1::2] *= 0.9
     network, _ = oracle(windows, twice)
-    batch = replace(options, batch_size=len(twice.frame), suppression=0.9)
     alike = [similarity(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)]
     return probes | {
-        "persons_of_pairs": predict(network, windows, twice, batch).persons,
+        "persons_of_pairs": predict(
+            network, windows, twice, replace(options, suppression=0.9)
+        ).persons,
         "similarity": fingerprint(alike),
     }

@@ -34,6 +34,8 @@ from tdmi.training import train
 
 STEPS = 3
 """Of the short trainings: the first new weights after zero ones learn in the second step."""
+CLIP = 0.01
+"""Norm that gradients of the short trainings are clipped to, which is most of them."""
 
 
 def losses() -> Probes:
@@ -104,7 +106,7 @@ def training(suite: dict[str, Any]) -> Probes:
             (reference, single, None),
             (subject, temporal, reference / "checkpoint.pt"),
         ):
-            recipe = {**settings["recipe"], "steps": STEPS, "log_every": 1}
+            recipe = {**settings["recipe"], "steps": STEPS, "log_every": 1, "gradient_clip": CLIP}
             recipe.pop("validate_every", None)
             for row in _trained({**settings, "recipe": recipe}, folder, start):
                 step = int(row.pop("step"))
