@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "verify",
     "reproduce",
+    "check-regression",
     "report",
     "explain",
     "demo",
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tdmi {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in COMMANDS:
-        module = importlib.import_module(f"tdmi.commands.{name}")
+        module = importlib.import_module(f"tdmi.commands.{name.replace('-', '_')}")
         summary = (module.__doc__ or "").strip().splitlines()[0]
         command = commands.add_parser(
             name,

@@ -103,6 +103,12 @@ def record_metrics(metrics: Path, ground_truth: Path, predictions: Path) -> None
     write_json(record_of(metrics), record)
 
 
+def changed_since(commit: str) -> list[str] | None:
+    """Tracked files that differ from a commit, committed or not; None without its history."""
+    names = _git("diff", "--name-only", commit)
+    return None if names is None else names.splitlines()
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

@@ -116,6 +116,30 @@ def test_a_run_of_the_workflow_can_be_verified(smoke):
     assert "files are as recorded" in done.stdout
 
 
+def test_nothing_has_regressed_since_the_record_was_made(smoke):
+    done = subprocess.run(
+        ["tdmi", "check-regression", "--suite", "smoke"], cwd=smoke, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def test_regression_check_names_a_fault_and_its_part(smoke, tmp_path):
+    for package in ("tdmi", "baselines"):
+        shutil.copytree(smoke / package, tmp_path / package)
+    path = tmp_path / "tdmi" / "losses" / "heatmap.py"
+    path.write_text(path.read_text().replace("return factor *", "return 0.5 * factor *"))
+    done = subprocess.run(
+        [sys.executable, "-m", "tdmi.cli", "check-regression", "--suite", "smoke"],
+        cwd=smoke,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"},
+    )
+    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    assert "losses/heatmap_plain: found 0.066526, expected 0.133052" in done.stdout
+    assert "most likely part: losses (tdmi/losses)" in done.stdout
+
+
 def test_second_run_has_nothing_to_do(smoke):
     done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke")
     assert done.returncode == 0
