@@ -15,7 +15,9 @@ def statistics(score: list[float], hit: list[bool]) -> Statistics:
 
 def test_shares_and_mean_scores_by_hand():
     found = reliability.metrics(
-        statistics([0.81, 0.83, 0.84, 0.82, 0.05, 1.2, -0.5, float("nan")], [1, 1, 1, 0, 1, 1, 0, 1])
+        statistics(
+            [0.81, 0.83, 0.84, 0.82, 0.05, 1.2, -0.5, float("nan")], [1, 1, 1, 0, 1, 1, 0, 1]
+        )
     )
     by_edge = {
         round(low, 2): values

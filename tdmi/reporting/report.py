@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tdmi.reporting import (
     ablation_figure,
     collapse,
     comparison,
+    detail_drawings,
     explanation,
     figures,
     gallery,
@@ -184,6 +186,8 @@ def _add_drawings(content: Content, folder: Path, contrasts: dict[str, list[Cont
         "Mean AP against the cost of one key frame (two operations per multiply-add). Whiskers: "
         "standard deviation over seeds.", everywhere,
     )  # fmt: skip
+    if settings.ablation is None:
+        detail_drawings.add_details(runs, settings, add, partial(conditions_of, settings))
     _add_curves(runs, settings, add)
 
 
