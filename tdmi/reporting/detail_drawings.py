@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tdmi.reporting.difficulty import difficulty, difficulty_data
 from tdmi.reporting.pckh_figure import pckh, pckh_data
-from tdmi.reporting.reliability_figure import reliability, reliability_data
+from tdmi.reporting.reliability_figure import ENOUGH, reliability, reliability_data
 from tdmi.reporting.runs import Runs
 from tdmi.reporting.settings import Settings
 from tdmi.reporting.videos_figure import videos, videos_data
@@ -51,8 +51,8 @@ def add_details(
             "Reliability of the joint score: share of the joints that the evaluator counts as "
             "right against their mean score, in bins of 0.05, all seeds together; whiskers: "
             "standard deviation over seeds; dotted: a score that is a probability; grey: all "
-            "other methods. "
-            "AP does not depend on it, for it knows the order of the scores alone.",
+            f"other methods. Off by: mean distance from the dotted line over joints. Bins of fewer "
+            f"than {ENOUGH} joints are not drawn. AP does not depend on it, for it knows the order of the scores alone.",
             conditions(everywhere),
         )  # fmt: skip
     subject, *rivals = shown

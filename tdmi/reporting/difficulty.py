@@ -18,12 +18,13 @@ from tdmi.reporting.settings import Method
 from tdmi.reporting.tables import number
 
 ATTRIBUTES = {
-    "visible_fraction": "Occlusion (share visible)",
-    "speed": "Speed (head sizes a frame)",
-    "blur": "Motion blur (head sizes)",
-    "crowding": "Crowding (others' joints / own)",
+    "visible_fraction": ("Occlusion", "share visible"),
+    "speed": ("Speed", "head sizes a frame"),
+    "blur": ("Motion blur", "head sizes"),
+    "crowding": ("Crowding", "others' joints over own"),
 }
-"""By name in metrics.json; panels in this order, those that a data set lacks left out."""
+"""Title and unit by name in metrics.json, in the order of panels; what a data set lacks is left
+out."""
 _EASY_IS_HIGH = ("visible_fraction",)
 _COLUMNS = [
     "attribute", "bin", "from", "to", "persons", "few", "method", "ap", "value", "std", "n", "low",
@@ -72,7 +73,9 @@ def difficulty(data: pd.DataFrame, methods: tuple[Method, ...], against: Method)
         for column, attribute in enumerate(columns):
             own = data[data.attribute == attribute]
             _bars(grid[0, column], own[own.method == against.name])
-            grid[0, column].set_title(ATTRIBUTES[attribute], fontsize=8.5)
+            title, unit = ATTRIBUTES[attribute]
+            grid[0, column].set_title(title)
+            grid[-1, column].set_xlabel(unit, fontsize=8)
             for row, method in enumerate(shown, start=1):
                 part = own[own.method == method.name].sort_values("bin")
                 if method.name in far:
@@ -90,7 +93,8 @@ def difficulty(data: pd.DataFrame, methods: tuple[Method, ...], against: Method)
 
 
 def _limits(kept: pd.DataFrame) -> tuple[float, float]:
-    """From the means, with room; a wide interval of few seeds must not flatten them."""
+    """From the means, with room; neither few people nor a wide interval must flatten them."""
+    kept = kept[~kept.few.astype(bool)] if not kept.few.all() else kept
     low, high = min(kept.value.min(), 0), max(kept.value.max(), 0)
     room = max(0.35 * (high - low), 0.2)
     return low - room, high + room
@@ -100,7 +104,7 @@ def _bars(axes: Axes, own: pd.DataFrame) -> None:
     axes.bar(own["bin"], own.ap, width=0.55, color=style.RULE)
     for place, value, persons in zip(own["bin"], own.ap, own.persons, strict=True):
         axes.annotate(
-            f"{number(value)}\n{persons} people", (place, value), xytext=(0, 2), ha="center",
+            f"{number(value)}\nn = {persons}", (place, value), xytext=(0, 2), ha="center",
             textcoords="offset points", fontsize=6.5,
         )  # fmt: skip
     axes.margins(y=0.45)
@@ -143,5 +147,5 @@ def _name_bins(axes: Axes, own: pd.DataFrame) -> None:
 
 def _range(low: float, high: float) -> str:
     if math.isnan(low):
-        return f"< {high:.2g}"
-    return f"≥ {low:.2g}" if math.isnan(high) else f"{low:.2g}–{high:.2g}"
+        return f"< {high:.3g}"
+    return f"≥ {low:.3g}" if math.isnan(high) else f"{low:.3g}–{high:.3g}"

@@ -201,8 +201,9 @@ def label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
 
 
 def _plot_height(axes: Axes) -> float:
-    """Inches between the horizontal axis and the title, nearly."""
-    return axes.figure.get_size_inches()[1] - 0.9
+    """Inches between the horizontal axis and the title, nearly; known before the layout is."""
+    share = axes.get_subplotspec().get_position(axes.figure).height
+    return axes.figure.get_size_inches()[1] * share
 
 
 def spaced(places: list[float], gap: float) -> list[float]:

@@ -61,21 +61,24 @@ def pckh(
                     ends.append((method, own.threshold.iloc[-1], own.value.iloc[-1]))
             above.set_xlim(0, None)
             above.set_ylim(0, None)
+            below.margins(y=0.12)
             label_points(below, ends)
-            _tell_far(below, chosen[chosen.method.isin(far)], methods)
+            _tell_far(above, below, chosen[chosen.method.isin(far)], methods)
     return figure
 
 
-def _tell_far(axes: Axes, data: pd.DataFrame, methods: Methods) -> None:
-    """A line of text for each method that is off the axis."""
-    lines = [
-        f"{method.label}: {number(own.value.min(), 1, True)} at most behind, off the axis"
-        if own.value.min() < 0
-        else f"{method.label}: {number(own.value.max(), 1, True)} at most ahead, off the axis"
-        for method in methods
-        if len(own := data[data.method == method.name])
-    ]
-    axes.annotate(
-        "\n".join(lines), (0.03, 0.03), xycoords="axes fraction", fontsize=8, color=style.MUTED,
-        style="italic",
+def _tell_far(above: Axes, below: Axes, data: pd.DataFrame, methods: Methods) -> None:
+    """Name the methods that are off the axis below where they are seen, and say how far."""
+    lines, ends = [], []
+    for method in methods:
+        own = data[data.method == method.name]
+        if len(own):
+            last = own.iloc[-1]
+            ends.append((method, last.threshold, last.within))
+            farthest = own.value[own.value.abs().idxmax()]
+            lines.append(f"{method.label}: up to {number(farthest, 1, True)}, off the axis")
+    label_points(above, ends)
+    below.annotate(
+        "\n".join(lines), (0.03, 0.02), xycoords="axes fraction", fontsize=7.5,
+        color=style.MUTED, style="italic",
     )  # fmt: skip

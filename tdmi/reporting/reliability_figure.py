@@ -15,6 +15,9 @@ from tdmi.reporting.settings import Method
 from tdmi.reporting.tables import number
 
 KEY = ["protocol", "method"]
+ENOUGH = 30
+"""Joints of a bin that is drawn: a share of fewer has a standard error of up to 9 points or more
+(choice of this project). All bins stand in the file of the numbers."""
 
 
 def reliability_data(runs: Runs) -> pd.DataFrame:
@@ -57,7 +60,7 @@ def reliability(
             2, len(protocols), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1]
         )
         for (above, below), (protocol, boxes) in zip(grid.T, protocols.items(), strict=True):
-            chosen = data[data.protocol == protocol]
+            chosen = data[(data.protocol == protocol) & (data.joints >= ENOUGH)]
             above.set_title(boxes.capitalize())
             above.plot([0, 1], [0, 100], color=style.MUTED, linewidth=1, linestyle=":")
             for method in methods:
