@@ -54,17 +54,13 @@ def detailed(method: str, seed: int) -> dict:
     """A run's metrics.json with all parts."""
     value, halves = AP[method][seed - 1], HALVES[method][seed - 1]
     content = metrics(dict.fromkeys(POSETRACK17.joints, value))
-    ends = {"speed": ((None, 0.5), (0.5, None)), "visible_fraction": ((0.5, None), (None, 0.5))}
+    low, high = {"from": None, "to": 0.5}, {"from": 0.5, "to": None}
+    easy = {"persons": 150, "few": False, "ap": {"total": halves[0]}}
+    hard = {"persons": 50, "few": True, "ap": {"total": halves[1]}}
     content["slices"] = {
-        name: {
-            "bins": [
-                {"from": low, "to": high, "persons": 150 - 100 * place, "few": place == 1,
-                 "ap": {"total": halves[place]}}
-                for place, (low, high) in enumerate(pairs)
-            ]
-        }
-        for name, pairs in ends.items()
-    }  # fmt: skip
+        "speed": {"bins": [low | easy, high | hard]},
+        "visible_fraction": {"bins": [low | hard, high | easy]},
+    }
     content["pckh"] = {
         "thresholds": [0.0, 0.25, 0.5], "annotated": {"total": [0.0, value / 2, value]}
     }  # fmt: skip

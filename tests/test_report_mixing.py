@@ -15,6 +15,7 @@ from tdmi.skeletons import POSETRACK17
 
 BOXES = "ground_truth_boxes"
 METHODS = (Method("one", "One", "single", (0, 1)), Method("two", "Two", "difference", (0,)))
+JUDGEMENT = f"{BOXES}/metrics.provenance.json"
 A, B = "a" * 64, "b" * 64
 RECORD = {
     "commit": "1" * 40,
@@ -44,7 +45,7 @@ def files() -> dict[str, dict]:
         "code.json": dict(CODE),
         "predictions.provenance.json": {"checkpoint_sha256": A},
         f"{BOXES}/metrics.json": content,
-        f"{BOXES}/metrics.provenance.json": dict(JUDGED),
+        JUDGEMENT: dict(JUDGED),
     }
 
 
@@ -73,14 +74,10 @@ def read(tmp_path: Path, changed: dict[str, dict], also: dict[str, dict] | None 
         ({"code.json": {"tdmi/losses/heatmap.py": B}}, "training code tdmi/losses/heatmap.py", ""),
         ({f"{BOXES}/metrics.json": {"protocol": "hieve"}}, "protocol", "poseval hieve"),
         ({f"{BOXES}/metrics.json": {"slices": bins(0.5)}}, "bins of speed", "0.25 0.5"),
-        ({f"{BOXES}/metrics.provenance.json": {"ground_truth_sha256": B}}, "labels to judge by", ""),
-        (
-            {f"{BOXES}/metrics.provenance.json": {"code": {"tdmi/evaluation/matching.py": B}}},
-            "evaluator tdmi/evaluation/matching.py",
-            "",
-        ),
+        ({JUDGEMENT: {"ground_truth_sha256": B}}, "labels to judge by", ""),
+        ({JUDGEMENT: {"code": {"tdmi/evaluation/matching.py": B}}}, "evaluator tdmi/evalu", ""),
     ],
-)  # fmt: skip
+)
 def test_runs_that_cannot_be_compared_are_refused(tmp_path, changed, what, values):
     with pytest.raises(UserError) as caught:
         read(tmp_path, changed)
@@ -93,7 +90,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, changed, what, value
 
 def test_alike_runs_and_code_that_makes_no_checkpoint_are_not_refused(tmp_path):
     changed = {"code.json": {"tdmi/cli.py": B, "tdmi/models/tdmi.py": B}}
-    changed[f"{BOXES}/metrics.provenance.json"] = {"code": {"tdmi/cli.py": B}}
+    changed[JUDGEMENT] = {"code": {"tdmi/cli.py": B}}
     runs = read(tmp_path, changed)
     assert len(runs.counts) == 3
     assert runs.names_of("one") == ["suite/one/seed0", "suite/one/seed1"]

@@ -51,8 +51,9 @@ def add_details(
             "Reliability of the joint score: share of the joints that the evaluator counts as "
             "right against their mean score, in bins of 0.05, all seeds together; whiskers: "
             "standard deviation over seeds; dotted: a score that is a probability; grey: all "
-            f"other methods. Off by: mean distance from the dotted line over joints. Bins of fewer "
-            f"than {ENOUGH} joints are not drawn. AP does not depend on it, for it knows the order of the scores alone.",
+            "other methods. Off by: mean distance from the dotted line over joints. Bins of "
+            f"fewer than {ENOUGH} joints are not drawn. AP does not depend on it, for it knows "
+            "the order of the scores alone.",
             conditions(everywhere),
         )  # fmt: skip
     subject, *rivals = shown

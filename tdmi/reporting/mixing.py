@@ -56,7 +56,7 @@ def _of_metrics(path: Path) -> Iterator[Condition]:
     if "protocol" in content:
         yield f"protocol of {path.name}", str(content["protocol"]), _JUDGE
     for attribute, entry in content.get("slices", {}).items():
-        ends = ", ".join(f"{part['to']:.4g}" for part in entry["bins"][:-1])
+        ends = ", ".join(str(part["to"]) for part in entry["bins"][:-1])
         yield f"bins of {attribute}", ends, _JUDGE
     if "ground_truth_sha256" in record:
         yield "labels to judge by", record["ground_truth_sha256"][:12], _JUDGE
