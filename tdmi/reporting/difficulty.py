@@ -140,12 +140,14 @@ def _off_the_axis(axes: Axes, part: pd.DataFrame) -> None:
 
 def _name_bins(axes: Axes, own: pd.DataFrame) -> None:
     bins = own.drop_duplicates("bin").sort_values("bin")
-    names = [_range(low, high) for low, high in zip(bins["from"], bins["to"], strict=True)]
+    falling = own.attribute.iloc[0] in _EASY_IS_HIGH
+    names = [_name(low, high, falling) for low, high in zip(bins["from"], bins["to"], strict=True)]
     axes.set_xticks(bins["bin"], names, fontsize=6.5)
     axes.set_xlim(-0.5, len(bins) - 0.5)
 
 
-def _range(low: float, high: float) -> str:
-    if math.isnan(low):
-        return f"< {high:.3g}"
-    return f"≥ {low:.3g}" if math.isnan(high) else f"{low:.3g}–{high:.3g}"
+def _name(low: float, high: float, falling: bool) -> str:
+    """The end of a bin towards the next one, which begins there; of the last, its beginning."""
+    if math.isnan(high) or (falling and not math.isnan(low)):
+        return f"≥ {low:.3g}"
+    return f"< {high:.3g}"
