@@ -297,8 +297,9 @@ def test_curves_are_added_and_nothing_else_changes(tmp_path):
     without = read(tmp_path)
     run(*paths(tmp_path, truth, predictions), "--quiet", "--curves")
     curves = read(tmp_path)
-    pckh = curves.pop("pckh")
+    pckh, reliability = curves.pop("pckh"), curves.pop("reliability")
     assert curves == without
+    assert sum(reliability["joints"]) > 0
     recall = [without["recall"][column] for column in without["recall"] if column != "per_joint"]
     ends = [pckh["annotated"][column][-1] for column in without["recall"] if column != "per_joint"]
     np.testing.assert_allclose(ends, recall, rtol=0, atol=1e-9)

@@ -90,6 +90,25 @@ def test_links_lead_to_ids_that_stand_on_the_page_once(text):
     assert inner <= set(parsed.ids)
 
 
+def test_every_measured_number_leads_to_the_provenance_of_its_runs(made, text):
+    _, folder, out = made
+    parsed = Page(text)
+    targets = {r[1:] for r in parsed.references if r.startswith("#runs-")}
+    run = {m["name"] for m in METHODS} - {"flow_fusion"}
+    video = {f"runs-made_up_video-{name}" for name in ("single_frame", "tdmi")}
+    assert targets == {f"runs-made_up-{name}" for name in run} | video
+    block = text.split('id="runs-made_up-dcpose"')[1].split("</div><div id=")[0]
+    assert "made_up/dcpose/seed1" in block and "made_up/dcpose/seed3" not in block
+    files = [path for path in (out / "tables").glob("*.csv") if path.stem != "runs"]
+    for path in files:
+        for row in csv.DictReader(path.open()):
+            found = [folder / "runs" / name for name in row["runs"].split()]
+            assert all((run / "provenance.json").exists() for run in found)
+            assert bool(found) == (row["method"] != "flow_fusion")
+    rows = list(csv.DictReader((out / "tables" / "runs.csv").open()))
+    assert all(row["run"] == f"made_up/{row['method']}/seed{row['seed']}" for row in rows)
+
+
 def test_every_picture_decodes_and_has_a_text_instead(text):
     pictures = Page(text).pictures
     assert len(pictures) == 8 + 4 + 1
@@ -98,13 +117,13 @@ def test_every_picture_decodes_and_has_a_text_instead(text):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None
         assert len(picture["alt"]) > 20
-    assert text.count('<svg role="img" aria-label="') == text.count("<svg") == 8
+    assert text.count('<svg role="img" aria-label="') == text.count("<svg") == 9
 
 
 def test_figures_are_saved_as_svg_png_and_numbers(made):
     _, _, out = made
     drawings = sorted(path.stem for path in (out / "figures").glob("*.svg"))
-    assert len(drawings) == 8
+    assert len(drawings) == 9
     for name in drawings:
         root = ElementTree.parse(out / "figures" / f"{name}.svg").getroot()
         assert root.tag.endswith("svg")
@@ -132,7 +151,7 @@ def test_missing_runs_are_named_and_counted(made, text):
     planned = sum(len(m.get("seeds", SEEDS)) for m in METHODS)
     assert f"<b>{planned - 4} of {planned}</b>runs" in text
     comparison = [t for t in Page(text).tables if t["section"] == "accuracy"]
-    assert len(comparison) == 2
+    assert len(comparison) == 4
     assert all(t["text"].count("not run") == 1 and "2 of 3" in t["text"] for t in comparison)
     assert methods == 6
 

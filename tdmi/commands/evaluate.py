@@ -13,10 +13,10 @@ The official table goes to standard output, signs of a mistake go to standard er
 official program ends with an exception on input that can be judged, metrics.json says in "notes"
 what was done instead; --strict-poseval refuses such input. With --cross-check the installed
 official evaluator runs on the same files too; a difference that equal scores do not explain ends
-with status 1. --curves adds PCKh curves and quantiles of the normalised error ("pckh"), --slices AP
-by size, speed, crowding, visibility and number of people ("slices"; more with --attributes; not for
-hieve and oks, which pair people anew at each threshold), and --bootstrap a 95% interval of AP from
-resampling the videos ("interval").
+with status 1. --curves adds PCKh curves and quantiles of the normalised error ("pckh") and how many
+joints are right at each score ("reliability"), --slices AP by size, speed, crowding, visibility and
+number of people ("slices"; more with --attributes; not for hieve and oks, which pair people anew at
+each threshold), and --bootstrap a 95% interval of AP from resampling the videos ("interval").
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cross-check", action="store_true", help="compare with the installed official evaluator"
     )
     parser.add_argument(
-        "--curves", action="store_true", help="also PCKh curves and normalised errors"
+        "--curves", action="store_true", help="also PCKh curves, errors, reliability of scores"
     )
     parser.add_argument(
         "--slices", action="store_true", help="also AP on parts of the people, by how hard they are"
@@ -156,9 +156,10 @@ def _run_posetrack(args: argparse.Namespace, names: list[str]) -> None:
     per_video = {result.name: result.entry for result in results}
     content = table.content(args.protocol, pooled, scores, per_video, tracking, notes)
     if args.curves:
-        from tdmi.evaluation import pckh
+        from tdmi.evaluation import pckh, reliability
 
         content["pckh"] = pckh.metrics(pckh.combine(result.curves for result in results))
+        content["reliability"] = reliability.metrics(pooled)
     if args.slices:
         content["slices"] = _slices(args, results)
     if args.bootstrap:

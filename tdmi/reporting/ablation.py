@@ -28,7 +28,7 @@ from tdmi.evaluation.significance import (
 from tdmi.reporting import comparison
 from tdmi.reporting.runs import Runs, run_folder
 from tdmi.reporting.settings import Method, Settings
-from tdmi.reporting.tables import Cell, Table, number, seeds_text, with_spread
+from tdmi.reporting.tables import Cell, Table, anchor, number, seeds_text, source, with_spread
 
 RESAMPLES, RANDOM = 1000, 0
 PREVIOUS = "previous"
@@ -56,11 +56,11 @@ class Contrast:
 
     @property
     def beyond_seeds(self) -> bool:
-        return self.low > 0 or self.high < 0
+        return comparison.beyond(self.mean, self.low, self.high)
 
     @property
     def beyond_videos(self) -> bool:
-        return self.videos_low > 0 or self.videos_high < 0
+        return comparison.beyond(self.mean, self.videos_low, self.videos_high)
 
 
 def contrasts(runs: Runs, settings: Settings, protocol: str) -> list[Contrast]:
@@ -160,7 +160,8 @@ def ablation_table(runs: Runs, settings: Settings, protocol: str, found: list[Co
         row += [Cell(number(parameters / 1e6, 2), parameters), Cell(number(gflops, 2), gflops)]
         row.append(Cell(seeds_text(done, len(method.seeds)), done))
         cells.append(row)
-        data.append(record | {"parameters": parameters, "gflops": gflops})
+        record |= {"parameters": parameters, "gflops": gflops, "runs": source(runs, method)}
+        data.append(record)
     headings = ["Variant", "Mean AP"]
     for key in keys:
         headings += [_against(key, settings), "95%, seeds", "95%, videos and seeds"]
@@ -173,6 +174,7 @@ def ablation_table(runs: Runs, settings: Settings, protocol: str, found: list[Co
         cells=cells,
         data=pd.DataFrame(data).astype({"parameters": "Int64"}),
         text_columns=1,
+        sources=tuple(anchor(runs, method) for method in settings.methods),
     )
 
 
@@ -213,8 +215,8 @@ def _caption(settings: Settings, boxes: str) -> str:
         "over seeds ± sample standard deviation. Differences are paired by seed (a counterpart "
         "with a single run is subtracted from all), with the 95% Student interval over seeds, "
         f"then the 95% bootstrap interval over videos and seeds ({RESAMPLES} resamples; where a "
-        "side has a single run, its training does not vary in it). * marks those that both "
-        f"intervals place beyond zero.{left_out}"
+        "side has a single run, its training does not vary in it). * marks those of at least "
+        f"{comparison.LEAST} that both intervals place beyond zero.{left_out}"
     )
 
 

@@ -6,8 +6,8 @@ reference with a single run (the weights that all others start from) is subtract
 its own spread is then not in the differences.
 
 A difference is said to hold if the two-sided 95% Student interval of the paired differences
-excludes zero (choice of this project: the usual interval for few repetitions). It covers the
-randomness of training alone, not the choice of the videos.
+excludes zero (choice of this project: the usual interval for few repetitions) and it is at least
+`LEAST` in size. The interval covers the randomness of training alone, not the choice of the videos.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+LEAST = 0.1
+"""Points of AP below which a difference is not said to hold, however small its spread: the tables
+show one decimal, and less matters to nobody (choice of this project)."""
 
 
 def per_seed(
@@ -68,10 +71,15 @@ def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:
     )
     result["low"], result["high"] = result["mean"] - half, result["mean"] + half
     result["holds"] = [
-        None if method == against or np.isnan(low) else bool(low > 0 or high < 0)
-        for method, low, high in zip(result.index, result["low"], result["high"], strict=True)
+        None if method == against or np.isnan(row.low) else beyond(row["mean"], row.low, row.high)
+        for method, row in result.iterrows()
     ]
     return result
+
+
+def beyond(mean: float, low: float, high: float) -> bool:
+    """Whether a difference with this interval holds."""
+    return (low > 0 or high < 0) and round(abs(mean), 6) >= LEAST
 
 
 def _half_width(std: float, n: int) -> float:

@@ -24,6 +24,8 @@ class Content:
     answer: str
     comparisons: list[Table]
     """One per box protocol, in the order of the settings."""
+    differences: list[Table]
+    """With their intervals, one per box protocol; none for a grid of ablations."""
     videos: list[Table]
     """One per box protocol."""
     timing: Table
@@ -37,6 +39,7 @@ class Content:
     data: Picture | None = None
     gallery: list[Picture] = field(default_factory=list)
     real_tables: list[Table] = field(default_factory=list)
+    real_runs: Runs | None = None
     real_gallery: list[Picture] = field(default_factory=list)
     explanations: list[Picture] = field(default_factory=list)
     """The subject's inner maps, on the data set and on real video."""

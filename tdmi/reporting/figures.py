@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdmi.reporting import comparison, style
+from tdmi.reporting.outliers import arrow_across, arrow_below, ends_of, outlying
 from tdmi.reporting.runs import GROUPS, Runs
 from tdmi.reporting.settings import Method
 from tdmi.reporting.tables import heading, number
@@ -55,15 +56,20 @@ def mean_ap(
             style.rows_axis(panel, [method.label for method in methods])
             if relative:
                 panel.axvline(0, color=style.MUTED, linewidth=1)
+            far = outlying(ends_of(chosen))
             for row, method in enumerate(methods):
                 values = chosen[chosen.method == method.name].value
                 if method == against and len(values):
                     remark(panel, "reference", (0, row), "data")
-                else:
+                elif method.name not in far:
                     dots(panel, row, values, method, relative)
             panel.margins(x=0.15)
             panel.locator_params(axis="x", nbins=6)
             panel.set_xlabel(axis)
+            for row, method in enumerate(methods):
+                if method.name in far:
+                    mean = chosen[chosen.method == method.name].value.mean()
+                    arrow_across(panel, row, mean, style.colour(method.family), relative)
     return figure
 
 
@@ -157,7 +163,9 @@ def accuracy_against_cost(data: pd.DataFrame, methods: Methods, protocols: Proto
             panel.set_xlabel("GFLOPs per key frame")
             panel.set_ylabel("Mean AP (%)")
             chosen = data[data.protocol == protocol].set_index("method")
-            shown = [method for method in methods if method.name in chosen.index]
+            far = outlying(ends_of(chosen.reset_index(), "mean"))
+            present = [method for method in methods if method.name in chosen.index]
+            shown = [method for method in present if method.name not in far]
             for method in shown:
                 x, mean, std = chosen.loc[method.name, ["gflops", "mean", "std"]]
                 panel.errorbar(
@@ -166,11 +174,14 @@ def accuracy_against_cost(data: pd.DataFrame, methods: Methods, protocols: Proto
                     elinewidth=1,
                 )  # fmt: skip
             panel.margins(x=0.08, y=0.15)
-            _label_points(panel, [(m, *chosen.loc[m.name, ["gflops", "mean"]]) for m in shown])
+            label_points(panel, [(m, *chosen.loc[m.name, ["gflops", "mean"]]) for m in shown])
+            for method in present:
+                if method.name in far:
+                    arrow_below(panel, *chosen.loc[method.name, ["gflops", "mean"]], method)
     return figure
 
 
-def _label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
+def label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
     """Write names in a column right of the axes, each tied to its point by a thin line."""
     if not points:
         return
@@ -190,8 +201,9 @@ def _label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None
 
 
 def _plot_height(axes: Axes) -> float:
-    """Inches between the horizontal axis and the title, nearly."""
-    return axes.figure.get_size_inches()[1] - 0.9
+    """Inches between the horizontal axis and the title, nearly; known before the layout is."""
+    share = axes.get_subplotspec().get_position(axes.figure).height
+    return axes.figure.get_size_inches()[1] * share
 
 
 def spaced(places: list[float], gap: float) -> list[float]:

@@ -18,6 +18,7 @@ _THEMED["#ffffff"] = "var(--paper)"
 def table(source: Table, marked_rows: frozenset[int] = frozenset(), folded: bool = False) -> str:
     """A table that scrolls within itself; each heading is a button that sorts by its column.
 
+    Every measured number leads to the provenance of its runs, if the table knows where that stands.
     `folded` puts the second column as a second line into the first, which saves width.
     """
     heads = "".join(
@@ -30,8 +31,9 @@ def table(source: Table, marked_rows: frozenset[int] = frozenset(), folded: bool
         classes = ["end"] if index in source.section_ends else []
         classes += ["marked"] if index in marked_rows else []
         under = row[1].text if folded else ""
+        target = source.sources[index] if source.sources else ""
         cells = _cell(source, 0, row[0], under) + "".join(
-            _cell(source, i, row[i]) for i in range(2 if folded else 1, len(row))
+            _cell(source, i, row[i], target=target) for i in range(2 if folded else 1, len(row))
         )
         body.append(
             f'<tr class="{" ".join(classes)}">{cells}</tr>' if classes else f"<tr>{cells}</tr>"
@@ -48,7 +50,7 @@ def _side(source: Table, index: int) -> str:
     return "" if index < source.text_columns else ' class="number"'
 
 
-def _cell(source: Table, index: int, cell: Cell, under: str = "") -> str:
+def _cell(source: Table, index: int, cell: Cell, under: str = "", target: str = "") -> str:
     main, _, spread = cell.text.partition(" ± ")
     star = "*" if spread.endswith("*") else ""
     text = escape(main + star)
@@ -56,6 +58,8 @@ def _cell(source: Table, index: int, cell: Cell, under: str = "") -> str:
         text = f"<strong>{text}</strong>"
     elif cell.text == NOT_RUN:
         text = f"<em>{text}</em>"
+    if target and text and isinstance(cell.value, float):
+        text = f'<a href="#{target}">{text}</a>'
     if spread or under:
         text += f"<small>{escape('± ' + spread.rstrip('*') if spread else under)}</small>"
     value = "" if cell.value is None or cell.value != cell.value else escape(str(cell.value))

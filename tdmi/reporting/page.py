@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from tdmi.reporting import collapse, html, published
+from tdmi.reporting import collapse, comparison, detail_drawings, html, published
 from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture, gallery_rule
 from tdmi.reporting.headline import AHEAD, BEHIND, NOT_RUN, OPEN, Claim, subject_of
@@ -18,8 +18,9 @@ from tdmi.reporting.tables import Table, number
 RULE = (
     "Differences are taken seed by seed; a rival with a single run (the weights that all others "
     "start from) is subtracted from every seed. “Beyond the spread of seeds” means that the 95% "
-    "Student interval of these differences (in brackets) excludes zero. The “best” of a family is "
-    "chosen on these very results, which favours the rival."
+    "Student interval of these differences (in brackets) excludes zero and that their mean is at "
+    f"least {comparison.LEAST} AP; less is called not told apart, however small the spread, for it "
+    "is of no use. The “best” of a family is chosen on these very results, which favours the rival."
 )
 
 
@@ -138,14 +139,17 @@ def _verdict(claim: Claim) -> str:
 
 def _accuracy(content: Content) -> str:
     parts = [_titled(table, content.settings) for table in content.comparisons]
+    parts += [html.details(table.title, html.table(table)) for table in content.differences]
     names = [name for name in content.drawings if name.startswith("per_joint_")]
+    details = [name for name in content.drawings if name.startswith(detail_drawings.NAMES)]
     shown = content.settings.strictest
     others = [
         name for name in content.drawings
         if name.startswith("difference_to_") and name != f"difference_to_{shown}"
     ]  # fmt: skip
     first = ["mean_ap"] if content.claims or content.ablations else []
-    parts += [_drawing(content, n) for n in (*first, *others, *names, "accuracy_against_cost")]
+    names = (*first, *others, *names, *details, "accuracy_against_cost")
+    parts += [_drawing(content, name) for name in names]
     if content.headroom:
         parts.append(f"<h3>{escape(content.headroom.title)}</h3>{html.table(content.headroom)}")
     return "".join(parts)
@@ -256,16 +260,24 @@ def _limits(settings: Settings) -> str:
 
 
 def _provenance(content: Content) -> str:
-    runs = {f"{m}, seed {s}": html.flat(v) for (m, s), v in content.runs.provenance.items()}
-    if not runs:
+    found, groups = {}, {}
+    for runs in filter(None, (content.runs, content.real_runs)):
+        for (method, seed), record in runs.provenance.items():
+            name = f"{runs.folder.name}/{method}/seed{seed}"
+            found[name] = html.flat(record)
+            groups.setdefault(f"runs-{runs.folder.name}-{method}", []).append(name)
+    if not found:
         return "<p>Not run.</p>"
-    common, differing = shared(runs)
+    common, differing = shared(found)
     single = "".join(
-        html.details(name, html.pairs(list(values.items())))
-        for name, values in differing.items()
-        if values
+        f'<div id="{group}">'
+        + "".join(html.details(n, html.pairs(list(differing[n].items()))) for n in names)
+        + "</div>"
+        for group, names in groups.items()
     )
-    return f"<p>The same for all runs:</p>{html.pairs(list(common.items()))}" + html.details(
+    several = content.runs.commits
+    told = f"<p>The runs are of several commits: {escape(several)}.</p>" if several else ""
+    return f"{told}<p>The same for all runs:</p>{html.pairs(list(common.items()))}" + html.details(
         "What differs from run to run", single
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tdmi.reporting import (
     ablation_figure,
     collapse,
     comparison,
+    detail_drawings,
     explanation,
     figures,
     gallery,
@@ -30,6 +32,7 @@ from tdmi.reporting import (
 )
 from tdmi.reporting.ablation import Contrast
 from tdmi.reporting.content import Content
+from tdmi.reporting.differences_table import differences_table
 from tdmi.reporting.gallery import Picture
 from tdmi.reporting.runs import Runs, read_runs
 from tdmi.reporting.settings import Settings
@@ -75,6 +78,11 @@ def build(settings: Settings, runs_folder: Path, folder: Path, published_file: P
             tables.comparison_table(runs, settings, protocol, settings.methods, settings.dataset)
             for protocol in settings.box_protocols
         ],
+        differences=[
+            differences_table(runs, settings, protocol)
+            for protocol in settings.box_protocols
+            if settings.ablation is None
+        ],
         videos=[tables.per_video_table(runs, settings, p) for p in settings.box_protocols],
         timing=tables.timing_table(runs, settings),
     )
@@ -86,9 +94,9 @@ def build(settings: Settings, runs_folder: Path, folder: Path, published_file: P
     contrasts = _add_ablations(content)
     _add_drawings(content, folder / "figures", contrasts)
     content.explanations = explanation.explain_report(settings, runs_folder, folder / "figures")
-    made = [content.ablations, content.comparisons, content.videos, content.real_tables]
+    made = [content.ablations, content.comparisons, content.differences, content.videos]
     made += [[content.headroom]] if content.headroom else []
-    for table in (*chain.from_iterable(made), content.timing):
+    for table in (*chain.from_iterable(made), *content.real_tables, content.timing):
         tables.write(table, folder / "tables")
     write_text(folder / "tables" / "runs.csv", tables.csv(tables.runs_frame(runs)))
     write_json(folder / "metrics.json", metrics_summary(runs, settings))
@@ -118,6 +126,7 @@ def _add_real_video(content: Content, runs_folder: Path, folder: Path) -> None:
     if video is None:
         return
     runs = read_runs(runs_folder / video.suite, video.methods, settings.box_protocols)
+    content.real_runs = runs
     for protocol in settings.box_protocols:
         if protocol in set(runs.groups.protocol):
             content.real_tables.append(
@@ -188,6 +197,8 @@ def _add_drawings(content: Content, folder: Path, contrasts: dict[str, list[Cont
         "Mean AP against the cost of one key frame (two operations per multiply-add). Whiskers: "
         "standard deviation over seeds.", everywhere,
     )  # fmt: skip
+    if settings.ablation is None:
+        detail_drawings.add_details(runs, settings, add, partial(conditions_of, settings))
     _add_curves(runs, settings, add)
 
 

@@ -6,6 +6,7 @@ file that is not there gives no rows; a file that cannot be understood is an err
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pandas as pd
 
 from tdmi.errors import UserError
 from tdmi.files import read_json
+from tdmi.reporting import details, mixing
 from tdmi.reporting.settings import Method
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
 
@@ -32,10 +34,12 @@ class Runs:
     joints:     the same for the 15 single joints
     videos:     method, seed, protocol, video, ap_total in per cent
     counts:     method, seed, protocol, frames, ground_truth_persons, predicted_persons
+    slices, pckh, reliability: method, seed, protocol, and the columns of `details.COLUMNS`
     cost:       method, parameters, trainable_parameters, gflops (per key frame), frames, input
     timing:     method, seed, and the columns of timing.json
     history:    method, seed, and the columns of history.csv
     provenance: {(method, seed): the content of provenance.json}
+    names:      {(method, seed): its folder below that of all runs}, of runs with metrics
     """
 
     folder: Path
@@ -43,10 +47,29 @@ class Runs:
     joints: pd.DataFrame
     videos: pd.DataFrame
     counts: pd.DataFrame
+    slices: pd.DataFrame
+    pckh: pd.DataFrame
+    reliability: pd.DataFrame
     cost: pd.DataFrame
     timing: pd.DataFrame
     history: pd.DataFrame
     provenance: dict[tuple[str, int], dict[str, Any]]
+    names: dict[tuple[str, int], str]
+
+    def names_of(self, method: str) -> list[str]:
+        """Folders of a method's runs that were measured, e.g. ``embedded/tdmi/seed0``."""
+        return [name for (own, _), name in self.names.items() if own == method]
+
+    @property
+    def commits(self) -> str:
+        """The commits that the runs were trained at, if there are several; else empty."""
+        stated = Counter(
+            f"{record['commit'][:7]}{' with changes' if record.get('dirty') else ''}"
+            for record in self.provenance.values()
+            if record.get("commit")
+        )
+        several = [f"{commit} ({count})" for commit, count in sorted(stated.items())]
+        return ", ".join(several) if len(several) > 1 else ""
 
     @property
     def release(self) -> str:
@@ -62,11 +85,15 @@ def run_folder(folder: Path, method: Method, seed: int) -> Path:
 
 
 def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable[str]) -> Runs:
-    """Read the runs under `folder` (= <runs>/<suite>). UserError names a file that is broken."""
+    """Read the runs under `folder` (= <runs>/<suite>).
+
+    UserError names a file that is broken, and runs that cannot be compared (`mixing`).
+    """
     folder, protocols = Path(folder), tuple(protocols)
     rows: dict[str, list] = {name: [] for name in ("groups", "joints", "videos", "counts")}
+    rows |= {name: [] for name in details.COLUMNS}
     cost: dict[str, dict] = {}
-    timing, histories, provenance = [], [], {}
+    timing, histories, provenance, names, conditions = [], [], {}, {}, []
     for method in methods:
         for seed in method.seeds:
             run, name = run_folder(folder, method, seed), method.name
@@ -83,6 +110,11 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
                 histories.append(_history(run / "history.csv", name, seed))
             if (run / "provenance.json").exists():
                 provenance[name, seed] = _object(run / "provenance.json")
+            place = run.relative_to(folder.parent).as_posix()
+            if any((run / protocol / "metrics.json").exists() for protocol in protocols):
+                names[name, seed] = place
+            conditions += [(place, found) for found in mixing.conditions(run, protocols)]
+    mixing.refuse_mixed(conditions)
     protocol_key = [*_KEY, "protocol"]
     return Runs(
         folder=folder,
@@ -90,10 +122,12 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
         joints=_frame(rows["joints"], [*protocol_key, "measure", "joint", "value"]),
         videos=_frame(rows["videos"], [*protocol_key, "video", "ap_total"]),
         counts=_frame(rows["counts"], [*protocol_key, *_COUNTS]),
+        **{n: _frame(rows[n], [*protocol_key, *c]) for n, c in details.COLUMNS.items()},
         cost=_frame(list(cost.values()), ["method", *_COST]),
         timing=_frame(timing, _KEY),
         history=pd.concat(histories, ignore_index=True) if histories else _frame([], _KEY),
         provenance=provenance,
+        names=names,
     )
 
 
@@ -133,6 +167,7 @@ def _read_metrics(path: Path, key: dict, rows: dict[str, list]) -> None:
     for video, values in sorted(content.get("per_video", {}).items()):
         value = _number(values.get("ap_total"), path, f"per_video.{video}.ap_total")
         rows["videos"].append(key | {"video": video, "ap_total": value})
+    details.add_details(content, path, key, rows)
     rows["counts"].append(key | {name: content.get(name) for name in _COUNTS})
 
 

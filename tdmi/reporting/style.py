@@ -6,7 +6,8 @@ family has its own marker, too, so that no statement rests on colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdmi.files import replacing, write_text
+from tdmi.reporting.settings import Method
 from tdmi.reporting.tables import csv
 
 INK, MUTED, RULE = "#1f2328", "#5f6770", "#d5d9de"
@@ -36,6 +38,7 @@ FAMILY_MARKERS = {
     "ablation": "v",
 }
 OTHER_COLOUR, OTHER_MARKER = "#56b4e9", "X"
+LINES = ("-", "--", ":", "-.")
 
 # Path glyphs make an SVG look the same everywhere; the salt makes its element names repeatable.
 _SETTINGS = {
@@ -83,6 +86,16 @@ def colour(family: str) -> str:
 
 def marker(family: str) -> str:
     return FAMILY_MARKERS.get(family, OTHER_MARKER)
+
+
+def lines(methods: Iterable[Method]) -> dict[str, str]:
+    """A line style for each method's name, which tells the methods of one family apart."""
+    seen: Counter[str] = Counter()
+    found = {}
+    for method in methods:
+        found[method.name] = LINES[seen[method.family] % len(LINES)]
+        seen[method.family] += 1
+    return found
 
 
 def rows_axis(axes: Axes, labels: list[str]) -> None:

@@ -26,9 +26,9 @@ _LATEX = str.maketrans(
     | {"±": r"$\pm$", "\N{MINUS SIGN}": "$-$", "×": r"$\times$"}
 )
 
-_DIFFERENCES_CAPTION = (
+DIFFERENCES_CAPTION = (
     "Differences are paired by seed (a reference with a single run is subtracted from all); "
-    "* marks those whose 95% Student interval excludes zero. "
+    f"* marks those of at least {comparison.LEAST} whose 95% Student interval excludes zero. "
 )
 _MOTA_CAPTION = (
     " MOTA: the evaluator's tracking accuracy, mean of the joints, of the sure part of the same "
@@ -59,6 +59,8 @@ class Table:
     """The first columns hold words and stand left; all others hold numbers and stand right."""
     section_ends: tuple[int, ...] = ()
     """Rows after which another family begins."""
+    sources: tuple[str, ...] = ()
+    """`anchor` of the runs that gave the numbers of each row."""
 
 
 def number(value: float | None, digits: int = 1, sign: bool = False) -> str:
@@ -129,6 +131,7 @@ def comparison_table(
         cells.append(Cell(seeds_text(done, len(method.seeds)), done))
         record |= {"parameters": parameters, "gflops": gflops}
         record |= {"seeds": done, "seeds_planned": len(method.seeds)}
+        record |= {"runs": source(runs, method)}
         rows.append(cells)
         data.append(record)
     headings = ["Method", "Family", *(heading(column) for column in summaries)]
@@ -140,15 +143,17 @@ def comparison_table(
             f"{dataset.name}{release}, split {dataset.split}, labels: {dataset.label_kind}. "
             f"Average precision of {settings.judge} in per cent, mean over seeds ± sample standard "
             "deviation. "
-            + (_DIFFERENCES_CAPTION if references else "")
+            + (DIFFERENCES_CAPTION if references else "")
             + "Params: whole model. GFLOPs: per key frame, two operations per multiply-add."
             + (_MOTA_CAPTION if "mota" in summaries else "")
             + (f" {settings.note}" if settings.note else "")
+            + (f" Runs of several commits: {runs.commits}." if runs.commits else "")
         ),
         headings=headings,
         cells=rows,
         data=pd.DataFrame(data).astype({"parameters": "Int64"}),
-        section_ends=_section_ends(methods),
+        section_ends=section_ends(methods),
+        sources=tuple(anchor(runs, method) for method in methods),
     )
 
 
@@ -161,7 +166,8 @@ def per_video_table(runs: Runs, settings: Settings, protocol: str) -> Table:
     for method in settings.methods:
         numbers = [means.get((method.name, video), float("nan")) for video in videos]
         rows.append([Cell(method.label, method.label)] + [Cell(number(x), x) for x in numbers])
-        data.append({"method": method.name} | dict(zip(videos, numbers, strict=True)))
+        record = {"method": method.name} | dict(zip(videos, numbers, strict=True))
+        data.append(record | {"runs": source(runs, method)})
     return Table(
         name=f"videos_{protocol}",
         title=f"Single videos, {settings.boxes(protocol)}",
@@ -170,7 +176,8 @@ def per_video_table(runs: Runs, settings: Settings, protocol: str) -> Table:
         cells=rows,
         data=pd.DataFrame(data),
         text_columns=1,
-        section_ends=_section_ends(settings.methods),
+        section_ends=section_ends(settings.methods),
+        sources=tuple(anchor(runs, method) for method in settings.methods),
     )
 
 
@@ -195,7 +202,8 @@ def timing_table(runs: Runs, settings: Settings) -> Table:
             record |= {f"{key}_mean": mean, f"{key}_std": std}
         cells.append(Cell(seeds_text(len(own), len(method.seeds)), len(own)))
         rows.append(cells)
-        data.append(record | {"device": device, "seeds": len(own)})
+        record |= {"device": device, "seeds": len(own), "runs": source(runs, method)}
+        data.append(record)
     return Table(
         name="timing",
         title="Time",
@@ -206,15 +214,29 @@ def timing_table(runs: Runs, settings: Settings) -> Table:
         headings=["Method", "Device", *(text for text, _ in columns.values()), "Seeds"],
         cells=rows,
         data=pd.DataFrame(data),
-        section_ends=_section_ends(settings.methods),
+        section_ends=section_ends(settings.methods),
+        sources=tuple(anchor(runs, method) for method in settings.methods),
     )
 
 
 def runs_frame(runs: Runs) -> pd.DataFrame:
-    """Every measured number of every run, long: the base of all tables."""
+    """Every measured number of every run with the run's folder, long: the base of all tables."""
     joined = pd.concat([runs.groups, runs.joints], ignore_index=True)
     order = ["method", "seed", "protocol", "measure", "joint"]
-    return joined.sort_values(order, kind="stable", ignore_index=True)
+    joined = joined.sort_values(order, kind="stable", ignore_index=True)
+    joined["run"] = joined.set_index(["method", "seed"]).index.map(runs.names)
+    return joined
+
+
+def anchor(runs: Runs, method: Method) -> str:
+    """Id of the part of the page that tells the provenance of a method's runs; "" without any."""
+    told = any(name == method.name for name, _ in runs.provenance)
+    return f"runs-{runs.folder.name}-{method.name}" if told else ""
+
+
+def source(runs: Runs, method: Method) -> str:
+    """The run folders behind a row, below the folder of all runs."""
+    return " ".join(runs.names_of(method.name))
 
 
 def write(table: Table, folder: Path) -> None:
@@ -293,6 +315,6 @@ def _difference(table: pd.DataFrame, name: str, against: str, key: str) -> tuple
     return Cell(with_spread(mean, std, sign=True) + ("*" if holds else ""), mean), entries
 
 
-def _section_ends(methods: tuple[Method, ...]) -> tuple[int, ...]:
+def section_ends(methods: tuple[Method, ...]) -> tuple[int, ...]:
     pairs = enumerate(itertools.pairwise(methods))
     return tuple(i for i, (one, other) in pairs if one.family != other.family)

@@ -153,6 +153,17 @@ def truth_folder(wildcards):
     return f"{dataset['root']}/annotations/{dataset['test']}"
 
 
+def evaluate_options(wildcards, threads):
+    """Curves and slices beside AP, with attributes where the data set has them; not for HiEve."""
+    suite = SUITES[wildcards.suite]
+    if suite.get("evaluation", "poseval") == "hieve":
+        return ""
+    dataset = suite["dataset"]
+    table = f"{dataset['root']}/attributes/{dataset['test']}.csv"
+    known = f" --attributes {table}" if dataset["name"] == "mocap" else ""
+    return f"--jobs {threads} --curves --slices{known}"
+
+
 def report_inputs(wildcards):
     suites = chosen(REPORTS[wildcards.report])
     files = ("history.csv", "cost.json", "provenance.json", "timing.json")

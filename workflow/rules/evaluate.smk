@@ -45,6 +45,7 @@ rule evaluate:
     params:
         truth=truth_folder,
         protocol=lambda wildcards: SUITES[wildcards.suite].get("evaluation", "poseval"),
+        options=evaluate_options,
     log:
         "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.log",
     benchmark:
@@ -59,7 +60,7 @@ rule evaluate:
         "Evaluate {wildcards.method}, seed {wildcards.seed}, {wildcards.boxes}"
     shell:
         "tdmi evaluate --protocol {params.protocol} --gt {params.truth} --pred {input.predictions}"
-        " --jobs {threads} --out {output} > {log} 2>&1"
+        " {params.options} --out {output} > {log} 2>&1"
 
 
 # Judged apart, because MOTA is of the sure part of the predictions alone (see tdmi.tracking).
