@@ -1,5 +1,6 @@
 """`tdmi diff` on trees made by hand, whose differences are known."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import yaml
 
 from tdmi.cli import main
 from tdmi.skeletons import JOINT_GROUPS
+from tdmi.suites import load_suite, resolve
 
 WORKFLOW = Path(__file__).parent.parent / "workflow"
 GROUND = "ground_truth_boxes"
@@ -162,55 +164,76 @@ def test_run_folders_and_the_report_of_them_are_equal(tmp_path):
     assert found["suites_only_a"] == ["other"]
     (row,) = found["suites"]["suite"]["numbers"]
     assert row["verdict"] == "equal"
-    assert found["suites"]["suite"]["settings"] is None
+    assert found["suites"]["suite"]["runs_with_known_settings"] == 0
 
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """Two commits of results/smoke and its workflow; the second changes AP, flip test and torch."""
+    """Results of a workflow, then another flip test in it, then results with that and a torch."""
     root = tmp_path / "repository"
     shutil.copytree(WORKFLOW, root / "workflow")
-    write_report(root / "results" / "smoke", {"single_frame": [10]})
     monkeypatch.chdir(root)
     git("init", "--quiet")
+    record = {**RECORD, "commit": commit()}
+    write_report(root / "results" / "smoke", {"single_frame": [10]}, record=record)
     commit()
-    newer = {**RECORD, "packages": {"torch": "2.5.0", "numpy": "1.26.4"}}
-    write_report(root / "results" / "smoke", {"single_frame": [12]}, record=newer)
     config = root / "workflow" / "config" / "smoke.yaml"
     suite = yaml.safe_load(config.read_text())
     suite["inference"]["flip"] = not suite["inference"]["flip"]
-    config.write_text(yaml.safe_dump(suite))
+    config.write_text(yaml.safe_dump(suite, sort_keys=False))
+    settings = resolve(load_suite("smoke", root / "workflow"), "single_frame", 0)
+    text = yaml.safe_dump(settings, sort_keys=False)  # as config.yaml of the run holds it
+    record = {**RECORD, "commit": commit(), "packages": {"torch": "2.5.0", "numpy": "1.26.4"}}
+    record["config_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    write_report(root / "results" / "smoke", {"single_frame": [12]}, record=record)
     commit()
     return root
 
 
 def git(*arguments):
-    subprocess.run(["git", *arguments], check=True)
+    return subprocess.run(["git", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def commit():
     git("add", ".")
     git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "results")
+    return git("rev-parse", "HEAD").strip()
 
 
-@pytest.mark.parametrize("names", [("HEAD~1", "HEAD"), ("HEAD~1:results/smoke", "results/smoke")])
-def test_revisions_are_read_with_their_workflow(repository, tmp_path, names):
+@pytest.mark.parametrize("names", [("HEAD~2", "HEAD"), ("HEAD~2:results/smoke", "results/smoke")])
+def test_revisions_are_read_with_the_workflow_of_their_runs(repository, tmp_path, names):
     found = diff(*names, tmp_path)["suites"]["smoke"]
     (row,) = found["numbers"]
     assert (row["a"], row["b"], row["difference"]) == (10, 12, 2)
     assert [row["entry"] for row in found["settings"]] == ["inference · flip"]
-    assert [row["entry"] for row in found["records"]] == ["packages · torch"]
+    entries = ["commit", "packages · torch", "config_sha256"]
+    assert [row["entry"] for row in found["records"]] == entries
+    assert found["runs_with_known_settings"] == 1
+
+
+@pytest.mark.parametrize("change", [{"config_sha256": "0" * 64}, {"commit": "0" * 40}])
+def test_settings_that_nothing_vouches_for_are_not_told(repository, tmp_path, capsys, change):
+    path = repository / "results" / "smoke" / "provenance.json"
+    records = json.loads(path.read_text())
+    records["single_frame/seed0"] |= change
+    write(path, json.dumps(records))
+    found = diff("HEAD~2", "results", tmp_path)["suites"]["smoke"]
+    assert (found["settings"], found["runs_with_known_settings"]) == ([], 0)
+    assert "settings: 0 entries differ; known of 0 runs in both" in capsys.readouterr().out
+
+
+def test_a_workflow_of_another_form_leaves_settings_unknown(repository, tmp_path):
+    write(repository / "workflow" / "config" / "smoke.yaml", "{suite: smoke, methods: {}}")
+    path = repository / "results" / "smoke" / "provenance.json"
+    write(path, json.dumps({"single_frame/seed0": {**RECORD, "commit": commit()}}))
+    found = diff("HEAD~1", "results", tmp_path)["suites"]["smoke"]
+    assert found["runs_with_known_settings"] == 0
 
 
 def test_revisions_are_found_from_a_folder_below(repository, tmp_path, monkeypatch):
     monkeypatch.chdir(repository / "workflow")
-    assert diff("HEAD~1", "HEAD", tmp_path)["suites"]["smoke"]["numbers"][0]["difference"] == 2
-
-
-def test_a_configuration_of_another_form_leaves_settings_unknown(repository, tmp_path, capsys):
-    write(repository / "workflow" / "config" / "smoke.yaml", "{suite: smoke, methods: {}}")
-    assert diff("HEAD", "results", tmp_path)["suites"]["smoke"]["settings"] is None
-    assert "settings: not known of both" in capsys.readouterr().out
+    found = diff("HEAD~2", "HEAD", tmp_path)["suites"]["smoke"]
+    assert (found["numbers"][0]["difference"], found["runs_with_known_settings"]) == (2, 1)
 
 
 def test_page_is_self_contained_and_markdown_has_every_row(trees, tmp_path, capsys):

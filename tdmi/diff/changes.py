@@ -35,7 +35,7 @@ class Comparison:
               empty where all shared runs agree
     runs:     names of the runs that both have a record or settings of
     only_a, only_b: names of the other runs
-    settings_known: whether both trees tell the settings of a shared run
+    configured: of how many shared runs both trees know the settings
     """
 
     numbers: pd.DataFrame
@@ -44,7 +44,7 @@ class Comparison:
     runs: list[str]
     only_a: list[str]
     only_b: list[str]
-    settings_known: bool
+    configured: int
 
 
 def compare(a: Tree, b: Tree) -> Comparison:
@@ -56,7 +56,7 @@ def compare(a: Tree, b: Tree) -> Comparison:
         runs=[run for run in ours if run in theirs],
         only_a=[run for run in ours if run not in theirs],
         only_b=[run for run in theirs if run not in ours],
-        settings_known=any(run in b.settings for run in a.settings),
+        configured=len(a.settings.keys() & b.settings.keys()),
     )
 
 

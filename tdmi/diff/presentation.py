@@ -23,8 +23,9 @@ _NUMBERS = (
     "noise. Equal: all joints of all shared runs, to six digits."
 )
 _SETTINGS = (
-    "Entries of the settings that differ. Settings of a run folder are its config.yaml; settings "
-    "of a report are those of the workflow folder beside it, which may be newer than its runs."
+    "Entries of the settings that differ. Settings of a run folder are its config.yaml; for a run "
+    "of a report they are what the workflow sets at the commit that its record names, as long as "
+    "the recorded hash agrees. Runs whose settings are not known to both sides are left out."
 )
 _RECORDS = (
     "Entries of provenance.json that differ, hashes cut to twelve digits: code, packages, "
@@ -74,7 +75,8 @@ def as_json(diff: Diff) -> dict[str, Any]:
         "suites": {
             suite: {
                 "numbers": _rows(found.numbers),
-                "settings": _rows(found.settings) if found.settings_known else None,
+                "settings": _rows(found.settings),
+                "runs_with_known_settings": found.configured,
                 "records": _rows(found.records),
                 "runs": found.runs,
                 "runs_only_a": found.only_a,
@@ -111,12 +113,8 @@ def summary(found: Comparison) -> list[str]:
     verdicts = found.numbers.verdict.value_counts()
     counts = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if name in verdicts)
     lines = [f"numbers: {counts or 'none'}"]
-    lines.append(
-        f"settings: {_count(found.settings)}"
-        if found.settings_known
-        else "settings: not known of both (runs keep them, reports do not; the workflow beside a "
-        "report gives them if this version can read it)"
-    )
+    of = f"; known of {found.configured} runs in both" * (found.configured < len(found.runs))
+    lines.append(f"settings: {_count(found.settings)}{of}")
     lines.append(f"records: {_count(found.records)}")
     lines.append(
         f"runs: {len(found.runs)} in both, {len(found.only_a)} only in A, "

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import tarfile
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
 
-from tdmi.config_files import known_configs
+from tdmi.diff.revisions import commit_of, extract
+from tdmi.diff.settings import recorded_settings
 from tdmi.errors import UserError
 from tdmi.files import read_json, read_yaml
 from tdmi.reporting.runs import read_runs
 from tdmi.reporting.settings import Method
 from tdmi.reporting.tables import csv, runs_frame
-from tdmi.suites import load_suite, resolve
 
 _COLUMNS = {"method": str, "seed": int, "protocol": str, "measure": str, "joint": str}
 _COLUMNS |= {"value": float}
@@ -37,7 +34,7 @@ class Tree:
 
     values:   method, seed, protocol, measure, joint, value; to the six digits of runs.csv
     records:  provenance of every run by its name, <method>/seed<k>
-    settings: complete settings of every run likewise; empty where they are not known
+    settings: complete settings likewise, of the runs whose settings are known
     """
 
     values: pd.DataFrame
@@ -54,14 +51,18 @@ def read_trees(name: str) -> dict[str, Tree]:
         return _suites(Path(name), name)
     revision, _, path = name.partition(":")
     path = path.strip("/") or "results"
-    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if not commit:
+    commit = commit_of(revision)
+    if commit is None:
         raise UserError(
             f"{name}: neither a folder nor a git revision of this repository, expected one such as "
             "results/embedded, runs, HEAD~1 or HEAD~1:results/embedded"
         )
     with tempfile.TemporaryDirectory(prefix="tdmi-diff-") as folder:
-        _extract(commit.decode().strip(), path, Path(folder), name)
+        if not extract(commit, path, Path(folder)):
+            raise UserError(
+                f"{name}: the revision has no folder {path}, expected the results of a suite or "
+                "of all; name another, e.g. HEAD:results/embedded"
+            )
         try:
             return _suites(Path(folder, path), name)
         except UserError as error:
@@ -90,7 +91,6 @@ def _read(folder: Path) -> Tree:
 
 
 def _read_report(folder: Path) -> Tree:
-    """Settings are those of the workflow that lies beside the folder of all results."""
     path = folder / "tables" / "runs.csv"
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -104,8 +104,7 @@ def _read_report(folder: Path) -> Tree:
                 f"{folder / 'provenance.json'}: {run!r}: expected the record of a run under its "
                 "name, e.g. tdmi/seed0; make the report again with `tdmi report`"
             )
-    workflow = folder.parent.parent / "workflow"
-    return Tree(values, records, _settings(workflow, folder.name, records))
+    return Tree(values, records, recorded_settings(folder.name, records))
 
 
 def _read_runs(folder: Path) -> Tree:
@@ -155,50 +154,3 @@ def _mapping(value: Any, path: Path) -> dict[str, Any]:
             f"{path}: found a {type(value).__name__}, expected a mapping; restore it from a copy"
         )
     return value
-
-
-def _settings(workflow: Path, suite: str, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """What a workflow sets for the runs of a suite; {} where this version cannot tell.
-
-    It cannot for trials of a suite, and for configurations of another form than today's.
-    """
-    grids = known_configs("grid", workflow)
-    for name in known_configs("suite", workflow):
-        rest = suite.removeprefix(name)
-        options = {"": {}, "_published": {"protocol": "published"}}
-        options |= {f"_{grid}": {"grid": grid} for grid in grids}
-        if rest not in options:
-            continue
-        try:
-            known = load_suite(name, workflow, **options[rest])
-            named = [(run, *run.split("/seed")) for run in runs]
-            return {
-                run: resolve(known, method, int(seed))
-                for run, method, seed in named
-                if method in known["methods"]
-            }
-        except (UserError, KeyError):
-            return {}
-    return {}
-
-
-def _extract(commit: str, path: str, folder: Path, name: str) -> None:
-    """Write what a commit holds at `path`, and its workflow, below `folder`."""
-    root = (_git("rev-parse", "--show-toplevel") or b".").decode().strip()
-    if _git("cat-file", "-t", f"{commit}:{path}") != b"tree\n":
-        raise UserError(
-            f"{name}: the revision has no folder {path}, expected the results of a suite or of "
-            "all; name another, e.g. HEAD:results/embedded"
-        )
-    paths = [path, *(["workflow"] if _git("cat-file", "-t", f"{commit}:workflow") else [])]
-    archive = _git("-C", root, "archive", commit, "--", *paths)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
-
-
-def _git(*arguments: str) -> bytes | None:
-    """What git prints, or None if it fails or is not there."""
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
