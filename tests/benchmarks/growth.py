@@ -8,9 +8,9 @@ the peak of memory lies above what the process had before both. Of the repetitio
 and the median memory count. `seconds_a_part` and `memory_mb_a_part` are what each part of the data
 more costs between a size and the next smaller one: what grows faster than the data rises there.
 
-- labels, evaluation: files of `synthetic_validation`, 5 videos of PoseTrack18's size and form for
+- labels, evaluation: files of `synthetic_validation`, 10 videos of PoseTrack18's size and form for
   each part of the data; read, and judged by `tdmi evaluate` in one process.
-- loading, training, prediction: videos of `tiny_dataset` in the same form, 96 windows of five
+- loading, training, prediction: videos of `tiny_dataset` in the same form, 64 windows of five
   frames for each part; cut, trained on for an epoch, and predicted by TDMI on a tiny network.
 
 Expected: time grows as the data. Memory grows as the labels and, in evaluation and prediction, as
@@ -31,6 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import cv2
@@ -55,11 +56,11 @@ from tdmi.reporting import style
 from tdmi.reporting.growth import growth
 from tdmi.training import train
 
-VIDEOS = {"labels": 5, "loading": 8, "training": 8, "prediction": 8, "evaluation": 5}
+VIDEOS = {"labels": 10, "loading": 8, "training": 8, "prediction": 8, "evaluation": 10}
 """Of each job for one part of the data."""
-FRAMES = 12
+FRAMES = 8
 CACHE = 6 * 120 * 160 * 3
-BATCH = 12
+BATCH = 16
 
 
 def settings(root: Path) -> dict:
@@ -141,7 +142,7 @@ def write_windows(folder: Path, scales: list[int]) -> None:
                 os.link(folder / "one" / Path(file).name, root / file.replace(name, video))
 
 
-def measure(job: str, smallest: Path, folder: Path, result: multiprocessing.Queue) -> None:
+def measure(job: str, smallest: Path, folder: Path, result: SimpleQueue) -> None:
     """Put (seconds of processor time, bytes of memory at the peak) into `result`."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
