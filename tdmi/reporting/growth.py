@@ -38,7 +38,7 @@ def growth(table: pd.DataFrame) -> Figure:
                     linestyle="-",
                     linewidth=1.2,
                 )
-                axes.set_xticks([0, *chosen.times])
+                axes.set_xticks(chosen.times)
                 axes.set_ylim(bottom=0)
             row[0].set_ylabel(label)
         for axes, job in zip(panels[0], jobs, strict=True):
