@@ -21,6 +21,7 @@ COMMANDS = (
     "track",
     "evaluate",
     "compare",
+    "diff",
     "verify",
     "reproduce",
     "check-regression",

@@ -109,6 +109,12 @@ def changed_since(commit: str) -> list[str] | None:
     return None if names is None else names.splitlines()
 
 
+def shown(value: Any) -> str:
+    """An entry of a record for people: hashes are cut to twelve digits."""
+    text = "nothing" if value is None else str(value)
+    return text[:12] if len(text) in (40, 64) and set(text) <= set("0123456789abcdef") else text
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

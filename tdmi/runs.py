@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from tdmi.building import build_method, load_checkpoint, read_split, split_windows
 from tdmi.datasets.coco import read_detections
@@ -26,6 +25,7 @@ from tdmi.inference import (
 from tdmi.models.cost import cost
 from tdmi.options import build
 from tdmi.provenance import digest, hashes_of_folder, imported_code, provenance
+from tdmi.suites import config_text
 from tdmi.tracking import TrackingOptions, track
 
 TRAINED_FILES = ("config.yaml", "cost.json", "history.csv", "checkpoint.pt")
@@ -108,7 +108,7 @@ def perform(
     folder.mkdir(parents=True, exist_ok=True)
     initial = initial_checkpoint(settings, starts or runs)
     initial_hash = sha256_of(initial) if initial and initial.exists() else None
-    text = yaml.safe_dump(settings, sort_keys=False)
+    text = config_text(settings)
     data = data_hash(settings)
     identity = {
         "settings": settings,

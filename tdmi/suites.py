@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tdmi.config_files import WORKFLOW, read_config
 from tdmi.errors import UserError
 from tdmi.grids import with_grid
@@ -242,6 +244,11 @@ def resolve(suite: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
         "inference": parts["inference"],
         **({"tracking": suite["tracking"]} if "tracking" in suite else {}),
     }
+
+
+def config_text(settings: dict[str, Any]) -> str:
+    """Content of a run's ``config.yaml``."""
+    return yaml.safe_dump(settings, sort_keys=False)
 
 
 def _initial_weights(use: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tdmi.verification import Difference, Verification
@@ -44,10 +44,6 @@ def lines(folder: Path, found: Verification) -> list[str]:
 
 
 def _difference(one: Difference) -> str:
-    return f"{one.what}: recorded {_shown(one.recorded)}, today {_shown(one.today)}"
+    from tdmi.provenance import shown
 
-
-def _shown(value: Any) -> str:
-    """Hashes are cut to twelve digits."""
-    text = "nothing" if value is None else str(value)
-    return text[:12] if len(text) in (40, 64) and set(text) <= set("0123456789abcdef") else text
+    return f"{one.what}: recorded {shown(one.recorded)}, today {shown(one.today)}"

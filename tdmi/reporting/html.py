@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from html import escape
+from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from tdmi.reporting import style
@@ -13,6 +15,36 @@ from tdmi.reporting.tables import NOT_RUN, Cell, Table
 
 _THEMED = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.RULE: "var(--rule)"}
 _THEMED["#ffffff"] = "var(--paper)"
+
+
+def document(
+    title: str, eyebrow: str, introduction: str, sections: list[tuple[str, str, str]], footer: str
+) -> str:
+    """The whole page; a section is (id, title, body). Title and eyebrow are text, the rest HTML."""
+    first, heading, _ = sections[0]
+    return Template(_file("page.html")).substitute(
+        title=escape(title),
+        eyebrow=escape(eyebrow),
+        first=first,
+        skip=escape(f"Skip to {heading[0].lower()}{heading[1:]}"),
+        introduction=introduction,
+        navigation="".join(f'<a href="#{key}">{escape(text)}</a>' for key, text, _ in sections),
+        sections="\n".join(
+            f'<section id="{key}"{_class(key)}><h2>{escape(text)}</h2>{body}</section>'
+            for key, text, body in sections
+        ),
+        footer=footer,
+        css=_file("page.css").strip(),
+        script=_file("page.js").strip(),
+    )
+
+
+def _file(name: str) -> str:
+    return (resources.files("tdmi.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _class(key: str) -> str:
+    return ' class="elsewhere"' if key == "published" else ""
 
 
 def table(source: Table, marked_rows: frozenset[int] = frozenset(), folded: bool = False) -> str:

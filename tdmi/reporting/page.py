@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import escape
-from importlib import resources
-from string import Template
 from typing import Any
 
 from tdmi.reporting import collapse, comparison, detail_drawings, html, published
@@ -40,25 +38,14 @@ def render(content: Content) -> str:
         ("published", "Published elsewhere", _published(content)),
     ]
     sections = [section for section in sections if section[2]]
-    return Template(_file("page.html")).substitute(
-        title=escape(content.settings.title),
-        introduction=_introduction(content),
-        navigation="".join(f'<a href="#{key}">{escape(title)}</a>' for key, title, _ in sections),
-        sections="\n".join(
-            f'<section id="{key}"{_class(key)}><h2>{escape(title)}</h2>{body}</section>'
-            for key, title, body in sections
-        ),
-        css=_file("page.css").strip(),
-        script=_file("page.js").strip(),
+    return html.document(
+        content.settings.title,
+        "Video human pose estimation · measured results",
+        _introduction(content),
+        sections,
+        "<p>Made by <code>tdmi report</code> from run folders alone; a cell whose run does not "
+        "exist is blank.</p>",
     )
-
-
-def _file(name: str) -> str:
-    return (resources.files("tdmi.reporting") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _class(key: str) -> str:
-    return ' class="elsewhere"' if key == "published" else ""
 
 
 def _introduction(content: Content) -> str:

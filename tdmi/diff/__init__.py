@@ -1,0 +1,1 @@
+"""What has changed between two trees of results: numbers, settings, what they were made with."""
