@@ -14,7 +14,7 @@ import yaml
 from report_suite import METHODS, SEEDS, write_suite
 
 from tdmi.errors import UserError
-from tdmi.reporting import gallery, page
+from tdmi.reporting import gallery, page, report
 from tdmi.reporting.report import make_report
 from tdmi.reporting.settings import load
 
@@ -92,7 +92,7 @@ def test_links_lead_to_ids_that_stand_on_the_page_once(text):
 
 def test_every_picture_decodes_and_has_a_text_instead(text):
     pictures = Page(text).pictures
-    assert len(pictures) == 8 + 4 + 1
+    assert len(pictures) == 1 + 8 + 1 + 4 + 1
     for picture in pictures:
         data = base64.b64decode(picture["src"].split("base64,")[1], validate=True)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -166,6 +166,21 @@ def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
         make_report(settings, folder / "runs", out, PUBLISHED)
     assert (out / "index.html").read_bytes() == before
     assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_what_was_written_by_hand_about_the_results_stays(made, monkeypatch):
+    settings, folder, _ = made
+    out = folder / "results" / "read"
+    monkeypatch.setattr(
+        report, "build", lambda *arguments: (arguments[2] / "tables").mkdir(parents=True)
+    )
+    make_report(settings, folder / "runs", out, PUBLISHED)
+    (out / "README.md").write_text("What the tables say.", encoding="utf-8")
+    (out / "tables" / "old.csv").write_text("a\n1\n")
+    make_report(settings, folder / "runs", out, PUBLISHED)
+    assert (out / "README.md").read_text(encoding="utf-8") == "What the tables say."
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "tables"]
+    assert not (out / "tables" / "old.csv").exists()
 
 
 def test_a_folder_with_other_things_is_not_overwritten(made, tmp_path):

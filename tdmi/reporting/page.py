@@ -172,7 +172,13 @@ def _drawing(content: Content, name: str) -> str:
 
 
 def _pictures(pictures: list[Picture]) -> str:
-    return "".join(html.picture(p.path, p.alternative, p.caption) for p in pictures)
+    return "".join(_picture(picture) for picture in pictures)
+
+
+def _picture(picture: Picture) -> str:
+    """What moves can be folded away."""
+    shown = html.picture(picture.path, picture.alternative, picture.caption)
+    return html.details("Moving picture", shown, opened=True) if picture.moving else shown
 
 
 def _gallery(content: Content) -> str:
