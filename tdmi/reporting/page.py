@@ -13,7 +13,7 @@ from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture, gallery_rule
 from tdmi.reporting.headline import AHEAD, BEHIND, NOT_RUN, OPEN, Claim, subject_of
 from tdmi.reporting.settings import Settings
-from tdmi.reporting.tables import Table, number
+from tdmi.reporting.tables import Table, number, turned
 
 RULE = (
     "Differences are taken seed by seed; a rival with a single run (the weights that all others "
@@ -217,7 +217,7 @@ def _training(content: Content) -> str:
 
 def _data(content: Content) -> str:
     parts = [_pictures([content.data])] if content.data else []
-    parts += [html.details(table.title, html.table(table)) for table in content.videos]
+    parts += [html.details(table.title, html.table(turned(table))) for table in content.videos]
     return "".join(parts)
 
 
