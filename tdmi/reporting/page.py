@@ -193,8 +193,9 @@ def _real_video(content: Content) -> str:
     video = content.settings.real_video.dataset
     words = (
         f"{video.name}, split “{video.split}”: frames of real video. Its labels are pseudo-labels, "
-        "not annotated by people; agreement with them is no measure of truth. Frames are evenly "
-        "spaced, not chosen."
+        "not annotated by people; agreement with them is no measure of truth. Shown are, moving, "
+        "the successive frames on which the methods differ most, and the one such frame of each "
+        "of some equal stretches."
     )
     body = "".join(
         f"<h3>{escape(table.title)}</h3>{html.table(_mean_first(table), folded=True)}"
