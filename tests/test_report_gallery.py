@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from report_suite import video_file, write_suite
 
 from tdmi.datasets import posetrack18
@@ -88,6 +89,48 @@ def test_the_rule_picks_what_a_hand_calculation_picks():
     ]
 
 
+def disagreement(spread: list[float]) -> pd.DataFrame:
+    """Rows of persons 0 (first video), 1 and 2 (second), whose two methods differ by `spread`."""
+    return pd.DataFrame(
+        {
+            "video": ["a"] * 4 + ["b"] * 4,
+            "track_id": [0] * 4 + [1, 2, 1, 1],
+            "frame": [0, 1, 2, 3, 5, 5, 7, 6],
+            "one": 0.5,
+            "other": 0.5 + np.array(spread),
+        }
+    )
+
+
+def test_a_method_that_is_always_behind_does_not_choose():
+    errors = np.full((3, 11), 0.2)
+    errors[:, 0] = [0.9, 0.3, 0.2]  # one method, far behind on the first person
+    errors[:, 1:4] = [[0.2], [0.3], [0.2]]  # four of eleven differ on the second
+    table = pd.DataFrame(errors, columns=[f"m{i}" for i in range(11)])
+    np.testing.assert_allclose(selection.spreads(table, list(table)), [0, 0.1, 0])
+
+
+def test_the_clip_is_the_stretch_of_one_person_where_methods_differ_most():
+    # Single rows differ most at the end of `a`, but two successive ones most at frames 6 and 7 of
+    # person 1, whose rows stand in disorder; row 3 and row 4 are not the same person.
+    table = disagreement([0.1, 0.1, 0.1, 0.4, 0.0, 0.4, 0.3, 0.3])
+    chosen = selection.clip(table, ["one", "other"], 2)
+    assert list(zip(chosen.video, chosen.track_id, chosen.frame, strict=True)) == [
+        ("b", 1, 6), ("b", 1, 7)
+    ]  # fmt: skip
+
+
+def test_a_clip_is_as_long_as_the_longest_person_at_most():
+    table = disagreement([0.1, 0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4])
+    assert selection.clip(table, ["one", "other"], 9).frame.tolist() == [0, 1, 2, 3]
+
+
+def test_along_a_video_each_stretch_gives_its_largest_spread():
+    table = disagreement([0.1, 0.2, 0.0, 0.0, 0.4, 0.5, 0.3, 0.6])
+    assert selection.along(table, ["one", "other"], 3).index.tolist() == [1, 5, 7]
+    assert len(selection.along(table, ["one", "other"], 20)) == 8
+
+
 def test_a_person_with_few_labelled_joints_is_no_candidate(tmp_path):
     truth = annotations(tmp_path, "truth")
     truth.present[4, : 17 - 7] = False
@@ -115,6 +158,7 @@ def test_gallery_pictures_show_truth_first_and_every_method(suite, tmp_path):
     settings, folder = suite
     pictures = gallery.method_gallery(settings, folder / "runs" / "made_up", tmp_path)
     table = pd.read_csv(tmp_path / "gallery.csv")
+    moving, *pictures = pictures
     assert len(pictures) == len(table)
     assert "flow_fusion" not in table  # not run
     spread = table[["single_frame", "dcpose", "tdmi"]].max(axis=1) - table.tdmi
@@ -124,6 +168,30 @@ def test_gallery_pictures_show_truth_first_and_every_method(suite, tmp_path):
         image = cv2.imread(str(picture.path))
         assert image.shape == (drawing.STRIP + drawing.PANEL[1], width, 3)
     assert sum(picture.path.stat().st_size for picture in pictures) < 1_000_000
+    assert moving.moving and not any(picture.moving for picture in pictures)
+
+
+def test_the_loop_shows_every_method_over_successive_frames_again_and_again(suite, tmp_path):
+    settings, folder = suite
+    runs, protocol = folder / "runs" / "made_up", settings.box_protocols[0]
+    shown = gallery.compare(settings.dataset, settings.methods, runs, protocol)
+    picture = gallery.loop(shown, tmp_path / "loop.webp", length=5, seconds=2)
+    with Image.open(picture.path) as image:
+        assert image.n_frames == 5
+        assert image.info["loop"] == 0
+        frames = []
+        for index in range(5):
+            image.seek(index)
+            frames.append(np.asarray(image.convert("RGB")).astype(int))
+            assert image.info["duration"] == 400
+    moved = np.abs(np.diff(frames, axis=0)).mean(axis=(1, 3)).max(axis=0)  # by column of pixels
+    for panel in range(1 + len(settings.methods)):
+        left = panel * (drawing.PANEL[0] + drawing.GAP)
+        not_run = panel > 0 and settings.methods[panel - 1].name == "flow_fusion"
+        assert (moved[left : left + drawing.PANEL[0]].mean() > 3) != not_run
+    assert "skeletons are ground truth" in picture.caption
+    again = gallery.loop(shown, tmp_path / "again.webp", length=5, seconds=2)
+    assert again.path.read_bytes() == picture.path.read_bytes()
 
 
 def test_pictures_are_the_same_bytes_each_time(suite, tmp_path):
@@ -136,7 +204,7 @@ def test_pictures_are_the_same_bytes_each_time(suite, tmp_path):
 def test_real_video_is_captioned_as_pseudo_labels(suite, tmp_path):
     settings, folder = suite
     pictures = gallery.real_video_gallery(settings, folder / "runs" / "made_up_video", tmp_path)
-    assert len(pictures) == 4
+    assert len(pictures) == 1 + 4
     assert all("pseudo-labels" in picture.caption for picture in pictures)
 
 

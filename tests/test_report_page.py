@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from report_suite import METHODS, SEEDS, write_suite
+from browser import chromium, requested, resize
+from report_suite import METHODS, SEEDS, VIDEOS, write_suite
 
 from tdmi.errors import UserError
-from tdmi.reporting import gallery, page
+from tdmi.reporting import gallery, page, report
 from tdmi.reporting.report import make_report
 from tdmi.reporting.settings import load
 
@@ -111,13 +112,102 @@ def test_every_measured_number_leads_to_the_provenance_of_its_runs(made, text):
 
 def test_every_picture_decodes_and_has_a_text_instead(text):
     pictures = Page(text).pictures
-    assert len(pictures) == 8 + 4 + 1
+    assert len(pictures) == 1 + 8 + 1 + 4 + 1
     for picture in pictures:
         data = base64.b64decode(picture["src"].split("base64,")[1], validate=True)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None
         assert len(picture["alt"]) > 20
     assert text.count('<svg role="img" aria-label="') == text.count("<svg") == 9
+
+
+@pytest.fixture(scope="module")
+def browser(made, tmp_path_factory):
+    """The page opened in a real browser that has no network."""
+    with chromium(tmp_path_factory.mktemp("browser")) as opened:
+        resize(opened, 1280, 900, mobile=False)
+        opened.get((made[2] / "index.html").as_uri())
+        yield opened
+
+
+def test_a_browser_logs_nothing_and_asks_for_nothing_outside(made, browser):
+    assert browser.get_log("browser") == []
+    # What a browser's own first tab asks for begins with `chrome`.
+    asked = [url for url in requested(browser) if not url.startswith(("data:", "chrome"))]
+    assert asked == [(made[2] / "index.html").as_uri()]
+
+
+def test_moving_pictures_are_folded_away_for_those_who_ask_for_little_motion(text, browser):
+    assert text.count("<details open>") == 2
+    assert browser.find_elements("css selector", "details[open]") == []
+
+
+def test_every_image_loads_in_a_browser(browser):
+    widths = browser.execute_async_script(
+        "const done = arguments[0], images = [...document.images];"
+        "Promise.allSettled(images.map((image) => image.decode()))"
+        ".then(() => done(images.map((image) => image.naturalWidth)));"
+    )
+    assert len(widths) == 1 + 8 + 1 + 4 + 1
+    assert min(widths) > 100
+
+
+def test_a_heading_sorts_its_table_down_then_up_and_blanks_stay_last(browser):
+    table = browser.find_element("css selector", "#accuracy table.sortable")
+    heads = table.find_elements("css selector", "thead th")
+    texts = [head.text for head in heads]
+
+    def values(column: int) -> list[str]:
+        cells = table.find_elements("css selector", f"tbody tr > :nth-child({column + 1})")
+        return [cell.get_attribute("data-value") for cell in cells]
+
+    column = texts.index("Mean")
+    before = values(column)
+    numbers = sorted(float(value) for value in before if value)
+    assert len(numbers) == len(METHODS) - 1 and before != sorted(before)
+    for order, expected in (("descending", numbers[::-1]), ("ascending", numbers)):
+        heads[column].find_element("tag name", "button").click()
+        assert heads[column].get_attribute("aria-sort") == order
+        assert [float(value) for value in values(column)[:-1]] == expected
+        assert values(column)[-1] == ""  # not run
+    heads[0].find_element("tag name", "button").click()
+    assert values(0) == sorted(values(0), key=str.casefold)
+    assert heads[column].get_attribute("aria-sort") is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (320, 568)])
+def test_on_a_phone_only_boxes_scroll_sideways(browser, width, height):
+    resize(browser, width, height, mobile=True)
+    for folded in browser.find_elements("css selector", "details"):
+        browser.execute_script("arguments[0].open = true", folded)
+    page_width, inner = browser.execute_script(
+        "const box = document.querySelector('.scroll');"
+        "return [document.documentElement.scrollWidth, box.clientWidth]"
+    )
+    assert page_width == width
+    assert 0.8 * width < inner <= width
+    wide = browser.execute_script(
+        "return [...document.querySelectorAll('.scroll')].filter("
+        "(box) => box.scrollWidth > box.clientWidth).length"
+    )
+    assert wide > 0  # what is too wide has a box of its own
+
+
+def test_on_paper_nothing_is_wider_than_the_sheet(browser):
+    resize(browser, 718, 1000, mobile=False)  # A4 less its margins, in pixels
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert not browser.find_elements("css selector", "details:not([open])")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 718
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_table_of_videos_has_a_row_for_each(text):
+    tables = [table["text"] for table in Page(text).tables if table["section"] == "data"]
+    assert len(tables) == 2
+    for table in tables:
+        assert table.startswith("|".join(["Video", *(method["label"] for method in METHODS)]))
+        assert [name for name in VIDEOS if f"|{name}|" in table] == VIDEOS
 
 
 def test_figures_are_saved_as_svg_png_and_numbers(made):
@@ -185,6 +275,21 @@ def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
         make_report(settings, folder / "runs", out, PUBLISHED)
     assert (out / "index.html").read_bytes() == before
     assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_what_was_written_by_hand_about_the_results_stays(made, monkeypatch):
+    settings, folder, _ = made
+    out = folder / "results" / "read"
+    monkeypatch.setattr(
+        report, "build", lambda *arguments: (arguments[2] / "tables").mkdir(parents=True)
+    )
+    make_report(settings, folder / "runs", out, PUBLISHED)
+    (out / "README.md").write_text("What the tables say.", encoding="utf-8")
+    (out / "tables" / "old.csv").write_text("a\n1\n")
+    make_report(settings, folder / "runs", out, PUBLISHED)
+    assert (out / "README.md").read_text(encoding="utf-8") == "What the tables say."
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "tables"]
+    assert not (out / "tables" / "old.csv").exists()
 
 
 def test_a_folder_with_other_things_is_not_overwritten(made, tmp_path):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,20 @@ def test_second_run_has_nothing_to_do(smoke):
     done = snakemake(smoke, "--cores", "2", "--config", "suite=smoke")
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_snakemakes_own_report_holds_page_tables_and_figures_with_captions(smoke):
+    done = snakemake(smoke, "--report", "report.html", "--config", "suite=smoke")
+    assert done.returncode == 0, done.stderr[-4000:]
+    text = (smoke / "report.html").read_text(encoding="utf-8")
+    results = smoke / "results" / "smoke"
+    shown = [results / "index.html", *results.glob("tables/*.csv"), *results.glob("figures/*.svg")]
+    shown += results.glob("figures/*.webp")
+    assert len(shown) > 10
+    for path in shown:
+        assert path.name in text
+    for caption in ("page that needs no other file", "Numbers behind a table", "A figure of"):
+        assert caption in text
 
 
 @pytest.mark.slow

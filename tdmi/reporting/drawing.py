@@ -57,6 +57,16 @@ def write_jpeg(path: Path, image: np.ndarray, quality: int = 80) -> None:
         cv2.imwrite(str(temporary), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
+def write_loop(path: Path, images: list[np.ndarray], seconds: float, quality: int = 55) -> None:
+    """Write pictures of one size as a WebP that shows them all in `seconds`, again and again."""
+    first, *others = (Image.fromarray(image[:, :, ::-1]) for image in images)
+    with replacing(path) as temporary:
+        first.save(
+            temporary, save_all=True, append_images=others, loop=0, quality=quality, method=4,
+            duration=round(1000 * seconds / len(images)),
+        )  # fmt: skip
+
+
 def crop_transform(keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Affine map [2, 3] from frame pixels to a crop of `size` (width, height) around the joints.
 

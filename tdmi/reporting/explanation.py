@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def explain_report(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
     """Figures for the report's subject on the hardest test person and on real video.
 
-    Write `explanation.*` and `explanation_real_video.*` into `folder`; those whose run has no
-    checkpoint, or whose method has no temporal differences, are left out.
+    Write `explanation` and `explanation_real_video` (.webp, .csv) into `folder`; those whose run
+    has no checkpoint, or whose method has no temporal differences, are left out.
     """
     asked = [("explanation", settings.suite, settings.dataset)]
     if settings.real_video is not None:
@@ -66,7 +66,7 @@ def _explained(
     row = most_different(people, reference.name, subject.name)
     inspection = inspect(opened, person_of(opened.annotations, row))
     labels = "pseudo-labels" if dataset.labels == "pseudo" else "labels"
-    style.save(*draw(inspection, labels.capitalize()), folder, name)
+    style.save(*draw(inspection, labels.capitalize()), folder, name, style.PICTURE)
     caption = (
         f"{subject.label} on the person of {dataset.name}, split {dataset.split}, for whom its "
         f"error differs most from that of “{reference.label}” ({number(row[subject.name], 2)} "
@@ -74,7 +74,9 @@ def _explained(
         f"{labels}): "
         f"{row['video']}, frame {row['frame']}. First seed, no flip averaging."
     )
-    return Picture(folder / f"{name}.png", f"{caption} {LEGEND}", f"{caption} Numbers: {name}.csv.")
+    return Picture(
+        folder / f"{name}.webp", f"{caption} {LEGEND}", f"{caption} Numbers: {name}.csv."
+    )
 
 
 def most_different(table: pd.DataFrame, reference: str, subject: str) -> pd.Series:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from tdmi.annotations import Annotations
 from tdmi.datasets import posetrack18
@@ -29,6 +30,7 @@ class Picture:
     path: Path
     caption: str
     alternative: str
+    moving: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,28 @@ class Predicted:
         labelled = np.isfinite(self.distances)
         total = np.where(labelled, self.distances, 0.0).sum(axis=1)
         return np.where(labelled.any(axis=1), total / np.maximum(labelled.sum(axis=1), 1), np.nan)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a gallery shows: a data set's people and what the methods predicted for them."""
+
+    dataset: Dataset
+    methods: tuple[Method, ...]
+    truth: Annotations
+    predicted: dict[str, Predicted]
+    people: pd.DataFrame
+    """As `selection.candidates` gives them."""
+
+    def row(self, row: pd.Series, around: list[int]) -> np.ndarray:
+        """The person of a row of `people` as truth and methods have it, cut around some persons."""
+        truth = self.truth
+        return drawing.row(
+            drawing.read_image(self.dataset.root / row["file"]),
+            truth.keypoints[around][truth.present[around]],
+            _panels(self, row["person"]),
+            truth.skeleton,
+        )
 
 
 def read_truth(dataset: Dataset) -> Annotations:
@@ -68,31 +92,35 @@ def read_predicted(
     return found
 
 
-def method_gallery(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
-    """Write one picture per chosen person and `gallery.csv`; none if nothing was predicted."""
-    protocol = settings.box_protocols[0]
-    methods = tuple(settings.method(name) for name in settings.gallery_methods)
-    truth = read_truth(settings.dataset)
+def compare(
+    dataset: Dataset, methods: tuple[Method, ...], runs: Path, protocol: str
+) -> Compared | None:
+    """Read what a gallery shows; None if nothing was predicted or nobody has enough joints."""
+    truth = read_truth(dataset)
     predicted = read_predicted(runs, methods, protocol, truth)
-    if not predicted:
+    people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
+    if not predicted or people.empty:
+        return None
+    return Compared(dataset, methods, truth, predicted, people)
+
+
+def method_gallery(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
+    """Write a loop, a picture per chosen person, and `gallery.csv`; nothing without predictions."""
+    methods = tuple(settings.method(name) for name in settings.gallery_methods)
+    shown = compare(settings.dataset, methods, runs, settings.box_protocols[0])
+    if shown is None:
         return []
-    table = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
-    reference = settings.reference if settings.reference in predicted else next(iter(predicted))
-    chosen = selection.choose(table, list(predicted), reference)
+    names = list(shown.predicted)
+    reference = settings.reference if settings.reference in names else names[0]
+    chosen = selection.choose(shown.people, names, reference)
     write_text(folder / "gallery.csv", csv(chosen.drop(columns="person")))
-    pictures = []
+    pictures = [loop(shown, folder / "loop.webp")]
     for index, row in chosen.iterrows():
-        image = drawing.row(
-            drawing.read_image(settings.dataset.root / row["file"]),
-            truth.keypoints[row["person"]][truth.present[row["person"]]],
-            _panels(truth, row["person"], methods, predicted, _truth_title(settings.dataset)),
-            truth.skeleton,
-        )
         path = folder / f"{index + 1:02d}.jpg"
-        drawing.write_jpeg(path, image)
+        drawing.write_jpeg(path, shown.row(row, [row["person"]]))
         caption = f"{row['rule'].capitalize()}: {row['video']}, frame {row['frame']}."
         errors = ", ".join(
-            f"{m.label} {number(row[m.name], 2)}" for m in methods if m.name in predicted
+            f"{m.label} {number(row[m.name], 2)}" for m in methods if m.name in names
         )
         pictures.append(Picture(path, caption, f"{caption} Mean error in head sizes: {errors}."))
     return pictures
@@ -103,37 +131,46 @@ def gallery_rule(settings: Settings) -> str:
     reference = settings.method(settings.reference).label
     return (
         "Chosen by a rule, not by hand, among all labelled persons with at least "
-        f"{selection.MINIMUM_JOINTS} joints: four on whom the methods' errors differ most, three "
-        f"on whom “{reference}” is worst, and one at the median error of “{reference}”; no person "
-        "twice by one rule. The error is the mean joint distance in head sizes, each joint capped "
-        f"at 1. First seed, {settings.boxes(settings.box_protocols[0])}. Blue: the person's left, "
-        "orange: right, yellow: middle. Rings: joints further than half a head size from the label."
+        f"{selection.MINIMUM_JOINTS} joints: first, moving, the person on whom the methods' errors "
+        "differ most over successive labelled frames; then four on whom they differ most in one "
+        f"frame, three on whom “{reference}” is worst, and one at the median error of "
+        f"“{reference}”; no person twice by one rule. The error is the mean joint distance in head "
+        "sizes, each joint capped at 1; methods differ by the distance between the first and the "
+        "ninth tenth of their errors, so that one that is always behind does not choose. First "
+        f"seed, {settings.boxes(settings.box_protocols[0])}. Blue: the person's left, orange: "
+        "right, yellow: middle. Rings: joints further than half a head size from the label."
     )
 
 
-def real_video_gallery(settings: Settings, runs: Path, folder: Path, rows: int = 4) -> list:
-    """Methods over evenly spaced frames of real video, first the pseudo-labels themselves."""
+def real_video_gallery(
+    settings: Settings, runs: Path, folder: Path, rows: int = 4
+) -> list[Picture]:
+    """The same on real video, one picture per stretch of its frames; labels are pseudo-labels."""
     video = settings.real_video
-    truth = read_truth(video.dataset)
-    predicted = read_predicted(runs, video.methods, settings.box_protocols[0], truth)
-    if not predicted:
+    shown = compare(video.dataset, video.methods, runs, settings.box_protocols[0])
+    if shown is None:
         return []
-    people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
-    people = people.drop_duplicates(["video", "frame"])
-    spaced = np.unique(np.linspace(0, len(people) - 1, rows + 2).round().astype(int)[1:-1])
-    pictures = []
-    for index, (_, row) in enumerate(people.iloc[spaced].iterrows()):
-        image = drawing.row(
-            drawing.read_image(video.dataset.root / row["file"]),
-            truth.keypoints[row["person"]][truth.present[row["person"]]],
-            _panels(truth, row["person"], video.methods, predicted, "Pseudo-labels"),
-            truth.skeleton,
-        )
+    pictures = [loop(shown, folder / "real_video_loop.webp")]
+    chosen = selection.along(shown.people, list(shown.predicted), rows)
+    for index, (_, row) in enumerate(chosen.iterrows()):
         path = folder / f"real_video_{index + 1:02d}.jpg"
-        drawing.write_jpeg(path, image)
+        drawing.write_jpeg(path, shown.row(row, [row["person"]]))
         caption = f"{row['video']}, frame {row['frame']}; the labels are pseudo-labels."
         pictures.append(Picture(path, caption, f"Real video with skeletons drawn over: {caption}"))
     return pictures
+
+
+def loop(shown: Compared, path: Path, length: int = 12, seconds: float = 2.4) -> Picture:
+    """All methods on the successive labelled frames of one person on which they differ most."""
+    rows = selection.clip(shown.people, list(shown.predicted), length)
+    around = rows.person.tolist()
+    drawing.write_loop(path, [shown.row(row, around) for _, row in rows.iterrows()], seconds)
+    frames = ", ".join(str(frame) for frame in rows.frame)
+    caption = (
+        f"Methods disagree for longest: {rows.video.iloc[0]}, labelled frames {frames}, one after "
+        f"the other and again; skeletons are {shown.dataset.label_kind} and predictions."
+    )
+    return Picture(path, caption, f"Moving: {caption}", moving=True)
 
 
 def contact_sheet(dataset: Dataset, path: Path, tiles: int = 12, columns: int = 4) -> Picture:
@@ -168,19 +205,16 @@ def _truth_title(dataset: Dataset) -> str:
     return "Pseudo-labels" if dataset.labels == "pseudo" else "Ground truth"
 
 
-def _panels(
-    truth: Annotations,
-    person: int,
-    methods: tuple[Method, ...],
-    predicted: dict[str, Predicted],
-    title: str,
-) -> list[Panel]:
-    panels = [Panel(title, "", truth.keypoints[person], truth.present[person])]
-    for method in methods:
-        if method.name not in predicted:
+def _panels(shown: Compared, person: int) -> list[Panel]:
+    truth = shown.truth
+    panels = [
+        Panel(_truth_title(shown.dataset), "", truth.keypoints[person], truth.present[person])
+    ]
+    for method in shown.methods:
+        if method.name not in shown.predicted:
             panels.append(Panel(method.label, "not run"))
             continue
-        own = predicted[method.name]
+        own = shown.predicted[method.name]
         match, remark = own.matches[person], f"error {number(own.errors[person], 2)}"
         if match < 0:
             panels.append(Panel(method.label, "no prediction"))

@@ -129,7 +129,7 @@ def _plain(value: Any) -> str:
 
 
 def picture(path: Path, alternative: str, caption: str) -> str:
-    kind = "png" if path.suffix == ".png" else "jpeg"
+    kind = path.suffix[1:].replace("jpg", "jpeg")
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     return (
         f'<figure><div class="scroll" tabindex="0"><img alt="{escape(alternative)}" '

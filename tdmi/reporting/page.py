@@ -11,7 +11,7 @@ from tdmi.reporting.content import Content
 from tdmi.reporting.gallery import Picture, gallery_rule
 from tdmi.reporting.headline import AHEAD, BEHIND, NOT_RUN, OPEN, Claim, subject_of
 from tdmi.reporting.settings import Settings
-from tdmi.reporting.tables import Table, number
+from tdmi.reporting.tables import Table, number, turned
 
 RULE = (
     "Differences are taken seed by seed; a rival with a single run (the weights that all others "
@@ -165,7 +165,13 @@ def _drawing(content: Content, name: str) -> str:
 
 
 def _pictures(pictures: list[Picture]) -> str:
-    return "".join(html.picture(p.path, p.alternative, p.caption) for p in pictures)
+    return "".join(_picture(picture) for picture in pictures)
+
+
+def _picture(picture: Picture) -> str:
+    """What moves can be folded away."""
+    shown = html.picture(picture.path, picture.alternative, picture.caption)
+    return html.details("Moving picture", shown, opened=True) if picture.moving else shown
 
 
 def _gallery(content: Content) -> str:
@@ -180,8 +186,9 @@ def _real_video(content: Content) -> str:
     video = content.settings.real_video.dataset
     words = (
         f"{video.name}, split “{video.split}”: frames of real video. Its labels are pseudo-labels, "
-        "not annotated by people; agreement with them is no measure of truth. Frames are evenly "
-        "spaced, not chosen."
+        "not annotated by people; agreement with them is no measure of truth. Shown are, moving, "
+        "the successive frames on which the methods differ most, and the one such frame of each "
+        "of some equal stretches."
     )
     body = "".join(
         f"<h3>{escape(table.title)}</h3>{html.table(_mean_first(table), folded=True)}"
@@ -204,7 +211,7 @@ def _training(content: Content) -> str:
 
 def _data(content: Content) -> str:
     parts = [_pictures([content.data])] if content.data else []
-    parts += [html.details(table.title, html.table(table)) for table in content.videos]
+    parts += [html.details(table.title, html.table(turned(table))) for table in content.videos]
     return "".join(parts)
 
 

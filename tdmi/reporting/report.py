@@ -38,15 +38,18 @@ from tdmi.reporting.runs import Runs, read_runs
 from tdmi.reporting.settings import Settings
 
 CONTENTS = ("index.html", "metrics.json", "provenance.json", "tables", "figures", "gallery")
+WRITTEN = "README.md"
+"""A reading of the results written by hand, which every new report keeps."""
 
 
 def make_report(settings: Settings, runs_folder: Path, out: Path, published_file: Path) -> None:
-    """Write `out` anew: page, tables, figures, gallery, metrics, provenance.
+    """Write `out` anew: page, tables, figures, gallery, metrics, provenance; its README.md stays.
 
-    An interrupted report leaves the former one as it was. UserError if `out` holds anything that no
-    report writes, for it would be lost.
+    An interrupted report leaves the former one as it was. UserError if `out` holds anything else
+    that no report writes, for it would be lost.
     """
-    strangers = sorted({p.name for p in out.iterdir()} - set(CONTENTS)) if out.is_dir() else []
+    known = {*CONTENTS, WRITTEN}
+    strangers = sorted({p.name for p in out.iterdir()} - known) if out.is_dir() else []
     if strangers:
         raise UserError(
             f"{out}: holds {', '.join(strangers)}, which no report writes; choose another --out"
@@ -55,6 +58,8 @@ def make_report(settings: Settings, runs_folder: Path, out: Path, published_file
     former = out.with_name(f".{out.name}.{os.getpid()}.former")
     try:
         build(settings, runs_folder, fresh, published_file)
+        if (out / WRITTEN).exists():
+            shutil.copy2(out / WRITTEN, fresh)
         if out.exists():
             out.rename(former)
         fresh.rename(out)

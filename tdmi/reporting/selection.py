@@ -15,6 +15,9 @@ from tdmi.annotations import Annotations
 
 CAP = 1.0
 MINIMUM_JOINTS = 8
+MIDDLE = (0.1, 0.9)
+"""Quantiles of the methods' errors whose distance is their spread on a person: one method that is
+always far behind does not decide where the others differ (choice of this project)."""
 DISAGREE, HARD, TYPICAL = "methods disagree", "single frame fails", "typical"
 
 
@@ -80,13 +83,12 @@ def choose(
 ) -> pd.DataFrame:
     """Rows to show, with a column `rule`; ties go to the earlier row.
 
-    First the persons on whom the methods' errors spread most (largest minus smallest), then those
-    with the largest error of `reference`, last one whose error of `reference` is the median. A rule
-    takes each person (track) once at most, and no row is taken twice.
+    First the persons on whom the methods' errors spread most, then those with the largest error of
+    `reference`, last one whose error of `reference` is the median. A rule takes each person (track)
+    once at most, and no row is taken twice.
     """
-    errors = table[methods].round(6)  # what the last bits of a sum say must not decide a tie
-    spread = (errors.max(axis=1) - errors.min(axis=1)).round(6)
-    error = errors[reference]
+    spread = spreads(table, methods)
+    error = table[reference].round(6)
     middle = (error - error.quantile(0.5, interpolation="lower")).abs()
     chosen: list[tuple[int, str]] = []
     for rule, ranking, count in (
@@ -103,6 +105,33 @@ def choose(
     result = table.loc[[index for index, _ in chosen]].copy()
     result.insert(0, "rule", [rule for _, rule in chosen])
     return result.reset_index(drop=True)
+
+
+def spreads(table: pd.DataFrame, methods: list[str]) -> pd.Series:
+    """Per row: distance between the quantiles MIDDLE of the methods' errors."""
+    low, high = (table[methods].quantile(part, axis=1) for part in MIDDLE)
+    return (high - low).round(6)  # what the last bits of a sum say must not decide a tie
+
+
+def along(table: pd.DataFrame, methods: list[str], count: int) -> pd.DataFrame:
+    """Of `count` equal stretches of the table, the row of each on which the methods spread most."""
+    spread = spreads(table, methods).to_numpy()
+    stretches = np.array_split(np.arange(len(table)), min(count, len(table)))
+    return table.iloc[[rows[np.argmax(spread[rows])] for rows in stretches]]
+
+
+def clip(table: pd.DataFrame, methods: list[str], length: int) -> pd.DataFrame:
+    """The `length` successive rows of one person (track) whose mean spread is largest.
+
+    They are fewer if no person has so many; persons with fewer than others are left out then.
+    """
+    track = ["video", "track_id"]
+    table = table.assign(spread=spreads(table, methods)).sort_values([*track, "frame"])
+    table = table.reset_index(drop=True)
+    length = min(length, table.groupby(track).size().max())
+    means = table.groupby(track).spread.rolling(length).mean().round(6)
+    end = means.idxmax()[-1] + 1
+    return table.iloc[end - length : end].drop(columns="spread")
 
 
 def _frame_keys(annotations: Annotations) -> list[tuple[str, int]]:

@@ -70,6 +70,15 @@ _SETTINGS = {
     "path.simplify": False,
 }
 
+# How each format is written: without the moment, and a WebP small.
+_FORMATS = {
+    "svg": {"metadata": {"Date": None, "Creator": None, "Format": None, "Type": None}},
+    "png": {"metadata": {"Software": None}},
+    "webp": {"pil_kwargs": {"quality": 85}},
+}
+DRAWING, PICTURE = ("svg", "png"), ("webp",)
+"""Formats of a figure of lines and text, and of one of pixels, which a drawing would only swell."""
+
 
 @contextmanager
 def applied() -> Iterator[None]:
@@ -107,17 +116,16 @@ def rows_axis(axes: Axes, labels: list[str]) -> None:
     axes.grid(axis="y", visible=False)
 
 
-def save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write `<name>.svg`, `<name>.png` and the plotted numbers as `<name>.csv` into `folder`."""
+def save(
+    figure: Figure, data: pd.DataFrame, folder: Path, name: str, formats: tuple[str, ...] = DRAWING
+) -> None:
+    """Write `<name>` in each format and the plotted numbers as `<name>.csv` into `folder`."""
     with applied():
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, for both files
-        for suffix, metadata in (
-            ("svg", {"Date": None, "Creator": None, "Format": None, "Type": None}),
-            ("png", {"Software": None}),
-        ):
+        figure.set_layout_engine("none")  # laid out once, for all files
+        for suffix in formats:
             with replacing(folder / f"{name}.{suffix}") as path:
-                figure.savefig(path, metadata=metadata, facecolor=_ground(suffix))
+                figure.savefig(path, facecolor=_ground(suffix), **_FORMATS[suffix])
     write_text(folder / f"{name}.csv", csv(data))
 
 

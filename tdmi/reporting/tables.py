@@ -246,6 +246,21 @@ def write(table: Table, folder: Path) -> None:
     write_text(folder / f"{table.name}.tex", latex(table))
 
 
+def turned(table: Table) -> Table:
+    """A table of videos with a row per video and a column per method: there may be many videos."""
+    names, *columns = zip(*table.cells, strict=True)
+    heads = [[Cell(heading, heading)] for heading in table.headings[1:]]
+    return Table(
+        name=table.name,
+        title=table.title,
+        caption=table.caption,
+        headings=["Video", *(cell.text for cell in names)],
+        cells=[[*head, *column] for head, column in zip(heads, columns, strict=True)],
+        data=table.data,
+        text_columns=1,
+    )
+
+
 def csv(data: pd.DataFrame) -> str:
     return data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 

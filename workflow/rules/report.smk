@@ -7,11 +7,28 @@ rule report:
         data=report_data,
         published="results/published.csv",
     output:
-        "results/{report}/index.html",
+        report(
+            "results/{report}/index.html",
+            caption="../report/page.rst",
+            category="{report}",
+            labels={"kind": "page", "name": "everything"},
+        ),
         "results/{report}/metrics.json",
         "results/{report}/provenance.json",
-        directory("results/{report}/tables"),
-        directory("results/{report}/figures"),
+        report(
+            directory("results/{report}/tables"),
+            patterns=["{name}.csv"],
+            caption="../report/table.rst",
+            category="{report}",
+            labels={"kind": "table", "name": "{name}"},
+        ),
+        report(
+            directory("results/{report}/figures"),
+            patterns=["{name}.svg", "{name}.webp"],
+            caption="../report/figure.rst",
+            category="{report}",
+            labels={"kind": "figure", "name": "{name}"},
+        ),
         directory("results/{report}/gallery"),
     params:
         suite=lambda wildcards: suite_options(wildcards.report),

@@ -21,6 +21,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+  for (const moving of document.querySelectorAll("details[open]")) moving.open = false;
+}
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });
