@@ -102,11 +102,11 @@ def read_record(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: found a {type(record).__name__}, expected a mapping; {_again(path)}"
         )
-    rest = {key: value for key, value in record.items() if key != OWN_HASH}
-    if OWN_HASH in record and record[OWN_HASH] != _hash_of_record(rest):
+    found = _hash_of_record(record)
+    if record.get(OWN_HASH, found) != found:
         raise UserError(
-            f"{path}: content has SHA-256 {_hash_of_record(rest)[:12]}, expected "
-            f"{str(record[OWN_HASH])[:12]} as it says itself; {_again(path)}"
+            f"{path}: its content has SHA-256 {found[:12]}, expected {str(record[OWN_HASH])[:12]} "
+            f"as it says itself; {_again(path)}"
         )
     return record
 
@@ -145,7 +145,8 @@ def _again(record: Path) -> str:
 
 
 def _hash_of_record(record: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    rest = {key: value for key, value in record.items() if key != OWN_HASH}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def record_of(metrics: Path) -> Path:
