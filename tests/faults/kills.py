@@ -124,7 +124,7 @@ class Workflow:
 
     def forget_runs(self) -> None:
         for name in ("runs", "results/smoke"):
-            shutil.rmtree(self.folder / name)
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
 def _kill(how: Callable[[int, int], None], which: int, with_: signal.Signals) -> None:
@@ -168,13 +168,18 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def harass(
-    workflow: Workflow, kills: int, random_: random.Random, within: tuple[float, float]
-) -> tuple[Counter, int]:
-    """Strike so often; how often what was hit, and how many workflows came to their end.
+    workflow: Workflow,
+    kills: int,
+    random_: random.Random,
+    within: tuple[float, float],
+    check: Callable[[], None],
+) -> Counter:
+    """Strike so often; how often what was hit. A workflow that ends before is checked, then begins
+    again without its runs.
 
     RuntimeError if a workflow fails none of whose jobs was struck.
     """
-    hits, ends, count, job_struck = Counter(), 0, 0, False
+    hits, count, job_struck = Counter(), 0, False
     while count < kills:
         if not workflow.running:
             workflow.start()
@@ -183,7 +188,7 @@ def harass(
         working = workflow.strike(strike, random_)
         if working is None:
             if workflow.process.returncode == 0:
-                ends += 1
+                check()
                 workflow.forget_runs()
             elif not job_struck:
                 raise RuntimeError(f"{workflow.folder}: failed by itself, see workflow.out there")
@@ -197,7 +202,7 @@ def harass(
             f"{strike.after:.1f} s after work was seen; at work: {', '.join(working) or 'nothing'}",
             flush=True,
         )
-    return hits, ends
+    return hits
 
 
 def finish(workflow: Workflow, attempts: int = 3) -> int:
@@ -225,19 +230,25 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     struck = Workflow(prepared(folder / "struck", options.sources), targets)
     random_ = random.Random(options.seed)
     begin = time.monotonic()
-    hits, ends = harass(struck, options.kills, random_, tuple(options.within))
+    faults: list[str] = []
+
+    def check() -> None:
+        """Look at a workflow that came to its end."""
+        count, different = compared(reference, struck.folder, options.methods)
+        left, alive = leftovers(struck.folder), members(struck.groups)
+        print(f"end of a workflow: {count} files compared, {len(different)} different")
+        faults.extend(f"different: {name}" for name in different)
+        faults.extend(f"left over: {name}" for name in left)
+        faults.extend(f"still alive: {command}" for command in alive.values())
+
+    hits = harass(struck, options.kills, random_, tuple(options.within), check)
     attempts = finish(struck)
-    orphans = members(struck.groups)
-    count, different = compared(reference, struck.folder, options.methods)
-    left = leftovers(struck.folder)
+    check()
     for name, number in sorted(hits.items()):
         print(f"{name}: {number}")
-    print(f"workflows that came to their end before the last kill: {ends}")
     print(f"commands after the last kill: {attempts}; seconds: {time.monotonic() - begin:.0f}")
-    print(f"files compared: {count}; different: {', '.join(different) or 'none'}")
-    print(f"left over: {', '.join(left) or 'nothing'}")
-    print(f"processes still alive: {', '.join(orphans.values()) or 'none'}")
-    return 1 if different or left or orphans else 0
+    print("\n".join(faults) or "all files the same, nothing left over, no process alive")
+    return 1 if faults else 0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -45,7 +45,7 @@ def train(tmp_path):
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def test_orphan_with_older_settings_does_not_overwrite_the_run(train, tmp_path):

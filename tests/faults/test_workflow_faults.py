@@ -38,8 +38,7 @@ def with_data(reference, folder):
 
 def test_killed_workflow_ends_with_the_same_bytes(reference, tmp_path):
     workflow = Workflow(prepared(tmp_path, ROOT / "data" / "sources"), targets_of(METHODS))
-    random_ = random.Random(1)
-    hits, _ = harass(workflow, 3, random_, (1.0, 15.0))
+    hits = harass(workflow, 3, random.Random(1), (1.0, 15.0), lambda: None)
     assert sum(count for what, count in hits.items() if "SIG" in what) == 3
     finish(workflow)
     assert members(workflow.groups) == {}
