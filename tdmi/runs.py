@@ -194,7 +194,7 @@ def _predict_run(run: Path, split: str, out: Path) -> None:
         **provenance(),
         "code": imported_code(packages_of(settings)),
         "split": split,
-        "checkpoint_sha256": record["checkpoint_sha256"],
+        "checkpoint_sha256": sha256_of(run / "checkpoint.pt"),
         "config_sha256": sha256_of(run / "config.yaml"),
         "labels_sha256": labels_hashes(settings)[settings["dataset"][split]],
         "boxes_sha256": boxes_hash(settings, split),

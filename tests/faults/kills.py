@@ -193,6 +193,8 @@ def harass(
             elif not job_struck:
                 raise RuntimeError(f"{workflow.folder}: failed by itself, see workflow.out there")
             continue
+        if strike.target == "job" and not working:
+            continue
         count += 1
         job_struck |= strike.target == "job"
         hits[f"{strike.target} {strike.signal.name}"] += 1
