@@ -165,7 +165,8 @@ def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make_report(settings, folder / "runs", out, PUBLISHED)
     assert (out / "index.html").read_bytes() == before
-    assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
+    hidden = [path for path in out.parent.iterdir() if path.name.startswith(".")]
+    assert all(path.suffix == ".lock" for path in hidden)
 
 
 def test_a_folder_with_other_things_is_not_overwritten(made, tmp_path):
