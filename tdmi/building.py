@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tdmi.clips.frames import FrameStore
 from tdmi.clips.person_boxes import cleaned
 from tdmi.clips.samples import CropOptions, Windows
 from tdmi.datasets.posetrack18 import read_folder
+from tdmi.datasets.whole import refuse_changed_split
 from tdmi.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import Backbone, PoseMethod
@@ -74,15 +76,18 @@ def crop_options(settings: dict[str, Any]) -> CropOptions:
 def read_split(settings: dict[str, Any], split: str) -> Annotations:
     """Annotations of ``train``, ``validation`` or ``test``, by the names the settings give them.
 
-    Boxes are cleaned as ``crop.box_cleaning`` says.
+    Boxes are cleaned as ``crop.box_cleaning`` says. UserError if the files of the split, where its
+    record tells their hash, have changed since they were made.
     """
     dataset = settings["dataset"]
-    folder = Path(dataset["root"]) / "annotations" / dataset[split]
+    root = Path(dataset["root"])
+    folder = root / "annotations" / dataset[split]
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder; make the data set with `tdmi data` (README, Data)"
         )
     annotations = read_folder(folder)
+    refuse_changed_split(root, dataset[split], annotations)
     if annotations.skeleton != skeleton_of(settings):
         raise UserError(
             f"{folder}: joints are {annotations.skeleton.name}, expected "
@@ -98,9 +103,18 @@ def split_windows(
     return Windows(annotations, store, window, crop_options(settings))
 
 
+def refuse_flipped(path: Path | str) -> None:
+    """zipfile.BadZipFile unless every checksum in a file of `torch.save` fits: torch reads none."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(damaged)
+
+
 def load_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
     """State dictionary of a finished run's ``checkpoint.pt``."""
     try:
+        refuse_flipped(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         state, found = content["model"], content.get("format", 1)
     except FileNotFoundError:

@@ -52,12 +52,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 on success, 2 for bad input (one line on stderr), 130 for Ctrl-C."""
+    """Run one command; 0 on success, 130 for Ctrl-C, 2 for bad input or what the system refuses
+    (a full disk, a file that may not be read), with one line on stderr."""
     parsed = build_parser().parse_args(arguments)
     try:
         parsed.run(parsed)
     except UserError as error:
         print(f"tdmi {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.strerror is None:  # raised by a library, not by the system
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"tdmi {parsed.command}: {place}{error.strerror}; mend that and run the same command "
+            "again",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print(f"tdmi {parsed.command}: interrupted", file=sys.stderr)

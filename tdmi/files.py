@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,20 @@ from tdmi.errors import UserError
 
 # The one in C is ten times as fast, but not in every build of PyYAML.
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def in_one_line(path: Path | str) -> Iterator[None]:
+    """Turn a full disk, met while `path` is written, into a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UserError(
+            f"{path}: {error.strerror}; free some room there and run the same command again"
+        ) from None
 
 
 @contextmanager
@@ -26,13 +41,16 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` if the block succeeds.
 
     The temporary name keeps the suffix, because image writers choose the format by it.
+    Raises UserError if the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with in_one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with in_one_line(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import shutil
 import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from tdmi.files import in_one_line, remove_leftovers
 
 
 def take(path: Path) -> TextIO | None:
@@ -33,3 +41,42 @@ def take(path: Path) -> TextIO | None:
 def holder(path: Path) -> str:
     """Who holds a lock: ``process 123 on host``."""
     return path.read_text(encoding="utf-8")
+
+
+@contextmanager
+def alone(path: Path | str) -> Iterator[None]:
+    """Be the only process that writes `path`; wait, and say so, while another one is.
+
+    A killed workflow may leave jobs running, so that another one starts a second writer. The lock
+    is a hidden file beside `path` that stays there. What killed writers left beside `path`, under
+    its name or that of its record, and directly in it, is removed. Raises UserError, naming `path`,
+    if the disk is full.
+    """
+    path = Path(path).absolute()
+    if int(os.environ.get("LOCAL_RANK", 0)):  # of a run on several devices: the first one holds it
+        yield
+        return
+    with in_one_line(path):
+        lock = path.with_name(f".{path.name}.lock")
+        held = take(lock)
+        if held is None:
+            print(
+                f"{path}: another process is writing it ({holder(lock)}); waiting for its end",
+                file=sys.stderr,
+            )
+            while held is None:
+                time.sleep(0.2)
+                held = take(lock)
+        with held:
+            _remove_leftovers(path)
+            yield
+
+
+def _remove_leftovers(path: Path) -> None:
+    names = f"{re.escape(path.name)}|{re.escape(path.stem)}"
+    left = re.compile(rf"\.({names})(\.provenance)?\.\d+\.(part|former)(\..*)?")
+    for found in path.parent.iterdir():
+        if left.fullmatch(found.name):
+            shutil.rmtree(found) if found.is_dir() else found.unlink()
+    if path.is_dir():
+        remove_leftovers(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import subprocess
@@ -13,8 +14,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tdmi.files import sha256_of, write_json
+from tdmi.errors import UserError
+from tdmi.files import read_json, sha256_of, write_json
 
+PREDICTIONS_RECORD = "predictions.provenance.json"
+OWN_HASH = "record_sha256"
 PACKAGES = (
     "tdmi-bench",
     "torch",
@@ -86,6 +90,65 @@ def digest(hashes: Mapping[str, str]) -> str:
     return total.hexdigest()
 
 
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record as JSON, with the hash over the rest of it as ``record_sha256``."""
+    write_json(path, {**record, OWN_HASH: _hash_of_record(record)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What `write_record` wrote. UserError if it is damaged; records of old have no such hash."""
+    record = read_json(path)
+    if not isinstance(record, dict):
+        raise UserError(
+            f"{path}: found a {type(record).__name__}, expected a mapping; {_again(path)}"
+        )
+    found = _hash_of_record(record)
+    if record.get(OWN_HASH, found) != found:
+        raise UserError(
+            f"{path}: its content has SHA-256 {found[:12]}, expected {str(record[OWN_HASH])[:12]} "
+            f"as it says itself; {_again(path)}"
+        )
+    return record
+
+
+def refuse_changed(path: Path, expected: str, cure: str) -> None:
+    """UserError that ends with `cure` if a file is missing or has not the expected SHA-256."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, expected SHA-256 {expected[:12]}; {cure}")
+    found = sha256_of(path)
+    if found != expected:
+        raise UserError(
+            f"{path}: SHA-256 is {found[:12]}, expected {expected[:12]} as recorded; {cure}"
+        )
+
+
+def refuse_changed_predictions(folder: Path) -> None:
+    """UserError if a folder of a run's predictions holds other files than recorded.
+
+    A folder that no record of `tdmi predict` names, as one from elsewhere, passes.
+    """
+    run = folder.parent.parent
+    if not (run / PREDICTIONS_RECORD).is_file():
+        return
+    name = folder.relative_to(run).as_posix()
+    for file, expected in read_record(run / PREDICTIONS_RECORD)["files"].get(name, {}).items():
+        refuse_changed(folder / file, expected, f"make them again with `tdmi predict --run {run}`")
+
+
+def writer_of(record: Path) -> str:
+    """The `tdmi` command that writes a record of this name."""
+    return {"provenance.json": "train", PREDICTIONS_RECORD: "predict"}.get(record.name, "evaluate")
+
+
+def _again(record: Path) -> str:
+    return f"restore it from a copy or run `tdmi {writer_of(record)}` again"
+
+
+def _hash_of_record(record: dict[str, Any]) -> str:
+    rest = {key: value for key, value in record.items() if key != OWN_HASH}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def record_of(metrics: Path) -> Path:
     """Where the record of a metrics file lies: beside it, ``<stem>.provenance.json``."""
     return metrics.with_suffix(".provenance.json")
@@ -100,7 +163,7 @@ def record_metrics(metrics: Path, ground_truth: Path, predictions: Path) -> None
         "predictions_sha256": digest(hashes_of_folder(predictions)),
         "metrics_sha256": sha256_of(metrics),
     }
-    write_json(record_of(metrics), record)
+    write_record(record_of(metrics), record)
 
 
 def changed_since(commit: str) -> list[str] | None:

@@ -14,7 +14,14 @@ from tdmi.building import build_method, load_checkpoint, read_split, split_windo
 from tdmi.datasets.coco import read_detections
 from tdmi.datasets.posetrack18 import write_folder
 from tdmi.errors import UserError
-from tdmi.files import read_json, read_yaml, sha256_of, write_json, write_text
+from tdmi.files import (
+    read_json,
+    read_yaml,
+    remove_leftovers,
+    sha256_of,
+    write_json,
+    write_text,
+)
 from tdmi.inference import (
     Boxes,
     InferenceOptions,
@@ -22,9 +29,19 @@ from tdmi.inference import (
     ground_truth_boxes,
     predict,
 )
+from tdmi.locks import alone
 from tdmi.models.cost import cost
 from tdmi.options import build
-from tdmi.provenance import digest, hashes_of_folder, imported_code, provenance
+from tdmi.provenance import (
+    PREDICTIONS_RECORD,
+    digest,
+    hashes_of_folder,
+    imported_code,
+    provenance,
+    read_record,
+    refuse_changed,
+    write_record,
+)
 from tdmi.suites import config_text
 from tdmi.tracking import TrackingOptions, track
 
@@ -32,7 +49,6 @@ TRAINED_FILES = ("config.yaml", "cost.json", "history.csv", "checkpoint.pt")
 """What training leaves in a run folder; ``provenance.json`` holds the hash of each."""
 CODE_FILE = "code.json"
 """Hashes of the source files that a training used; ``code_sha256`` is the hash over them."""
-PREDICTIONS_RECORD = "predictions.provenance.json"
 
 
 def packages_of(settings: dict[str, Any]) -> tuple[str, str]:
@@ -93,35 +109,45 @@ def perform(
 ) -> None:
     """Train a run and write its folder; ``provenance.json`` comes last and means complete.
 
-    An interrupted run goes on. UserError if its state belongs to other settings or data.
+    An interrupted run goes on. UserError if its state belongs to other settings or data. Waits for
+    another process that trains or predicts in the same folder.
 
     Args:
         fresh: do not go on, start again.
         restart: start again only where the state cannot be resumed.
         starts: folder of the run that this one starts from; `runs` unless given.
     """
+    folder = runs / name
+    with alone(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            (folder / "resume.pt").unlink(missing_ok=True)
+        _perform(settings, folder, initial_checkpoint(settings, starts or runs), restart)
+
+
+def _perform(settings: dict[str, Any], folder: Path, initial: Path | None, restart: bool) -> None:
     # Fabric takes a third of all that is imported; a prediction does without.
     from tdmi.training import train
     from tdmi.training.state import refuse_other_state
 
-    folder = runs / name
-    folder.mkdir(parents=True, exist_ok=True)
-    initial = initial_checkpoint(settings, starts or runs)
-    initial_hash = sha256_of(initial) if initial and initial.exists() else None
-    text = config_text(settings)
-    data = data_hash(settings)
+    # All that is recorded is taken before the training: it may take days, in which files change.
+    made_from = {
+        "data_sha256": data_hash(settings),
+        "data_release": data_release(settings),
+        "labels_sha256": labels_hashes(settings),
+        "boxes_sha256": boxes_hash(settings),
+        "initial_weights": settings["start_from"] or settings.get("initial_weights"),
+        "initial_weights_sha256": sha256_of(initial) if initial and initial.exists() else None,
+    }
     identity = {
         "settings": settings,
-        "initial_weights_sha256": initial_hash,
-        "data_sha256": data,
+        "initial_weights_sha256": made_from["initial_weights_sha256"],
+        "data_sha256": made_from["data_sha256"],
     }
-    if fresh:
-        (folder / "resume.pt").unlink(missing_ok=True)
     refuse_other_state(folder / "resume.pt", identity, restart)
-    write_text(folder / "config.yaml", text)
+    write_text(folder / "config.yaml", config_text(settings))
     height, width = settings["crop"]["size"]
     write_json(folder / "cost.json", asdict(cost(build_method(settings), height, width)))
-    # Taken before the training: it may take days, in which the files on disk change.
     environment, code = provenance(), imported_code(packages_of(settings))
     timing = train(settings, folder, initial, identity)
     write_json(folder / CODE_FILE, code)
@@ -130,15 +156,12 @@ def perform(
         "code_sha256": digest(code),
         "seed": settings["seed"],
         "training": timing,
-        "data_sha256": data,
-        "data_release": data_release(settings),
-        "labels_sha256": labels_hashes(settings),
-        "boxes_sha256": boxes_hash(settings),
-        "initial_weights": settings["start_from"] or settings.get("initial_weights"),
-        "initial_weights_sha256": initial_hash,
+        **made_from,
         **{f"{Path(file).stem}_sha256": sha256_of(folder / file) for file in TRAINED_FILES},
     }
-    write_json(folder / "provenance.json", record)
+    write_record(folder / "provenance.json", record)
+    # Not before: what is killed between the last step and here goes on from its last state.
+    (folder / "resume.pt").unlink(missing_ok=True)
 
 
 def predict_run(run: Path, split: str, out: Path) -> None:
@@ -146,17 +169,38 @@ def predict_run(run: Path, split: str, out: Path) -> None:
 
     Beside them ``tracked/<video>.json``: their sure part with track ids, for MOTA. Last comes
     ``<out>/predictions.provenance.json``: what they were made from, and the hash of every file.
+    UserError if the run's files are not as recorded. Waits for another process that writes `out`.
     """
+    with alone(out):
+        _predict_run(run, split, out)
+
+
+def _predict_run(run: Path, split: str, out: Path) -> None:
+    record = read_record(run / "provenance.json")
+    for file in ("config.yaml", "checkpoint.pt"):
+        expected = record.get(f"{Path(file).stem}_sha256")
+        if expected is not None:  # older records have no hash of the settings
+            cure = "delete it and train that run again"
+            refuse_changed(run / file, expected, cure)
     settings = read_yaml(run / "config.yaml")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     method = build_method(settings)
     method.load_state_dict(load_checkpoint(run / "checkpoint.pt"))
     method.to(device)
-    environment, code = provenance(), imported_code(packages_of(settings))
     options = InferenceOptions(**settings["inference"])
     tracking = build("tracking", TrackingOptions, settings.get("tracking"))
     annotations = read_split(settings, split)
     windows = split_windows(settings, annotations, method.window)
+    # Before the prediction, during which files may change.
+    made_from = {
+        **provenance(),
+        "code": imported_code(packages_of(settings)),
+        "split": split,
+        "checkpoint_sha256": sha256_of(run / "checkpoint.pt"),
+        "config_sha256": sha256_of(run / "config.yaml"),
+        "labels_sha256": labels_hashes(settings)[settings["dataset"][split]],
+        "boxes_sha256": boxes_hash(settings, split),
+    }
     persons, seconds = 0, 0.0
     folders = []
     for protocol in options.box_protocols:
@@ -167,25 +211,14 @@ def predict_run(run: Path, split: str, out: Path) -> None:
         )
         seconds += time.perf_counter() - begin
         persons += len(boxes.frame)
-        write_folder(predicted, out / protocol / "predictions")
-        write_folder(track(predicted, tracking), out / protocol / "tracked")
-        folders += [f"{protocol}/predictions", f"{protocol}/tracked"]
-    timing = {
-        **read_json(run / "provenance.json")["training"],
-        "predict_ms_per_person": 1000 * seconds / max(persons, 1),
-    }
+        for kind, people in (("predictions", predicted), ("tracked", track(predicted, tracking))):
+            remove_leftovers(out / protocol / kind)
+            write_folder(people, out / protocol / kind)
+            folders.append(f"{protocol}/{kind}")
+    timing = {**record["training"], "predict_ms_per_person": 1000 * seconds / max(persons, 1)}
     write_json(out / "timing.json", timing)
-    record = {
-        **environment,
-        "code": code,
-        "split": split,
-        "checkpoint_sha256": sha256_of(run / "checkpoint.pt"),
-        "config_sha256": sha256_of(run / "config.yaml"),
-        "labels_sha256": labels_hashes(settings)[settings["dataset"][split]],
-        "boxes_sha256": boxes_hash(settings, split),
-        "files": {folder: hashes_of_folder(out / folder) for folder in folders},
-    }
-    write_json(out / PREDICTIONS_RECORD, record)
+    files = {folder: hashes_of_folder(out / folder) for folder in folders}
+    write_record(out / PREDICTIONS_RECORD, {**made_from, "files": files})
 
 
 def _boxes(

@@ -9,10 +9,19 @@ from typing import Any
 
 from tdmi.errors import UserError
 from tdmi.files import read_json, read_yaml, sha256_of
-from tdmi.provenance import code_file, digest, hashes_of_folder, provenance, record_of
+from tdmi.provenance import (
+    PREDICTIONS_RECORD,
+    code_file,
+    digest,
+    hashes_of_folder,
+    provenance,
+    read_record,
+    record_of,
+    refuse_changed,
+    writer_of,
+)
 from tdmi.runs import (
     CODE_FILE,
-    PREDICTIONS_RECORD,
     TRAINED_FILES,
     boxes_hash,
     data_hash,
@@ -78,7 +87,7 @@ def verify(run: Path, runs: Path | None = None) -> Verification:
     files = _verify_predictions(run, record, found)
     records = {"training": record | _code_of_training(run, record)}
     if files is not None:
-        records["prediction"] = read_json(run / PREDICTIONS_RECORD)
+        records["prediction"] = read_record(run / PREDICTIONS_RECORD)
     records |= _verify_metrics(run, settings, files or {}, found)
     for stage, entry in records.items():
         _compare_code(stage, entry, found)
@@ -134,18 +143,14 @@ def judged_folder(metrics: Path) -> Path:
 
 
 def _record(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    record = read_json(path)
-    missing = [key for key in keys if not isinstance(record, dict) or key not in record]
+    record = read_record(path)
+    missing = [key for key in keys if key not in record]
     if missing:
         raise UserError(
-            f"{path}: {missing[0]} is missing, expected the record that `tdmi {_writer(path)}` "
+            f"{path}: {missing[0]} is missing, expected the record that `tdmi {writer_of(path)}` "
             "writes; restore it from a copy or run that command again"
         )
     return record
-
-
-def _writer(path: Path) -> str:
-    return {"provenance.json": "train", PREDICTIONS_RECORD: "predict"}.get(path.name, "evaluate")
 
 
 def _verify_training(run: Path, record: dict[str, Any], found: Verification) -> None:
@@ -157,7 +162,7 @@ def _verify_training(run: Path, record: dict[str, Any], found: Verification) -> 
             found.unrecorded.append(name)
             continue
         cure = "restore it, or train the run again with `tdmi train`"
-        _check(run / name, expected, cure if name == "config.yaml" else again)
+        refuse_changed(run / name, expected, cure if name == "config.yaml" else again)
         checked += 1
     found.files["training"] = checked
 
@@ -180,7 +185,7 @@ def _verify_predictions(
         )
     for folder, hashes in predicted["files"].items():
         for name, expected in hashes.items():
-            _check(run / folder / name, expected, cure)
+            refuse_changed(run / folder / name, expected, cure)
         shown = {p.name for p in (run / folder).iterdir() if not p.name.startswith(".")}
         strangers = shown - set(hashes)
         if strangers:
@@ -212,7 +217,7 @@ def _verify_metrics(
             f"judge them again with `tdmi evaluate --protocol {protocol}{tracking} --gt {truth} "
             f"--pred {folder} --out {path}`"
         )
-        _check(path, entry["metrics_sha256"], cure)
+        refuse_changed(path, entry["metrics_sha256"], cure)
         hashes = files.get(folder.relative_to(run).as_posix())
         if hashes is not None and digest(hashes) != entry["predictions_sha256"]:
             raise UserError(
@@ -223,16 +228,6 @@ def _verify_metrics(
         records[name] = entry
     found.files["evaluation"] = len(records)
     return records
-
-
-def _check(path: Path, expected: str, cure: str) -> None:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file, expected SHA-256 {expected[:12]}; {cure}")
-    found = sha256_of(path)
-    if found != expected:
-        raise UserError(
-            f"{path}: SHA-256 is {found[:12]}, expected {expected[:12]} as recorded; {cure}"
-        )
 
 
 def _code_of_training(run: Path, record: dict[str, Any]) -> dict[str, Any]:

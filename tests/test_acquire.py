@@ -68,7 +68,7 @@ def test_wrong_hash_is_refused_in_one_line_and_leaves_nothing(tmp_path, archive,
     with pytest.raises(UserError, match=r"SHA-256 is .* expected") as error:
         fetch(source(archive), root)
     assert "\n" not in str(error.value)
-    assert list(root.iterdir()) == []
+    assert [path.name for path in root.iterdir()] == [".toy.lock"]
 
 
 def test_download_is_deleted_unless_asked_for(tmp_path, archive, monkeypatch):

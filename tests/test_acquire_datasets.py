@@ -344,7 +344,9 @@ def test_a_disk_that_fills_up_is_one_line_and_the_next_call_goes_on(
             patch.setattr(unpack.os, "replace", fails_at(40, os.replace))
         else:
             patch.setattr(datasets, "write_json", fails_at(1, datasets.write_json))
-        with pytest.raises(UserError, match="the disk is full; free some room and call again"):
+        with pytest.raises(
+            UserError, match="No space left on device; free some room there and run"
+        ):
             get("posetrack18", tmp_path / "full", base_url=server.url)
     assert calls and not (tmp_path / "full" / "acquired.json").exists()
     assert get("posetrack18", tmp_path / "full", base_url=server.url) == whole

@@ -16,11 +16,11 @@ from tdmi.datasets.mocap.generate import (
     SPLITS,
     generate_split,
     generate_video,
-    sha256_of_folder,
 )
 from tdmi.datasets.mocap.labels import Label
 from tdmi.datasets.mocap.options import MocapOptions, options_from
 from tdmi.datasets.posetrack18 import read_folder
+from tdmi.datasets.whole import sha256_of_folder
 from tdmi.errors import UserError
 
 SMALL = MocapOptions(

@@ -274,7 +274,8 @@ def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make_report(settings, folder / "runs", out, PUBLISHED)
     assert (out / "index.html").read_bytes() == before
-    assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
+    hidden = [path for path in out.parent.iterdir() if path.name.startswith(".")]
+    assert all(path.suffix == ".lock" for path in hidden)
 
 
 def test_what_was_written_by_hand_about_the_results_stays(made, monkeypatch):

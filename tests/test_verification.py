@@ -4,44 +4,22 @@ import json
 import shutil
 
 import pytest
-import tiny_dataset
+import tiny_runs
 import torch
+from tiny_runs import SINGLE, TEMPORAL
 
 from tdmi.cli import main
 from tdmi.files import read_json, sha256_of, write_json
-from tdmi.provenance import code_file, digest, imported_code
+from tdmi.provenance import code_file, digest, imported_code, write_record
 from tdmi.reproduction import compare
-from tdmi.runs import perform, predict_run
 from tdmi.verification import verify
-
-SINGLE = "tiny/single_frame/seed3"
-TEMPORAL = "tiny/temporal_concatenation/seed3"
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """Folders of data and runs: a temporal run that starts from a single-frame run."""
     folder = tmp_path_factory.mktemp("recorded")
-    root, runs = folder / "data", folder / "runs"
-    tiny_dataset.write(root)
-    perform(tiny_dataset.settings(root, steps=2), runs, SINGLE)
-    settings = tiny_dataset.settings(root, steps=2)
-    settings["method"] |= {
-        "name": "temporal_concatenation",
-        "class": "baselines.temporal_concatenation.TemporalConcatenation",
-    }
-    settings["start_from"] = SINGLE
-    perform(settings, runs, TEMPORAL)
-    run = runs / TEMPORAL
-    predict_run(run, "test", run)
-    for boxes in ("ground_truth_boxes", "detected_boxes"):
-        for out, pred, more in (
-            ("metrics", "predictions", []),
-            ("tracking", "tracked", ["--tracking"]),
-        ):
-            options = ["--gt", root / "annotations" / "test", "--pred", run / boxes / pred]
-            options += ["--out", run / boxes / f"{out}.json", "--quiet", *more]
-            assert main(["evaluate", *map(str, options)]) == 0
+    tiny_runs.record(folder)
     return folder
 
 
@@ -118,12 +96,12 @@ def test_predictions_and_metrics_of_another_model_are_refused(run, capsys):
     """Files that are all as recorded, but whose records do not belong together."""
     path = run / "predictions.provenance.json"
     record = read_json(path)
-    write_json(path, record | {"checkpoint_sha256": "0" * 64})
+    write_record(path, record | {"checkpoint_sha256": "0" * 64})
     assert main(["verify", str(run)]) == 2
     assert "were made with checkpoint 000000000000" in line(capsys)
     write_json(path, record)
     path = run / "detected_boxes" / "metrics.provenance.json"
-    write_json(path, read_json(path) | {"predictions_sha256": "0" * 64})
+    write_record(path, read_json(path) | {"predictions_sha256": "0" * 64})
     assert main(["verify", str(run)]) == 2
     assert "judges predictions 000000000000" in line(capsys)
     write_json(path, {"metrics_sha256": 0})
@@ -139,7 +117,7 @@ def test_what_changed_since_is_listed_and_is_no_error(run, recorded, tmp_path, c
     code = read_json(run / "code.json")
     code["tdmi/skeletons.py"] = "4" * 64
     write_json(run / "code.json", code)
-    write_json(run / "provenance.json", record | {"code_sha256": digest(code)})
+    write_record(run / "provenance.json", record | {"code_sha256": digest(code)})
     assert main(["verify", str(run)]) == 0
     lines = [text for text in capsys.readouterr().out.splitlines() if text.startswith("differs")]
     assert [text.split(":")[1].strip() for text in lines] == [
@@ -160,7 +138,7 @@ def test_run_without_the_newer_records_says_what_it_does_not_hold(run):
     record = read_json(run / "provenance.json")
     for key in ("config_sha256", "code_sha256", "labels_sha256"):
         del record[key]
-    write_json(run / "provenance.json", record)
+    write_record(run / "provenance.json", record)
     (run / "predictions.provenance.json").unlink()
     (run / "detected_boxes" / "metrics.provenance.json").unlink()
     found = verify(run)

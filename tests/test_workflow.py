@@ -10,33 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkouts import ROOT, checkout, copy_sources, snakemake
 
 from tdmi.suites import load_suites, run_names
 
-ROOT = Path(__file__).parent.parent
 BOXES = ("ground_truth_boxes", "detected_boxes")
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        ["snakemake", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-
-
-def checkout(folder: Path) -> Path:
-    """What a fresh clone holds: the tracked files and nothing else."""
-    files = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    for name in filter(None, files):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    return folder
 
 
 def planned_jobs(folder: Path, *arguments: str) -> dict[str, int]:
@@ -90,9 +68,7 @@ def test_unknown_suite_stops_before_anything_runs():
 def smoke(tmp_path_factory):
     """The smoke suite run end to end in a fresh checkout."""
     folder = checkout(tmp_path_factory.mktemp("smoke"))
-    fetched = ROOT / "data" / "sources"
-    if fetched.is_dir():
-        shutil.copytree(fetched, folder / "data" / "sources")
+    copy_sources(folder)
     done = snakemake(folder, "--cores", "2", "--config", "suite=smoke")
     assert done.returncode == 0, done.stderr[-4000:]
     return folder

@@ -33,7 +33,7 @@ def read_frame(path: Path, reduction: int = 1) -> np.ndarray:
     # OpenCV fills the rest of a truncated JPEG with grey and only warns.
     truncated = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-64:]
     image = None
-    if not truncated:
+    if data and not truncated:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCTIONS[reduction])
     if image is None:
         found = "a truncated JPEG" if truncated else "no readable picture"

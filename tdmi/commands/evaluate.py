@@ -90,10 +90,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.evaluation.inputs import paired_videos
+    from tdmi.locks import alone
 
     _refuse_options(args)
+    with alone(args.out):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from tdmi.evaluation.inputs import paired_videos
+    from tdmi.provenance import refuse_changed_predictions
+
     names = paired_videos(args.gt, args.pred)
+    refuse_changed_predictions(args.pred)
     if args.protocol == "hieve":
         _run_hieve(args, names)
     elif args.protocol == "oks":

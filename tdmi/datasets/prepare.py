@@ -27,6 +27,7 @@ from tdmi.datasets.posetrack import label_files, read_video_file
 from tdmi.datasets.precomputed_boxes import read_boxes
 from tdmi.errors import UserError
 from tdmi.files import read_json, sha256_of, write_json
+from tdmi.locks import alone
 from tdmi.provenance import digest, hashes_of_folder
 
 SPLITS = ("train", "val")
@@ -54,6 +55,11 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             f"put a published box file there, make one with `tdmi data detect --root {root} "
             "--split val`, or take detected_boxes out of the suite's box_protocols"
         )
+    with alone(root / "prepared"):
+        return _prepare(name, root, boxes_file if detected_boxes else None)
+
+
+def _prepare(name: str, root: Path, boxes_file: Path | None) -> dict[str, Any]:
     target = root / "prepared"
     temporary = target.with_name(".prepared.part")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -70,7 +76,7 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             record["notes"] += notes
             if split == "val":
                 record["release"] = release(name, root, annotations)
-                if detected_boxes:
+                if boxes_file:
                     boxes = read_boxes(boxes_file, annotations)
                     write_detections(boxes, temporary / "boxes" / "val.json")
                     record["boxes_sha256"] = sha256_of(boxes_file)

@@ -15,6 +15,7 @@ import pandas as pd
 from tdmi.annotations import Annotations
 from tdmi.datasets import posetrack18
 from tdmi.files import write_text
+from tdmi.provenance import refuse_changed_predictions
 from tdmi.reporting import drawing, selection
 from tdmi.reporting.drawing import Panel
 from tdmi.reporting.runs import run_folder
@@ -85,6 +86,7 @@ def read_predicted(
     for method in methods:
         folder = run_folder(runs, method, method.seeds[0]) / protocol / "predictions"
         if folder.is_dir():
+            refuse_changed_predictions(folder)
             prediction = posetrack18.read_folder(folder, truth.video_names)
             found[method.name] = Predicted(
                 prediction, *selection.joint_distances(truth, prediction, sizes)

@@ -14,6 +14,7 @@ from pandas import DataFrame
 
 from tdmi.errors import UserError
 from tdmi.files import write_json, write_text
+from tdmi.locks import alone
 from tdmi.reporting import (
     ablation,
     ablation_figure,
@@ -48,6 +49,11 @@ def make_report(settings: Settings, runs_folder: Path, out: Path, published_file
     An interrupted report leaves the former one as it was. UserError if `out` holds anything else
     that no report writes, for it would be lost.
     """
+    with alone(out):
+        _make_report(settings, runs_folder, out, published_file)
+
+
+def _make_report(settings: Settings, runs_folder: Path, out: Path, published_file: Path) -> None:
     known = {*CONTENTS, WRITTEN}
     strangers = sorted({p.name for p in out.iterdir()} - known) if out.is_dir() else []
     if strangers:

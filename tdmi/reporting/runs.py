@@ -16,6 +16,7 @@ import pandas as pd
 
 from tdmi.errors import UserError
 from tdmi.files import read_json
+from tdmi.provenance import read_record, record_of, refuse_changed
 from tdmi.reporting import details, mixing
 from tdmi.reporting.settings import Method
 from tdmi.skeletons import JOINT_GROUPS, POSETRACK17
@@ -101,6 +102,13 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
                 key = {"method": name, "seed": seed, "protocol": protocol}
                 _read_metrics(run / protocol / "metrics.json", key, rows)
                 _read_tracking(run / protocol / "tracking.json", key, rows)
+            record = {}
+            if (run / "provenance.json").exists():
+                record = provenance[name, seed] = read_record(run / "provenance.json")
+            for file in ("cost.json", "history.csv"):
+                expected = record.get(f"{Path(file).stem}_sha256")
+                if expected is not None and (run / file).exists():
+                    refuse_changed(run / file, expected, "train this run again with `tdmi train`")
             if (run / "cost.json").exists():
                 _add_cost(cost, name, run / "cost.json")
             if (run / "timing.json").exists():
@@ -108,8 +116,6 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
                 timing.append({"method": name, "seed": seed} | value)
             if (run / "history.csv").exists():
                 histories.append(_history(run / "history.csv", name, seed))
-            if (run / "provenance.json").exists():
-                provenance[name, seed] = _object(run / "provenance.json")
             place = run.relative_to(folder.parent).as_posix()
             if any((run / protocol / "metrics.json").exists() for protocol in protocols):
                 names[name, seed] = place
@@ -146,6 +152,15 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
+def _judged(path: Path) -> dict[str, Any]:
+    """A metrics file, as its record says if it has one."""
+    if record_of(path).is_file():
+        expected = read_record(record_of(path)).get("metrics_sha256")
+        if expected is not None:
+            refuse_changed(path, expected, "delete it and evaluate this run again")
+    return _object(path)
+
+
 def _number(value: Any, path: Path, place: str) -> float:
     """A number, or NaN for null (a joint that the ground truth never shows)."""
     if value is None:
@@ -158,7 +173,7 @@ def _number(value: Any, path: Path, place: str) -> float:
 def _read_metrics(path: Path, key: dict, rows: dict[str, list]) -> None:
     if not path.exists():
         return
-    content = _object(path)
+    content = _judged(path)
     for measure in MEASURES:
         if measure in content:
             _add_measure(measure, content[measure], path, key, rows)
@@ -175,7 +190,7 @@ def _read_tracking(path: Path, key: dict, rows: dict[str, list]) -> None:
     """MOTA stands in a file of its own, for it is of another set of predictions than AP."""
     if not path.exists():
         return
-    content = _object(path)
+    content = _judged(path)
     if "mota" not in content:
         raise UserError(f"{path}: no 'mota'; run `tdmi evaluate --tracking` for this run again")
     _add_measure("mota", content["mota"], path, key, rows)

@@ -44,13 +44,19 @@ class Batch:
 
 
 class BatchSource(Dataset):
-    """The batch at given positions of the sequence, for `DataLoader`."""
+    """The batch at given positions of the sequence, for `DataLoader`.
+
+    A UserError is given in its place: one raised in a worker would come with the worker's trace.
+    """
 
     def __init__(self, samples: TrainingSamples) -> None:
         self.samples = samples
 
-    def __getitem__(self, positions: Sequence[int]) -> Batch:
-        batch = self.samples.batch(positions)
+    def __getitem__(self, positions: Sequence[int]) -> Batch | UserError:
+        try:
+            batch = self.samples.batch(positions)
+        except UserError as error:
+            return error
         frames, offsets, heatmaps, weight = (
             torch.from_numpy(x) for x in (batch.frames, batch.offsets, batch.heatmaps, batch.weight)
         )
@@ -98,7 +104,11 @@ def load_batches(
     )
     ahead = iter(loader)
     for _ in range(step, recipe["steps"]):
-        yield [next(ahead) for _ in range(accumulate)]
+        batches = [next(ahead) for _ in range(accumulate)]
+        for batch in batches:
+            if isinstance(batch, UserError):
+                raise batch
+        yield batches
 
 
 def _one_thread(worker: int) -> None:

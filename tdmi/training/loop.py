@@ -313,6 +313,5 @@ class Loop:
     def finish(self) -> None:
         self.history.write(self.folder / "history.csv")
         save(self.folder / "checkpoint.pt", {"model": self.plain.state_dict()})
-        (self.folder / "resume.pt").unlink(missing_ok=True)
         if self.board:
             self.board.close()

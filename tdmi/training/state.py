@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tdmi.building import CHECKPOINT_FORMAT
+from tdmi.building import CHECKPOINT_FORMAT, refuse_flipped
 from tdmi.errors import UserError
 from tdmi.files import replacing
 from tdmi.training.recipe import HARMLESS
@@ -44,6 +44,7 @@ def load_state(
     if not path.exists():
         return None
     try:
+        refuse_flipped(path)
         state = torch.load(path, map_location=device, weights_only=True, mmap=not weights)
         found = state.get("format", 1)
     except Exception as error:

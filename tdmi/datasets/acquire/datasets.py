@@ -7,7 +7,6 @@ are there, and not before.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from tdmi.datasets.acquire.transfer import address
 from tdmi.datasets.acquire.unpack import TOKEN_HELP, Target, check_readable, unpack
 from tdmi.datasets.acquire.versions import label_version, make_room, version_of_tree
 from tdmi.errors import UserError
-from tdmi.files import read_json, remove_leftovers, write_json
+from tdmi.files import in_one_line, read_json, remove_leftovers, write_json
 from tdmi.options import choose
 
 TOKEN_VARIABLE = "TDMI_POSETRACK21_TOKEN"
@@ -97,13 +96,9 @@ def _alone(root: Path) -> Iterator[None]:
 @contextmanager
 def _in_one_line(root: Path) -> Iterator[None]:
     try:
-        yield
+        with in_one_line(root):
+            yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{root}: the disk is full; free some room and call again: it goes on where it "
-                "stopped"
-            ) from None
         place = error.filename or root
         raise UserError(f"{place}: {error.strerror or error}; mend that and call again") from None
 

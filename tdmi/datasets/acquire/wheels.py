@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from tdmi.errors import UserError
 from tdmi.files import read_json, read_yaml, sha256_of, write_json
+from tdmi.locks import alone
 
 SOURCE_LIST = Path(__file__).with_name("sources.yaml")
 RECORD = "source.json"
@@ -80,8 +81,13 @@ def fetch(
     UserError: no download, wrong SHA-256 (the download is deleted), unsafe or missing members.
     """
     folder = Path(root) / source.name
-    if is_complete(source, folder):
-        return folder
+    with alone(folder):
+        if not is_complete(source, folder):
+            _fetch(source, folder, archive, keep_archive)
+    return folder
+
+
+def _fetch(source: Source, folder: Path, archive: Path | None, keep_archive: bool) -> None:
     with replacing_folder(folder) as temporary:
         wheel = archive or download(source, temporary)
         check_sha256(source, wheel, delete=archive is None)
@@ -98,7 +104,6 @@ def fetch(
         write_json(temporary / RECORD, record)
         if archive is None and not keep_archive:
             wheel.unlink()
-    return folder
 
 
 def is_complete(source: Source, folder: Path) -> bool:

@@ -31,7 +31,9 @@ from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.datasets.mocap.render import cover_at, render_frames
 from tdmi.datasets.mocap.scene import Scene, sample_scene
 from tdmi.datasets.posetrack18 import write_folder
-from tdmi.files import read_json, sha256_of, write_json, write_text
+from tdmi.datasets.whole import sha256_of_folder
+from tdmi.files import read_json, write_json, write_text
+from tdmi.locks import alone
 from tdmi.skeletons import POSETRACK18
 
 SPLITS = ("train", "val", "test")
@@ -64,6 +66,13 @@ def generate_split(
     """
     root = Path(root)
     library = load_library(sources, split)
+    with alone(root.with_name(f"{root.name}-{split}")):
+        return _generate(options, split, library, source_records(sources), root)
+
+
+def _generate(
+    options: MocapOptions, split: str, library: Library, sources: dict, root: Path
+) -> dict:
     root.mkdir(parents=True, exist_ok=True)
     for left_by_a_killed_run in root.glob(f".{split}.*.part"):
         shutil.rmtree(left_by_a_killed_run)
@@ -75,7 +84,7 @@ def generate_split(
             "split": split,
             "seed": options.seed,
             "options": dataclasses.asdict(options),
-            "sources": source_records(sources),
+            "sources": sources,
             "counts": counts,
             "sha256": sha256_of_folder(temporary),
         }
@@ -231,15 +240,6 @@ def _write_attributes(rows: list[dict[str, float]], path: Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
-
-
-def sha256_of_folder(folder: Path) -> str:
-    """SHA-256 over the relative names and contents of all files of a folder, in name order."""
-    digest = hashlib.sha256()
-    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    for name in sorted(files):
-        digest.update(f"{name} {sha256_of(files[name])}\n".encode())
-    return digest.hexdigest()
 
 
 def _move_into_place(temporary: Path, root: Path, split: str) -> None:

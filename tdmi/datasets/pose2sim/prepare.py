@@ -20,7 +20,6 @@ from tdmi.annotations import UNSCORED, Annotations, concatenate
 from tdmi.datasets.acquire import replacing_folder
 from tdmi.datasets.coco import Detections, write_detections
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
-from tdmi.datasets.mocap.generate import sha256_of_folder
 from tdmi.datasets.mocap.labels import ATTRIBUTES, HEAD_SIZE, pace, person_box
 from tdmi.datasets.pose2sim.calibration import Camera
 from tdmi.datasets.pose2sim.joints import head_boxes
@@ -28,8 +27,10 @@ from tdmi.datasets.pose2sim.labels import LABELS, PseudoLabels, read_labels
 from tdmi.datasets.pose2sim.options import SPLITS, Pose2simOptions
 from tdmi.datasets.pose2sim.videos import read_frames, video_path
 from tdmi.datasets.posetrack18 import write_folder
+from tdmi.datasets.whole import sha256_of_folder
 from tdmi.errors import UserError
 from tdmi.files import sha256_of, write_json, write_text
+from tdmi.locks import alone
 from tdmi.skeletons import POSETRACK18
 
 FIRST_NUMBER = 950000
@@ -63,7 +64,7 @@ def prepare(
             raise UserError(
                 f"option cameras: no {name} in {labels}, only {', '.join(known.cameras)}"
             )
-    with replacing_folder(root) as temporary:
+    with alone(root), replacing_folder(root) as temporary:
         counts = {
             split: _write_split(options, split, known, Path(sources), temporary) for split in SPLITS
         }

@@ -1,0 +1,161 @@
+"""Damaged files of data, runs and results: refused by name with what mends them, never used."""
+
+import shutil
+
+import pytest
+import tiny_dataset
+import tiny_runs
+from tiny_runs import SINGLE, TEMPORAL
+
+from tdmi.cli import main
+from tdmi.errors import UserError
+from tdmi.reporting.gallery import refuse_changed_predictions
+from tdmi.reporting.runs import read_runs
+from tdmi.reporting.settings import Method
+from tdmi.runs import perform
+from tdmi.training.loop import Loop
+
+DAMAGES = ("cut", "emptied", "flipped")
+VIDEO = "900003_mpiinew_dots.json"
+
+
+def damage(path, how):
+    """Cut a file to half, empty it, or turn one bit in each of 64 bytes in its middle.
+
+    Fewer might all lie in the padding between the parts of a checkpoint, where they do no harm.
+    """
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    if how == "flipped":
+        content[middle : middle + 64] = [byte ^ 1 for byte in content[middle : middle + 64]]
+    path.write_bytes(content if how == "flipped" else content[: middle if how == "cut" else 0])
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recorded")
+    tiny_runs.record(folder)
+    return folder
+
+
+@pytest.fixture
+def runs(recorded, tmp_path):
+    """Run folders that a test may damage; their data stays where the settings say."""
+    return shutil.copytree(recorded / "runs", tmp_path / "runs")
+
+
+@pytest.fixture
+def restored(recorded):
+    """The data, put back after a test that damages it."""
+    copy = shutil.copytree(recorded / "data", recorded / "copy")
+    yield recorded / "data"
+    shutil.rmtree(recorded / "data")
+    copy.rename(recorded / "data")
+
+
+def line(capsys) -> str:
+    """The last line on standard error: progress bars come before."""
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def report(runs):
+    """What a report reads."""
+    methods = [Method(run.split("/")[1], "", "single", seeds=(3,)) for run in (SINGLE, TEMPORAL)]
+    return read_runs(runs / "tiny", methods, tiny_runs.BOXES)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("file", ["checkpoint.pt", "config.yaml", "provenance.json"])
+def test_prediction_refuses_a_damaged_run(runs, capsys, file, how):
+    damage(runs / SINGLE / file, how)
+    assert main(["predict", "--run", str(runs / SINGLE)]) == 2
+    found = line(capsys)
+    assert found.startswith(f"tdmi predict: {runs / SINGLE / file}: ")
+    assert any(cure in found for cure in ("train that run again", "run `tdmi train`", "regenerate"))
+    assert not (runs / SINGLE / "detected_boxes").exists()
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_training_refuses_to_start_from_a_damaged_checkpoint(runs, recorded, how):
+    damage(runs / SINGLE / "checkpoint.pt", how)
+    with pytest.raises(UserError, match=r"checkpoint\.pt: not a checkpoint .* train that run"):
+        perform(tiny_runs.temporal_settings(recorded / "data", steps=2), runs, TEMPORAL)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damaged_state_is_refused_by_hand_and_left_by_the_workflow(
+    recorded, tmp_path, monkeypatch, capsys, how
+):
+    settings = tiny_dataset.settings(recorded / "data", steps=2, checkpoint_every=1)
+    update = Loop.update
+
+    def stopped(loop, parts):
+        if loop.step == 1:
+            raise KeyboardInterrupt
+        return update(loop, parts)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Loop, "update", stopped)
+        perform(settings, tmp_path, SINGLE)
+    state = tmp_path / SINGLE / "resume.pt"
+    damage(state, how)
+    with pytest.raises(UserError, match=r"resume\.pt: not a training state .* --fresh"):
+        perform(settings, tmp_path, SINGLE)
+    perform(settings, tmp_path, SINGLE, restart=True)
+    assert f"{state}: not a training state" in capsys.readouterr().err
+    expected = (recorded / "runs" / SINGLE / "checkpoint.pt").read_bytes()
+    assert (tmp_path / SINGLE / "checkpoint.pt").read_bytes() == expected
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize(
+    "file", ["images/test/900003_mpiinew_dots/000002.png", f"annotations/test/{VIDEO}"]
+)
+def test_prediction_refuses_damaged_data(restored, runs, capsys, file, how):
+    damage(restored / file, how)
+    assert main(["predict", "--run", str(runs / SINGLE)]) == 2
+    found = line(capsys)
+    # Where the file itself can be read, only the record of the split tells that it was changed.
+    expected = (file,) if how != "flipped" else (file, "dataset-test.json")
+    assert found.startswith(f"tdmi predict: {restored}") and any(n in found for n in expected)
+    assert not (runs / SINGLE / "detected_boxes").exists()
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_training_refuses_damaged_data(restored, tmp_path, how):
+    damage(restored / "images" / "train" / "900001_mpiinew_dots" / "000000.png", how)
+    with pytest.raises(UserError, match=r"000000\.png: found no read|dataset-train\.json: files"):
+        perform(tiny_dataset.settings(restored, steps=2), tmp_path, SINGLE)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("name", [VIDEO, "predictions.provenance.json"])
+def test_evaluation_refuses_damaged_predictions(recorded, runs, capsys, name, how):
+    run = runs / TEMPORAL
+    folder = run / "detected_boxes" / "predictions"
+    path = folder / name if name == VIDEO else run / name
+    damage(path, how)
+    assert tiny_runs.evaluate(recorded / "data", run, "detected_boxes", *tiny_runs.JUDGED[0]) == 2
+    found = line(capsys)
+    assert str(path) in found and ("tdmi predict" in found or "regenerate" in found)
+    with pytest.raises(UserError, match=name):
+        refuse_changed_predictions(folder)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize(
+    "file",
+    [
+        "detected_boxes/metrics.json",
+        "ground_truth_boxes/tracking.json",
+        "detected_boxes/metrics.provenance.json",
+        "history.csv",
+        "cost.json",
+        "provenance.json",
+    ],
+)
+def test_report_refuses_damaged_results(runs, file, how):
+    assert len(report(runs).history) == 2
+    damage(runs / TEMPORAL / file, how)
+    with pytest.raises(UserError, match=rf"^{runs / TEMPORAL / file}: .*(again|regenerate)"):
+        report(runs)

@@ -1,0 +1,110 @@
+"""Data that goes while a run works: one line names it, and once it is back the run goes on."""
+
+import shutil
+
+import pytest
+import tiny_dataset
+
+import tdmi.runs
+from tdmi.clips.frames import FrameStore
+from tdmi.errors import UserError
+from tdmi.files import read_json
+from tdmi.runs import labels_hashes, perform, predict_run
+from tdmi.training.loop import Loop
+
+RUN = "tiny/single_frame/seed3"
+FRAME = "images/train/900001_mpiinew_dots/000002.png"
+FILES = ("checkpoint.pt", "history.csv")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Data, and a run on it that nothing disturbed; frames are read anew for every sample."""
+    folder = tmp_path_factory.mktemp("whole")
+    tiny_dataset.write(folder / "data")
+    perform(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
+    return folder
+
+
+@pytest.fixture
+def no_cache(monkeypatch):
+    """Every frame is read when it is wanted, as in a data set beyond the memory."""
+    read = FrameStore.read
+
+    def anew(store, file, reduction=1):
+        store._frames.clear()
+        return read(store, file, reduction)
+
+    monkeypatch.setattr(FrameStore, "read", anew)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("lost", [FRAME, "images/train", "."])
+def test_training_names_what_is_gone_and_goes_on_when_it_is_back(
+    whole, tmp_path, monkeypatch, no_cache, lost, workers
+):
+    root, away = whole / "data", tmp_path / "away"
+    settings = tiny_dataset.settings(root, workers=workers)
+    update = Loop.update
+
+    def losing(loop, parts):
+        if loop.step == 2:
+            (root / lost).rename(away)
+        return update(loop, parts)
+
+    try:
+        with monkeypatch.context() as patched, pytest.raises(UserError) as raised:
+            patched.setattr(Loop, "update", losing)
+            perform(settings, tmp_path, RUN)
+    finally:
+        away.rename(root / lost)
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{root}/images/") and "no such frame; fetch or generate" in line
+    run = tmp_path / RUN
+    assert not (run / "checkpoint.pt").exists() and (run / "resume.pt").exists()
+    perform(settings, tmp_path, RUN)
+    for file in FILES:
+        assert (run / file).read_bytes() == (whole / "runs" / RUN / file).read_bytes()
+
+
+def test_prediction_names_a_lost_frame_and_writes_nothing(whole, tmp_path):
+    frame = whole / "data" / "images" / "test" / "900003_mpiinew_dots" / "000003.png"
+    frame.rename(tmp_path / "away.png")
+    try:
+        with pytest.raises(UserError, match=r"000003\.png: no such frame"):
+            predict_run(whole / "runs" / RUN, "test", tmp_path / "out")
+    finally:
+        (tmp_path / "away.png").rename(frame)
+    assert not list((tmp_path / "out").rglob("*.json"))
+
+
+def test_labels_lost_in_the_middle_of_a_prediction_are_recorded_as_they_were_read(
+    whole, tmp_path, monkeypatch
+):
+    root = whole / "data"
+    expected = labels_hashes(tiny_dataset.settings(root))["test"]
+    predict = tdmi.runs.predict
+
+    def losing(*arguments, **more):
+        shutil.rmtree(root / "annotations", ignore_errors=True)
+        return predict(*arguments, **more)
+
+    monkeypatch.setattr(tdmi.runs, "predict", losing)
+    shutil.copytree(root / "annotations", tmp_path / "copy")
+    try:
+        predict_run(whole / "runs" / RUN, "test", tmp_path / "out")
+    finally:
+        (tmp_path / "copy").rename(root / "annotations")
+    record = read_json(tmp_path / "out" / "predictions.provenance.json")
+    assert record["labels_sha256"] == expected
+
+
+@pytest.mark.parametrize("lost", ["annotations/test", "."])
+def test_prediction_without_labels_or_data_names_the_folder(whole, tmp_path, lost):
+    root = whole / "data"
+    (root / lost).rename(tmp_path / "away")
+    try:
+        with pytest.raises(UserError, match=rf"^{root}/annotations/test: no such folder; make"):
+            predict_run(whole / "runs" / RUN, "test", tmp_path / "out")
+    finally:
+        (tmp_path / "away").rename(root / lost)
