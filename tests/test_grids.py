@@ -102,8 +102,8 @@ def test_what_changes_nothing_is_the_suites_own_run():
     suite = load_suite("embedded", grid="components")
     assert run_name(suite, "tdmi", 2) == "embedded/tdmi/seed2"
     assert run_name(suite, "equal_compute", 1) == "embedded/single_frame_equal_compute/seed1"
-    # Each seed starts from its own single-frame model; where all start from one model, further seeds
-    # of it would say nothing.
+    # Each seed starts from its own single-frame model; where all start from one model, further
+    # seeds of it would say nothing.
     assert seeds_of(suite, "single_frame") == [0, 1, 2]
     assert seeds_of(load_suite("posetrack17", grid="components"), "single_frame") == [0]
     assert run_name(load_suite("embedded", grid="backbone"), "frozen", 0) == "embedded/tdmi/seed0"
