@@ -3,6 +3,7 @@
 Each test works in clones of its own, on the smoke suite cut down to three methods.
 """
 
+import csv
 import json
 import os
 import runpy
@@ -64,8 +65,8 @@ def checkpoints(folder: Path) -> dict[str, bytes]:
 
 
 def last_step(folder: Path, method: str) -> int:
-    history = (folder / "runs/smoke" / method / "seed0/history.csv").read_text()
-    return int(history.splitlines()[-1].split(",")[0])
+    with open(folder / "runs/smoke" / method / "seed0/history.csv", newline="") as file:
+        return int(list(csv.DictReader(file))[-1]["step"])
 
 
 def change_steps(folder: Path, recipe: str, steps: int) -> None:
