@@ -71,7 +71,6 @@ def read(tmp_path: Path, changed: dict[str, dict], also: dict[str, dict] | None 
         ({"provenance.json": {"data_release": None}}, "label release", "v0.45 None"),
         ({"provenance.json": {"labels_sha256": {"test": B}}}, "labels of test", "aaaaaaaaaaaa b"),
         ({"provenance.json": {"boxes_sha256": B}}, "boxes", "aaaaaaaaaaaa bbbbbbbbbbbb"),
-        ({"code.json": {"tdmi/losses/heatmap.py": B}}, "training code tdmi/losses/heatmap.py", ""),
         ({f"{BOXES}/metrics.json": {"protocol": "hieve"}}, "protocol", "poseval hieve"),
         ({f"{BOXES}/metrics.json": {"slices": bins(0.5)}}, "bins of speed", "0.25 0.5"),
         ({JUDGEMENT: {"ground_truth_sha256": B}}, "labels to judge by", ""),
@@ -88,7 +87,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, changed, what, value
     assert " again" in message and "\n" not in message
 
 
-def test_alike_runs_and_code_that_makes_no_checkpoint_are_not_refused(tmp_path):
+def test_alike_runs_and_other_code_than_the_evaluator_are_not_refused(tmp_path):
     changed = {"code.json": {"tdmi/cli.py": B, "tdmi/models/tdmi.py": B}}
     changed[JUDGEMENT] = {"code": {"tdmi/cli.py": B}}
     runs = read(tmp_path, changed)
