@@ -115,9 +115,7 @@ def test_metrics_that_are_not_as_recorded_are_refused(tmp_path):
     path.with_suffix(".provenance.json").write_text(json.dumps(JUDGED | record))
     read_runs(tmp_path / "suite", METHODS, [BOXES])
     path.write_text(path.read_text().replace("50.0", "58.0", 1))
-    with pytest.raises(
-        UserError, match=r"metrics\.json: SHA-256 is .* as recorded in metrics\.pro"
-    ):
+    with pytest.raises(UserError, match=r"metrics\.json: SHA-256 is .* as recorded; delete it"):
         read_runs(tmp_path / "suite", METHODS, [BOXES])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tdmi.errors import UserError
-from tdmi.files import read_json, sha256_of
+from tdmi.files import read_json
 from tdmi.provenance import record_of
 
 _EVALUATOR_CODE = "tdmi/evaluation/"
@@ -27,7 +27,7 @@ Condition = tuple[str, str, str]
 def conditions(run: Path, protocols: Iterable[str]) -> Iterator[Condition]:
     """What a run folder tells of its conditions; what it does not tell is left out.
 
-    UserError for predictions of another checkpoint and for metrics that are not as recorded.
+    UserError for predictions of another checkpoint.
     """
     record = _read(run / "provenance.json")
     for what, key in (("data", "data_sha256"), ("boxes", "boxes_sha256")):
@@ -54,12 +54,6 @@ def _of_metrics(path: Path) -> Iterator[Condition]:
     for file, value in record.get("code", {}).items():
         if file.startswith(_EVALUATOR_CODE):
             yield f"evaluator {file}", value[:12], _JUDGE
-    expected = record.get("metrics_sha256")
-    if expected and content and sha256_of(path) != expected:
-        raise UserError(
-            f"{path}: SHA-256 is {sha256_of(path)[:12]}, expected {expected[:12]} as recorded in "
-            f"{record_of(path).name}; restore it or run `tdmi evaluate` for this run again"
-        )
 
 
 def _refuse_other_checkpoint(run: Path, record: dict[str, Any]) -> None:
