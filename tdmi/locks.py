@@ -61,7 +61,7 @@ def alone(path: Path | str) -> Iterator[None]:
         held = take(lock)
         if held is None:
             print(
-                f"{path}: another process is writing it ({holder(lock)}); waiting for its end",
+                f"{path}: another process is writing it; waiting for its end ({holder(lock)})",
                 file=sys.stderr,
             )
             while held is None:
