@@ -68,8 +68,12 @@ def alone(path: Path | str) -> Iterator[None]:
                 time.sleep(0.2)
                 held = take(lock)
         with held:
-            _remove_leftovers(path)
-            yield
+            try:
+                _remove_leftovers(path)
+                yield
+            finally:
+                # Closing alone leaves the lock with forked workers that have not ended yet.
+                fcntl.flock(held, fcntl.LOCK_UN)
 
 
 def _remove_leftovers(path: Path) -> None:
