@@ -20,8 +20,8 @@ from tdmi.files import in_one_line, remove_leftovers
 def take(path: Path) -> TextIO | None:
     """Lock `path` for as long as the returned file is open in a process; None if another has it.
 
-    The file says who holds the lock, see `holder`. It stays when the lock is gone. On a file system
-    that knows no locks every lock is free.
+    The file stays, empty, when the lock is gone. On a file system that knows no locks every lock is
+    free.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+", encoding="utf-8")
@@ -32,14 +32,18 @@ def take(path: Path) -> TextIO | None:
         return None
     except OSError:
         pass
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
     return file
 
 
+def sign(lock: TextIO) -> None:
+    """Write into a lock's file who holds it, for `holder`."""
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+    lock.flush()
+
+
 def holder(path: Path) -> str:
-    """Who holds a lock: ``process 123 on host``."""
+    """Who holds a lock, if it is signed: ``process 123 on host``."""
     return path.read_text(encoding="utf-8")
 
 
@@ -60,10 +64,7 @@ def alone(path: Path | str) -> Iterator[None]:
         lock = path.with_name(f".{path.name}.lock")
         held = take(lock)
         if held is None:
-            print(
-                f"{path}: another process is writing it; waiting for its end ({holder(lock)})",
-                file=sys.stderr,
-            )
+            print(f"{path}: another process is writing it; waiting for its end", file=sys.stderr)
             while held is None:
                 time.sleep(0.2)
                 held = take(lock)
