@@ -203,6 +203,7 @@ def test_full_scale_suites_share_the_published_settings():
 
 def test_seeds_leave_of_each_method_and_companion_what_is_asked_for(workflow):
     change(workflow, "embedded.yaml", lambda c: c["methods"]["tdmi"].update(seeds=[2, 5]))
+    change(workflow, "pose2sim.yaml", lambda c: c.update(seeds=[0]))
     whole = load_suites("embedded", workflow)
     part = with_seeds(whole, [1, 2, 5])
     assert seeds_of(part["embedded"], "tdmi") == [2, 5]

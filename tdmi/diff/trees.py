@@ -134,8 +134,9 @@ def _values(file: TextIO, path: Path) -> pd.DataFrame:
     except (ValueError, OverflowError) as error:  # pandas' own errors and UnicodeDecodeError, too
         detail = " ".join(str(error).split())
         raise UserError(f"{path}: not a valid table of runs ({detail}); {cure}") from None
-    if list(values) != list(_COLUMNS):
+    if not set(_COLUMNS) <= set(values):
         raise UserError(f"{path}: columns {list(values)}, expected {list(_COLUMNS)}; {cure}")
+    values = values[list(_COLUMNS)]  # reports of other versions have more
     *key, _ = _COLUMNS
     twice = values[values.duplicated(key)]
     if len(twice):
