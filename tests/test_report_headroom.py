@@ -21,7 +21,7 @@ def suite(tmp_path_factory):
 def test_independent_errors_shrink_when_frames_come_together(suite):
     settings, runs = suite
     table = headroom_table(runs(), settings)
-    rows = table.data.set_index("name")
+    rows = table.data.set_index("predictions")
     assert list(rows.index) == ["single_frame", "tdmi", *WORDS]
     assert (rows.seeds[list(WORDS)] == len(SEEDS)).all()
     # Every prediction is off by 6 px in each direction by itself and equally sure: with one score

@@ -241,7 +241,9 @@ def test_missing_runs_are_named_and_counted(made, text):
     planned = sum(len(m.get("seeds", SEEDS)) for m in METHODS)
     assert f"<b>{planned - 4} of {planned}</b>runs" in text
     comparison = [t for t in Page(text).tables if t["section"] == "accuracy"]
-    assert len(comparison) == 4
+    # The last one is what time could give, of the methods that it compares.
+    assert len(comparison) == 5
+    comparison.pop()
     assert all(t["text"].count("not run") == 1 and "2 of 3" in t["text"] for t in comparison)
     assert methods == 6
 

@@ -15,7 +15,7 @@ from tdmi.reporting import comparison
 from tdmi.reporting.gallery import read_truth
 from tdmi.reporting.runs import Runs, run_folder
 from tdmi.reporting.settings import Settings
-from tdmi.reporting.tables import Cell, Table, number, with_spread
+from tdmi.reporting.tables import Cell, Table, anchor, number, source, with_spread
 from tdmi.skeletons import POSETRACK17
 
 BOXES = "ground_truth_boxes"
@@ -44,8 +44,10 @@ def headroom_table(runs: Runs, settings: Settings) -> Table | None:
     values = pd.concat([measured, pd.DataFrame(reached).T.rename_axis(index="method")])
     differences = comparison.differences(values, settings.reference)
     labels = {method.name: method.label for method in shown} | WORDS
-    rows, data = [], []
+    rows, data, behind = [], [], []
     for name, label in labels.items():
+        method = settings.method(settings.reference if name in WORDS else name)
+        behind.append(anchor(runs, method))
         own = values.loc[name]
         mean, std = own.mean(), own.std(ddof=1)
         gain = differences.loc[name]
@@ -59,7 +61,8 @@ def headroom_table(runs: Runs, settings: Settings) -> Table | None:
                 Cell(number(own.count(), 0), own.count()),
             ]
         )
-        record = {"name": name, "label": label, "mean_ap": mean, "std": std, "seeds": own.count()}
+        record = {"method": method.name, "predictions": name, "label": label}
+        record |= {"runs": source(runs, method), "seeds": own.count(), "mean_ap": mean, "std": std}
         ends = ("mean", "std", "low", "high")
         data.append(record | {f"vs_single_frame_{key}": gain[key] for key in ends})
     return Table(
@@ -78,6 +81,7 @@ def headroom_table(runs: Runs, settings: Settings) -> Table | None:
         cells=rows,
         data=pd.DataFrame(data),
         text_columns=1,
+        sources=tuple(behind),
     )
 
 
