@@ -73,7 +73,7 @@ def _table(settings: Settings, by_protocol: dict[str, pd.DataFrame], costs: pd.S
             caption=(
                 f"Mean AP {boxes}, in per cent, over seeds ± sample standard deviation; "
                 f"differences on {settings.boxes(protocol)}, paired by seed, * where their 95% "
-                "interval excludes zero; GFLOPs per key frame."
+                "interval excludes zero (from 0.1 on); GFLOPs per key frame."
             ),
             headings=[
                 "Method",
