@@ -9,7 +9,7 @@ import pytest
 
 from tdmi import devices
 from tdmi.errors import UserError
-from tdmi.locks import holder, take
+from tdmi.locks import holder, sign, take
 
 JOB = (
     "import os, sys, time; from tdmi.devices import claim; claim(int(sys.argv[1]));"
@@ -93,6 +93,7 @@ def test_lock_names_its_holder_and_is_free_when_closed(tmp_path):
     path = tmp_path / "folder" / "lock"
     held = take(path)
     assert take(path) is None
+    sign(held)
     assert holder(path).startswith(f"process {os.getpid()} on ")
     held.close()
     begin = time.monotonic()
