@@ -4,8 +4,8 @@
 
 Each fault is one small change of a fresh copy of the tracked files, on which the check and the unit
 tests named with it run. Then the unchanged program is checked with seeds that the record was not
-made with, on one and two threads, with and without worker processes. `data/mocap_smoke` has to be
-there. About eight minutes of processor time.
+made with, on one and two threads. `data/mocap_smoke` has to be there. About eight minutes of
+processor time.
 """
 
 from __future__ import annotations
@@ -149,18 +149,15 @@ def defect_row(defect: Defect) -> dict[str, str]:
 
 
 def clean_row(seed: int) -> dict[str, str]:
-    threads, workers = 1 + seed % 2, seed % 3
+    threads = 1 + seed % 2
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copied(folder)
-        path = folder / "workflow" / "config" / "smoke.yaml"
-        path.write_text(re.sub("(log_every:)", rf"workers: {workers}\n    \1", path.read_text()))
         status, output = checked(folder, "--seed", str(seed), "--threads", str(threads))
     told = re.findall(r"^  (\S+: found .*)$", output, re.MULTILINE)
     return {
         "Seed": seed,
         "Threads": threads,
-        "Workers": workers,
         "Check": "red" if status else "green",
         "What differed": "; ".join(told),
     }
