@@ -122,6 +122,12 @@ class Workflow:
             self.wait()
         return sorted(working.values())
 
+    def last_words(self, lines: int = 60) -> str:
+        """The end of what the workflow and its jobs have written; the folder may not outlive us."""
+        files = [self.folder / "workflow.out", *self.folder.glob("runs/**/*.log")]
+        texts = [path.read_text(errors="replace").splitlines()[-lines:] for path in files]
+        return "\n".join(f"{f}:\n" + "\n".join(t) for f, t in zip(files, texts, strict=True))
+
     def forget_runs(self) -> None:
         for name in ("runs", "results/smoke"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -191,7 +197,7 @@ def harass(
                 check()
                 workflow.forget_runs()
             elif not job_struck:
-                raise RuntimeError(f"{workflow.folder}: failed by itself, see workflow.out there")
+                raise RuntimeError(f"{workflow.folder}: failed by itself:\n{workflow.last_words()}")
             continue
         if strike.target == "job" and not working:
             continue
