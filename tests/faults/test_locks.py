@@ -69,11 +69,16 @@ def test_files_beside_one_another_do_not_wait(hold, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_other_processes_of_the_same_run_do_not_wait_for_the_first(hold, tmp_path, monkeypatch):
+def test_other_processes_of_the_same_run_do_not_wait_for_the_first(
+    hold, tmp_path, monkeypatch, capsys
+):
     hold(600)
     monkeypatch.setenv("LOCAL_RANK", "1")
+    begin = time.monotonic()
     with alone(tmp_path / "out"):
         pass
+    assert time.monotonic() - begin < 60
+    assert capsys.readouterr().err == ""
 
 
 def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
