@@ -11,10 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from tdmi.errors import UserError
 from tdmi.files import in_one_line, remove_leftovers
+
+WORKFLOW = "TDMI_WORKFLOW"
+"""Environment variable of a workflow's jobs: who the workflow is, and where that is signed."""
 
 
 def take(path: Path) -> TextIO | None:
@@ -35,16 +40,37 @@ def take(path: Path) -> TextIO | None:
     return file
 
 
-def sign(lock: TextIO) -> None:
-    """Write into a lock's file who holds it, for `holder`."""
+def sign(lock: TextIO) -> str:
+    """Write into a lock's file who holds it, for `holder`; returns it."""
+    now = datetime.now().isoformat(sep=" ", timespec="milliseconds")
+    name = f"process {os.getpid()} on {socket.gethostname()} since {now}"
     lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+    lock.write(name)
     lock.flush()
+    return name
 
 
 def holder(path: Path) -> str:
-    """Who holds a lock, if it is signed: ``process 123 on host``."""
+    """Who holds a lock or held it last, if it is signed: ``process 123 on host since ...``."""
     return path.read_text(encoding="utf-8")
+
+
+def lead_jobs(lock: TextIO) -> None:
+    """Sign the lock of a workflow, and let the jobs that this process starts know whose they are."""
+    os.environ[WORKFLOW] = f"{sign(lock)};{Path(lock.name).absolute()}"
+
+
+def refuse_replaced_workflow(path: Path) -> None:
+    """UserError if this is a job of a workflow and another one was started in its folder since.
+
+    That one makes what is to be made itself, and reads it as soon as its own job has written it.
+    """
+    name, _, signed = os.environ.get(WORKFLOW, "").partition(";")
+    if name and Path(signed).exists() and holder(Path(signed)) != name:
+        raise UserError(
+            f"{path}: not written, for the workflow that this job belongs to has ended and another "
+            f"one was started ({signed})"
+        )
 
 
 @contextmanager
@@ -54,7 +80,8 @@ def alone(path: Path | str) -> Iterator[None]:
     A killed workflow may leave jobs running, so that another one starts a second writer. The lock
     is a hidden file beside `path` that stays there. What killed writers left beside `path`, under
     its name or that of its record, and directly in it, is removed. Raises UserError, naming `path`,
-    if the disk is full.
+    if the disk is full, and in a job that gets its turn when its workflow has been replaced (see
+    `refuse_replaced_workflow`).
     """
     path = Path(path).absolute()
     if int(os.environ.get("LOCAL_RANK", 0)):  # of a run on several devices: the first one holds it
@@ -70,6 +97,7 @@ def alone(path: Path | str) -> Iterator[None]:
                 held = take(lock)
         with held:
             try:
+                refuse_replaced_workflow(path)
                 _remove_leftovers(path)
                 yield
             finally:

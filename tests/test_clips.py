@@ -89,6 +89,24 @@ def test_warp_equals_opencv_reference_values():
             assert np.abs(crop[samples["index"]] - samples["value"]).max() <= 1
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_warp_equals_opencv_on_the_whole_frame(flip):
+    """Crops within, over the edges, around and beyond the frame; the copy leaves nothing out."""
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 256, (120, 160, 3), np.uint8)
+    shares = []
+    for _ in range(400):
+        centre, width = rng.uniform(-80, 240, 2), float(np.exp(rng.uniform(1, 6)))
+        turn = float(rng.choice([0.0, 90.0, rng.uniform(-180, 180)]))
+        matrix = crop_matrix(centre, width, (48, 36), turn, flip)
+        expected = cv2.warpAffine(image, matrix, (36, 48), flags=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(warp(image, matrix, (48, 36)), expected)
+        shares.append((expected > 0).mean())
+    shares = np.array(shares)
+    assert (shares == 0).sum() > 40 and (shares > 0.95).sum() > 40
+    assert ((shares > 0) & (shares < 0.9)).sum() > 40
+
+
 def test_matrix_inverts_and_flip_mirrors():
     matrix = crop_matrix(np.array([50.0, 40.0]), 60.0, (96, 72), rotation=30, flip=True)
     points = np.random.default_rng(0).uniform(0, 100, (6, 2))

@@ -79,7 +79,7 @@ def test_each_worker_decodes_frames_of_its_own():
 def test_order_depends_on_seed_and_epoch_only(tmp_path):
     def samples(seed):
         windows = Windows(moving_dots(tmp_path), FrameStore(tmp_path), (0,), CropOptions((64, 48)))
-        return TrainingSamples(windows, Augmentation(), seed, SampleOrder("clips", 2, 4))
+        return TrainingSamples(windows, Augmentation(), seed, order=SampleOrder("clips", 2, 4))
 
     one, two = samples(0), samples(0)
     forwards = [one.person_at(p) for p in range(30)]

@@ -212,6 +212,7 @@ class TrainingSamples:
         windows: Windows,
         augmentation: Augmentation,
         seed: int,
+        *,
         cue: FrameCue | None = None,
         order: SampleOrder | None = None,
     ) -> None:

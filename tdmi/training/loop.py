@@ -128,7 +128,7 @@ class Loop:
             recipe["order"], recipe["lanes"], recipe["batch_size"] // recipe["accumulate"]
         )
         self.samples = TrainingSamples(
-            windows, augmentation, settings["seed"], method.frame_cue, order
+            windows, augmentation, settings["seed"], cue=method.frame_cue, order=order
         )
         if not len(self.samples):
             raise UserError(f"{windows.store.root}: no annotated person in the training split")

@@ -184,7 +184,9 @@ def made_ways(root: Path, annotations: Annotations) -> dict[str, TrainingSamples
 
     def made(kind: str, crop: CropOptions) -> TrainingSamples:
         windows = Windows(annotations, FrameStore(root, memory), WINDOW, crop)
-        return TrainingSamples(windows, Augmentation(), 0, SampleOrder(kind, batch_size=BATCH))
+        return TrainingSamples(
+            windows, Augmentation(), 0, order=SampleOrder(kind, batch_size=BATCH)
+        )
 
     plain = DecodeAndWarp(annotations, FrameStore(root), WINDOW, crop)
     return {

@@ -12,7 +12,7 @@ import pytest
 from tdmi.cli import main
 from tdmi.errors import UserError
 from tdmi.files import replacing, write_json, write_text
-from tdmi.locks import alone
+from tdmi.locks import WORKFLOW, alone, lead_jobs, sign, take
 
 HOLDER = """
 import sys, time
@@ -60,6 +60,51 @@ def test_lock_ends_with_a_killed_process(hold, tmp_path, capsys):
         pass
     assert time.monotonic() - begin < 60
     assert capsys.readouterr().err == ""
+
+
+WAITER = """
+import sys
+from tdmi.locks import alone
+with alone(sys.argv[1]):
+    open(sys.argv[1], "a").write(sys.argv[2])
+"""
+
+
+def test_of_two_waiting_jobs_the_one_of_the_last_workflow_writes(hold, tmp_path, monkeypatch):
+    """Two workflows were killed one after the other; the job of the second still waits for that of
+    the first when the third one's does. If it had its turn at last, it would change the files that
+    the third is reading by then."""
+    hold(3)
+    running = tmp_path / "running.lock"
+    monkeypatch.setenv(WORKFLOW, "")
+    waiting = []
+    for name in ("second ", "third "):
+        with take(running) as lock:
+            lead_jobs(lock)
+        command = [sys.executable, "-c", WAITER, str(tmp_path / "out"), name]
+        waiting.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+    said = [process.communicate()[1] for process in waiting]
+    assert [process.returncode for process in waiting] == [1, 0]
+    assert "not written, for the workflow that this job belongs to has ended" in said[0]
+    assert (tmp_path / "out").read_text() == "first third "
+
+
+def test_job_goes_on_as_long_as_no_other_workflow_was_started(tmp_path, monkeypatch):
+    running, out = tmp_path / "running.lock", tmp_path / "out"
+    monkeypatch.setenv(WORKFLOW, "")
+    with take(running) as lock:
+        lead_jobs(lock)
+        with alone(out):
+            pass
+    with alone(out):  # the workflow has ended
+        pass
+    with take(running) as lock:
+        sign(lock)
+        with pytest.raises(UserError, match=f"^{out}: not written, for the workflow"), alone(out):
+            raise AssertionError("entered")
+    running.unlink()
+    with alone(out):  # and the refused one holds nothing
+        pass
 
 
 def test_files_beside_one_another_do_not_wait(hold, tmp_path, capsys):

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tdmi.locks import holder, sign, take
+from tdmi.locks import holder, lead_jobs, take
 
 RUNNING = Path(".snakemake/running.lock")
 
@@ -17,7 +17,7 @@ def refuse_second_workflow():
             f"{Path.cwd()}: found a workflow running here ({holder(RUNNING)}), expected none; "
             "wait for it, or stop it; a dry run (-n) is allowed beside it"
         )
-    sign(FOLDER_LOCK)
+    lead_jobs(FOLDER_LOCK)
 
 
 def refuse_missing_scheduler():
