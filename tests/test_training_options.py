@@ -1,8 +1,11 @@
 """Ways to compute the same training: parts of a batch, processes, precisions, orders; histories."""
 
 import builtins
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +74,31 @@ def test_two_processes_share_a_batch_in_parts_and_learn_the_same(root, whole, tm
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert_same(whole[0], load_checkpoint(tmp_path / RUN / "checkpoint.pt"))
+
+
+def test_workers_load_after_opencv_and_torch_have_used_threads(root, tmp_path):
+    """Forked after that, a worker that asks OpenCV for anything about threads waits forever."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, pathlib, cv2, numpy, torch\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import tiny_dataset\n"
+        "from tdmi.runs import perform\n"
+        "from tdmi.threads import use_threads\n"
+        "use_threads(2)\n"
+        "torch.nn.Conv2d(3, 8, 3)(torch.randn(8, 3, 200, 200)).sum().backward()\n"
+        "cv2.warpAffine(numpy.zeros((720, 1280, 3), numpy.uint8), numpy.eye(2, 3), (1280, 720))\n"
+        f"settings = tiny_dataset.settings(pathlib.Path({str(root)!r}), workers=2, steps=2)\n"
+        f"perform(settings, pathlib.Path(sys.argv[1]), {RUN!r})\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, script, tmp_path], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        assert process.wait(120) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_batch_that_cannot_be_shared_is_named(root, tmp_path):

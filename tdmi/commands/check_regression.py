@@ -30,11 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    import cv2
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(1)  # its threads would be lost in workers that are forked later, which hang
+    use_threads(args.threads)
     from tdmi.errors import UserError
     from tdmi.regression import record
     from tdmi.regression.judgement import explanation, failures

@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import torch
 
-    torch.set_num_threads(args.threads)
+    from tdmi.threads import use_threads
+
+    use_threads(args.threads)
     from tdmi.demo.demo import BoxSource, demo
 
     boxes = BoxSource(

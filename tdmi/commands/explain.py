@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     from tdmi.reporting.explanation import explain_run
 
     person = explain_run(args.folder, args.out, args.split, args.video, args.frame, args.track)

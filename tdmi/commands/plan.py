@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
         )
     suites = load_suites(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
 
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(1)
+    use_threads(1)
     from tdmi.planning.compare import compare
     from tdmi.planning.devices import EFFICIENCY
     from tdmi.planning.plan import make_plan

@@ -21,9 +21,9 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.devices import claim
 
     claim()
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     from tdmi.runs import predict_run
 
     predict_run(args.folder, args.split, args.out or args.folder)

@@ -36,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     from tdmi.files import read_json, sha256_of, write_json
     from tdmi.reproduction import compare, evaluations, repeat
     from tdmi.verification import read_run

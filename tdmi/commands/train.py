@@ -42,9 +42,9 @@ def run(args: argparse.Namespace) -> None:
     settings = resolve(suite, args.method, args.seed)
     claim(settings["recipe"].get("devices", 1))
 
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     from tdmi.building import refuse_unbuildable
     from tdmi.runs import perform
 

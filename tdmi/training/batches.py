@@ -94,13 +94,14 @@ def load_batches(
         range(start + rank, start + together, processes)
         for start in range(step * size, recipe["steps"] * size, together)
     ]
+    # Workers are forked: without its threads, OpenCV would wait for them forever in each.
+    cv2.setNumThreads(1)
     loader = DataLoader(
         BatchSource(samples),
         sampler=parts,
         batch_size=None,
         num_workers=recipe["workers"],
         pin_memory=pin_memory,
-        worker_init_fn=_one_thread,
     )
     ahead = iter(loader)
     for _ in range(step, recipe["steps"]):
@@ -109,8 +110,3 @@ def load_batches(
             if isinstance(batch, UserError):
                 raise batch
         yield batches
-
-
-def _one_thread(worker: int) -> None:
-    """OpenCV would use all cores in each of the workers."""
-    cv2.setNumThreads(1)

@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     from tdmi.datasets.detect import detect_split
 
     out = args.out or args.root / "boxes" / f"{args.split}.json"
