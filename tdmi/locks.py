@@ -47,6 +47,7 @@ def sign(lock: TextIO) -> str:
     lock.truncate(0)
     lock.write(name)
     lock.flush()
+    os.fsync(lock.fileno())  # to be read on other machines at once
     return name
 
 
