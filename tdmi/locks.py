@@ -57,7 +57,7 @@ def holder(path: Path) -> str:
 
 
 def lead_jobs(lock: TextIO) -> None:
-    """Sign the lock of a workflow, and let the jobs that this process starts know whose they are."""
+    """Sign the lock of a workflow, and tell the jobs that this process starts whose they are."""
     os.environ[WORKFLOW] = f"{sign(lock)};{Path(lock.name).absolute()}"
 
 
