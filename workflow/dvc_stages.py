@@ -102,7 +102,9 @@ def text(suite: str) -> str:
 def _snakemake(suite: str, target: str, options: str = "") -> str:
     """Snakemake's part of a stage; what stands before the target takes every word up to `--`."""
     chosen = "" if suite == DEFAULT else f" --config suite={suite}"
-    return f"snakemake --cores all --quiet all{chosen}{options} -- {target}"
+    # An hour of work shows which jobs have ended, and how many of how many.
+    quiet = "--quiet rules reason host"
+    return f"snakemake --cores all {quiet}{chosen}{options} -- {target}"
 
 
 def _persistent(paths: list[str], cache: bool = True) -> list[dict[str, Flow]]:
