@@ -30,7 +30,6 @@ from tdmi.inference import (
     predict,
 )
 from tdmi.locks import alone
-from tdmi.models.cost import cost
 from tdmi.options import build
 from tdmi.provenance import (
     PREDICTIONS_RECORD,
@@ -126,7 +125,8 @@ def perform(
 
 
 def _perform(settings: dict[str, Any], folder: Path, initial: Path | None, restart: bool) -> None:
-    # Fabric takes a third of all that is imported; a prediction does without.
+    # These take half of all imports; a prediction does without.
+    from tdmi.models.cost import cost
     from tdmi.training import train
     from tdmi.training.state import refuse_other_state
 

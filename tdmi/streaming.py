@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 
 from tdmi.clips.crops import invert
 from tdmi.clips.samples import Windows
@@ -37,6 +36,8 @@ def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int)
         boxes: [D, 4] x, y, width, height in frame pixels.
         reach: frames from the first to the last of a window; windows farther apart share none.
     """
+    from scipy.optimize import linear_sum_assignment  # here: a training imports this module, too
+
     person = np.arange(len(boxes))
     before, previous = np.zeros(0, np.int64), (-1, 0)
     for v, n in sorted(set(zip(video.tolist(), number.tolist(), strict=True))):

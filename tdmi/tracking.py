@@ -29,7 +29,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from tdmi.annotations import Annotations, select_persons
 from tdmi.skeletons import OKS_SIGMAS, POSETRACK18
@@ -110,6 +109,8 @@ def sure_joints(predictions: Annotations, options: TrackingOptions) -> np.ndarra
 
 def track_ids(people: Annotations, options: TrackingOptions) -> np.ndarray:
     """[N] int64, the track of every person, from 0 in each video."""
+    from scipy.optimize import linear_sum_assignment  # here: a training imports this module, too
+
     boxes = _boxes(people)
     ids = np.full(people.persons, -1)
     first = np.searchsorted(people.person_frame, np.arange(people.frames + 1))

@@ -1,6 +1,8 @@
 import hashlib
 import math
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ from tdmi.files import read_json
 from tdmi.models.output import Target
 from tdmi.runs import perform, predict_run
 from tdmi.training import RECIPE, in_steps
-from tdmi.training.history import train_pck
+from tdmi.training.history import History, train_pck
 from tdmi.training.loop import Loop
 from tdmi.training.recipe import make_optimiser, make_schedule
 
@@ -233,6 +235,27 @@ def test_epochs_become_steps():
     assert steps == {"steps": 200, "milestones": [60, 120], "batch_size": 24, "learning_rate": 1.0}
     assert in_steps(recipe, 3)["steps"] == 20
     assert in_steps(steps, 99) is steps
+
+
+def test_history_has_a_column_for_all_and_a_gap_for_what_is_no_number(tmp_path):
+    rows = [{"step": 8, "loss": 1e-5}, {"step": 16, "val_ap": 50.25, "loss": math.nan}]
+    History([*rows, {"step": 24, "loss": math.inf, "val_ap": 1e16}]).write(tmp_path / "h.csv")
+    written = (tmp_path / "h.csv").read_text()
+    assert written == "step,loss,val_ap\n8,1e-05,\n16,,50.25\n24,inf,1e+16\n"
+
+
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        ("tdmi.runs", ("scipy", "pandas", "triton", "lightning_fabric", "torch._dynamo")),
+        ("tdmi.runs, tdmi.training, tdmi.models.cost", ("scipy", "pandas", "torchvision")),
+    ],
+)
+def test_jobs_never_import_what_they_do_not_need(modules, unwanted):
+    """Every job of the workflow is a process of its own."""
+    program = f"import sys, {modules}; print([m for m in {unwanted} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_train_pck_by_hand():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from tdmi.errors import UserError
@@ -38,8 +38,13 @@ class History:
         return self.rows[-1]
 
     def write(self, path: Path) -> None:
-        with replacing(path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False, lineterminator="\n")
+        """A column for whatever any row has; what a row lacks, or is not a number, is empty."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        known = [{k: v for k, v in row.items() if not math.isnan(v)} for row in self.rows]
+        with replacing(path) as temporary, temporary.open("w", newline="") as file:
+            table = csv.DictWriter(file, names, lineterminator="\n")
+            table.writeheader()
+            table.writerows(known)
 
 
 def tensorboard_writer(folder: Path, step: int) -> Any:
