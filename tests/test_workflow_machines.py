@@ -11,6 +11,8 @@ import pytest
 from scheduler_stand_ins import command, environment, stand_in_slurm, stand_in_tdmi
 from test_workflow import checkout
 
+from tdmi.locks import holder
+
 TRAINED = "runs/posetrack17/{}/seed0/checkpoint.pt"
 CONFIG = ["--config", "suite=posetrack17"]
 SOURCE = "data/sources/pybullet/source.json"
@@ -70,9 +72,25 @@ def test_as_many_trainings_as_gpus_run_at_once_each_on_its_own(clone, commands, 
     assert claimed == ["0 with threads 2", "1 with threads 2"]
 
 
+def assert_told_whose_it_is(clone, method):
+    """The job's environment names the workflow as the lock of the folder does."""
+    told = (clone / TRAINED.format(method)).with_name("workflow").read_text()
+    lock = clone / ".snakemake" / "running.lock"
+    assert re.match(r"process \d+ on .+ since 20", told)
+    assert told == f"{holder(lock)};{lock}\n"
+
+
+def test_jobs_are_told_whose_they_are(clone, commands):
+    stand_in_tdmi(commands, train='echo "$TDMI_WORKFLOW" > "$run/workflow"')
+    target = TRAINED.format("single_frame")
+    code, printed = snakemake(clone, commands, "--cores", "1", *CONFIG, "--", target)
+    assert code == 0, printed
+    assert_told_whose_it_is(clone, "single_frame")
+
+
 @pytest.mark.slow
 def test_cluster_job_asks_for_a_gpu_and_goes_on_after_its_time_limit(clone, commands, tmp_path):
-    pytest.importorskip("snakemake_executor_plugin_slurm")
+    stand_in_tdmi(commands, train='echo "$TDMI_WORKFLOW" > "$run/workflow"')
     stand_in_slurm(commands)
     log = tmp_path / "jobs"
     log.mkdir()
@@ -101,17 +119,13 @@ def test_cluster_job_asks_for_a_gpu_and_goes_on_after_its_time_limit(clone, comm
     # What needs the network stays on the machine that submits.
     assert not [job for job in jobs if "rule_acquire" in job or "rule_weights" in job]
     assert "TIMEOUT" in printed
+    assert_told_whose_it_is(clone, "single_frame")
 
 
 def test_profile_of_a_scheduler_that_is_not_there_stops_before_anything_runs(clone, commands):
     code, printed = snakemake(clone, commands, "--profile", "profiles/slurm", SOURCE, USER="me")
     assert code != 0
-    try:
-        import snakemake_executor_plugin_slurm  # noqa: F401
-    except ImportError:
-        assert "invalid choice: 'slurm'" in printed
-    else:
-        assert "found no command sbatch, expected a machine that submits jobs" in printed
+    assert "found no command sbatch, expected a machine that submits jobs" in printed
     assert not (clone / "data").exists()
 
 
