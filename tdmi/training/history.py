@@ -41,7 +41,10 @@ class History:
         """A column for whatever any row has; what a row lacks, or is not a number, is empty."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         known = [{k: v for k, v in row.items() if not math.isnan(v)} for row in self.rows]
-        with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        with (
+            replacing(path) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
             table = csv.DictWriter(file, names, lineterminator="\n")
             table.writeheader()
             table.writerows(known)

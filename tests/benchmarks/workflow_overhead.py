@@ -27,10 +27,10 @@ from test_workflow import checkout
 STEP = "import torch; p = torch.ones(1, requires_grad=True); p.sum().backward()"
 PROGRAMS = {
     "torch alone": "import torch",
-    "imports of a prediction": "import tdmi.runs",
+    "imports of a prediction": "import tdmi.runs, scipy.optimize",
     "torch alone, one step of Adam": f"{STEP}; torch.optim.Adam([p]).step()",
     "imports of a training, and such a step": (
-        f"import tdmi.runs, tdmi.training; {STEP}; torch.optim.Adam([p]).step()"
+        f"import tdmi.runs, tdmi.models.cost, tdmi.training; {STEP}; torch.optim.Adam([p]).step()"
     ),
 }
 REPEATS = 3
