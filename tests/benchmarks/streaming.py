@@ -5,9 +5,9 @@
 
 The first form times TDMI at paper scale (HRNet-W48, 384x288, five frames, no flip average) on one
 thread, for one person who walks through a video of which every frame is a key frame; in processor
-time. Bar: streaming predicts at least 3.5 times as many key frames per second. (The suites predict 32
-windows at a time, which takes long here; one at a time is a little worse, 3.5 instead of 3.6, for
-streaming then computes single frames, which convolutions are slower for.)
+time. Bar: streaming predicts at least 3.5 times as many key frames per second. (The suites predict
+32 windows at a time, which takes long here; one at a time is a little worse, 3.5 instead of 3.6,
+for streaming then computes single frames, which convolutions are slower for.)
 
 The second form predicts the validation split of a trained run both ways: the labelled frames, and
 also with all frames between them as key frames (boxes interpolated), where most is shared; AP is
