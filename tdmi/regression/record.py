@@ -105,7 +105,7 @@ def _defined(probes: Probes) -> Probes:
 
 
 if __name__ == "__main__":
-    import torch
+    from tdmi.threads import use_threads
 
-    torch.set_num_threads(int(sys.argv[2]))
+    use_threads(int(sys.argv[2]))
     print(json.dumps(fixed_probes(sys.argv[1])))

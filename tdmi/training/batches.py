@@ -94,7 +94,7 @@ def load_batches(
         range(start + rank, start + together, processes)
         for start in range(step * size, recipe["steps"] * size, together)
     ]
-    # Workers are forked: without its threads, OpenCV would wait for them forever in each.
+    # Before the fork: a worker has none of the threads that OpenCV would wait for in it, forever.
     cv2.setNumThreads(1)
     loader = DataLoader(
         BatchSource(samples),

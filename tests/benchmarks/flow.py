@@ -21,6 +21,7 @@ import torch
 from baselines.flow import WindowFlow
 from tdmi.clips.crops import crop_matrix, warp
 from tdmi.clips.frames import FrameStore
+from tdmi.threads import use_threads
 
 FRAME, CROP = (720, 1280), (384, 288)
 
@@ -51,8 +52,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--preset", default="medium")
     options = parser.parse_args()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    use_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         files, store = write_frames(Path(folder)), FrameStore(folder)
         flow = WindowFlow(where="frame", preset=options.preset, cache=Path(folder) / "cache")

@@ -36,7 +36,6 @@ from pathlib import Path
 
 import cv2
 import pandas as pd
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -54,6 +53,7 @@ from tdmi.inference import InferenceOptions, ground_truth_boxes, predict
 from tdmi.provenance import provenance
 from tdmi.reporting import style
 from tdmi.reporting.growth import growth
+from tdmi.threads import use_threads
 from tdmi.training import train
 
 VIDEOS = {"labels": 10, "loading": 8, "training": 8, "prediction": 8, "evaluation": 10}
@@ -144,8 +144,7 @@ def write_windows(folder: Path, scales: list[int]) -> None:
 
 def measure(job: str, smallest: Path, folder: Path, result: SimpleQueue) -> None:
     """Put (seconds of processor time, bytes of memory at the peak) into `result`."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    use_threads(1)
     building.FrameStore = partial(FrameStore, cache_bytes=CACHE)
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (bars of progress)
     start = _peak()

@@ -6,7 +6,7 @@
 The first form times TDMI at paper scale (HRNet-W48, 384x288, five frames, no flip average) on one
 thread, for one person who walks through a video of which every frame is a key frame; in processor
 time. Bar: streaming predicts at least 3.5 times as many key frames per second. (The suites predict
-32 windows at a time, which takes long here; one at a time is a little worse, 3.5 instead of 3.6,
+32 windows at a time, which takes long here; one at a time is a little worse, 3.47 instead of 3.57,
 for streaming then computes single frames, which convolutions are slower for.)
 
 The second form predicts the validation split of a trained run both ways: the labelled frames, and
@@ -22,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from tdmi.annotations import UNSCORED, Annotations, on_skeleton, select_persons
 from tdmi.building import build_method, load_checkpoint, read_split, split_windows
@@ -33,6 +32,7 @@ from tdmi.files import read_yaml
 from tdmi.inference import Boxes, InferenceOptions, ground_truth_boxes, predict
 from tdmi.skeletons import POSETRACK17, POSETRACK18
 from tdmi.suites import load_suite, resolve
+from tdmi.threads import use_threads
 
 
 class Noise:
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="windows at a time (8)")
     parser.add_argument("--run", type=Path)
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    use_threads(1)
     if args.run:
         accuracy(args.run)
     else:
