@@ -15,14 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.fami_pose_information import AlignmentInformation
-from tdmi.errors import UserError
+from tdmi.core.checks import at_least, build
+from tdmi.core.errors import UserError
 from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.fusion import Fusion, paper_head
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import initialise, residual_chain
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput, Target
-from tdmi.options import at_least, build
 
 CELLS = 3
 

@@ -22,10 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.checks import build, choose
+from tdmi.core.errors import UserError
 from tdmi.losses.mutual_information import ESTIMATORS
 from tdmi.losses.mutual_information_spatial import finite
-from tdmi.options import build, choose
 
 TERMS = {
     "fused_label": ("fused", "label", False),

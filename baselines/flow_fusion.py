@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from baselines.flow import WindowFlow, aligned_to_key
+from tdmi.core.checks import build
 from tdmi.models.fusion import paper_head
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import BasicBlock, initialise, residual_chain
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput
-from tdmi.options import build
 
 
 class FlowFusion(PoseMethod):

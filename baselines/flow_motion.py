@@ -13,13 +13,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.flow import WindowFlow
-from tdmi.errors import UserError
+from tdmi.core.checks import build
+from tdmi.core.errors import UserError
 from tdmi.models.fusion import Fusion, paper_head
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import conv_norm, initialise, residual_chain
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput
-from tdmi.options import build
 
 
 class FlowMotion(PoseMethod):

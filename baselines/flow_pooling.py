@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from baselines.flow import WindowFlow, aligned_to_key
 from baselines.posewarper import AGGREGATION
-from tdmi.errors import UserError
+from tdmi.core.checks import build
+from tdmi.core.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput, Target
-from tdmi.options import build
 
 Pooling = Literal["learned", "mean", "max"]
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tdmi.core.checks import at_least
 from tdmi.models.fusion import Fusion, paper_head
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput
-from tdmi.options import at_least
 
 
 class KeyFrameFusion(PoseMethod):

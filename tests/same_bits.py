@@ -105,7 +105,9 @@ def perform(name: str, commands: list[list[str]], tree: Path, folder: Path) -> N
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    found = [path for run in folder.glob("runs/*/*/seed0") for g in RUN_FILES for path in run.glob(g)]
+    found = [
+        path for run in folder.glob("runs/*/*/seed0") for g in RUN_FILES for path in run.glob(g)
+    ]
     for pattern in REPORT_FILES:
         found += folder.glob(f"results/smoke/{pattern}")
     return {

@@ -14,7 +14,7 @@ from torch import Tensor
 from baselines.flow.estimators import FlowEstimator
 from baselines.flow.fields import resize_field
 from tdmi.clips.frames import FrameStore
-from tdmi.files import replacing
+from tdmi.core.files import replacing
 
 HALF_TO_FULL = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 """Pixels of a map of half the size to those of the frame; pixel centres lie on whole numbers."""

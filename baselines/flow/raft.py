@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.flow.estimators import refuse_small
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 PAIRS_AT_ONCE = 32
 """The correlations of one pair of 384x288 px take 16 MB; this bounds memory whatever the batch."""

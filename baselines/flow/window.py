@@ -12,8 +12,8 @@ from baselines.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, den
 from baselines.flow.fields import resize_field, resize_flow, visible_pixels, warp
 from baselines.flow.frames import FrameFlow
 from baselines.flow.raft import RAFTFlow
-from tdmi.errors import UserError
-from tdmi.options import build, choose
+from tdmi.core.checks import build, choose
+from tdmi.core.errors import UserError
 
 ESTIMATORS = {
     "dis": DISFlow,

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from tdmi.checkpoints.families import Conversion
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 from tdmi.models.hrnet import HRNet
 from tdmi.models.resnet import BLOCKS, PoseResNet
 

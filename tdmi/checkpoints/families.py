@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from tdmi.checkpoints import names
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
+from tdmi.data.skeletons import COCO, POSETRACK18, Skeleton
 from tdmi.models.hrnet import HRNet
 from tdmi.models.resnet import PoseResNet
-from tdmi.skeletons import COCO, POSETRACK18, Skeleton
 
 _CLASSIFIER = "part of an image classifier"
 _PREPROCESSOR = "mean and deviation of pictures, which are the same for all methods here"

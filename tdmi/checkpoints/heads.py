@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tdmi.errors import UserError
-from tdmi.options import choose
-from tdmi.skeletons import COCO, POSETRACK18, Skeleton
+from tdmi.core.checks import choose
+from tdmi.core.errors import UserError
+from tdmi.data.skeletons import COCO, POSETRACK18, Skeleton
 
 HeadMapping = Literal["by_joint_name", "reuse_eyes", "as_is"]
 HEAD_MAPPINGS = ("by_joint_name", "reuse_eyes", "as_is")

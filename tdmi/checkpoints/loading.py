@@ -15,9 +15,9 @@ from tdmi.checkpoints.backbones import described_backbone
 from tdmi.checkpoints.families import Conversion, convert
 from tdmi.checkpoints.heads import HeadMapping, map_head
 from tdmi.checkpoints.reading import read_published
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
+from tdmi.data.skeletons import Skeleton
 from tdmi.models.method import PoseMethod, misfits
-from tdmi.skeletons import Skeleton
 
 
 @dataclass

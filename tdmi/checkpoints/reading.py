@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 CONTAINERS = ("state_dict", "best_state_dict", "model")
 """Entries of a training checkpoint that hold the weights: HRNet, DCPose, FAMI-Pose, mmpose; HRNet's

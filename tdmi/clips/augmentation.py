@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tdmi.skeletons import Skeleton
+from tdmi.data.skeletons import Skeleton
 
 LOWER_BODY = ("hip", "knee", "ankle")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 REDUCTIONS = {
     1: cv2.IMREAD_COLOR,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdmi.options import at_least, choose
+from tdmi.core.checks import at_least, choose
 
 ORDERS = ("shuffled", "clips")
 CLIP_FRAMES = 8

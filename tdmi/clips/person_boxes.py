@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tdmi.annotations import Annotations
-from tdmi.datasets.conversion import box_of_joints
-from tdmi.errors import UserError
-from tdmi.options import choose
+from tdmi.core.checks import choose
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import Annotations
+from tdmi.formats.conversion import box_of_joints
 
 BOX_CLEANING = ("none", "official")
 EXTENT_RULES = ("detect_and_track", "poseval")

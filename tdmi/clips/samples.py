@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tdmi.annotations import Annotations
 from tdmi.clips.augmentation import Augmentation, Geometry, draw_geometry
 from tdmi.clips.crops import (
     ENLARGEMENT,
@@ -23,11 +22,12 @@ from tdmi.clips.crops import (
 from tdmi.clips.frames import REDUCTIONS, FrameStore
 from tdmi.clips.order import SampleOrder
 from tdmi.clips.person_boxes import BOX_CLEANING
+from tdmi.clips.targets import crop_to_heatmap, encode
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
-from tdmi.errors import UserError
-from tdmi.heatmaps import crop_to_heatmap, encode
-from tdmi.options import choose
-from tdmi.skeletons import Skeleton
+from tdmi.core.checks import choose
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import Annotations
+from tdmi.data.skeletons import Skeleton
 
 JOINT_WEIGHTS = ("uniform", "limbs")
 LIMB_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
@@ -46,7 +46,7 @@ class CropOptions:
     sigma: float = 3.0
     """Of the target Gaussian, in heatmap pixels."""
     target_centre: str = "subpixel"
-    """``subpixel`` or ``rounded``, see `tdmi.heatmaps.encode`."""
+    """``subpixel`` or ``rounded``, see `tdmi.clips.targets.encode`."""
     window_ends: str = "repeat_key"
     """What stands in for missing neighbours, see `tdmi.clips.windows.window_offsets`."""
     box_cleaning: str = "none"

@@ -12,7 +12,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 import cv2
 import numpy as np
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 _ERRORS_ONLY = 2  # OpenCV's level that leaves out its warning about every file it cannot read
 

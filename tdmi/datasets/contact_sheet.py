@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdmi.annotations import Annotations
-from tdmi.datasets.posetrack18 import read_folder
-from tdmi.errors import UserError
-from tdmi.files import replacing
+from tdmi.core.errors import UserError
+from tdmi.core.files import replacing
+from tdmi.data.annotations import Annotations
+from tdmi.formats.posetrack18 import read_folder
 
 # Blue, green, red. Left limbs are warm, right limbs cool, in shades that a colour-blind reader
 # tells apart; the head box is white.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmi.annotations import NO_TRACK, Annotations
-from tdmi.datasets.parsing import video_files
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.formats.parsing import video_files
 
 LARGEST_FILE = 256 * 2**20
 """Bytes. Files of the data sets have below 20 MB per video; reading needs about 5 to 20 times the

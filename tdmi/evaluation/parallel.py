@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 Result = TypeVar("Result")
 

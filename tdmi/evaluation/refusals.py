@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tdmi.annotations import NO_TRACK, Annotations
-from tdmi.evaluation.pairing import JudgedVideo, People, repeated_in_frame
+from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.evaluation.matching.pairing import JudgedVideo, People, repeated_in_frame
 
 TRACK_ID_LIMIT = 10_000
 """poseval accepts track ids below this."""

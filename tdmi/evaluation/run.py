@@ -12,25 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tdmi.annotations import Annotations, on_skeleton
-from tdmi.datasets import posetrack
-from tdmi.evaluation import (
-    average_precision,
-    inputs,
-    pckh,
-    posetrack21,
-    refusals,
-    suspicions,
-    table,
-)
-from tdmi.evaluation.matching import match_video
-from tdmi.evaluation.pairing import JudgedVideo, judged_videos, misnamed_frames
+from tdmi.core.files import read_json
+from tdmi.data.annotations import Annotations, on_skeleton
+from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation import inputs, refusals, suspicions, table
+from tdmi.evaluation.analysis import pckh
+from tdmi.evaluation.matching.assignment import match_video
+from tdmi.evaluation.matching.pairing import JudgedVideo, judged_videos, misnamed_frames
 from tdmi.evaluation.parallel import over_videos
-from tdmi.files import read_json
-from tdmi.skeletons import POSETRACK17
+from tdmi.evaluation.protocols import posetrack21
+from tdmi.evaluation.protocols import poseval as average_precision
+from tdmi.formats import posetrack
 
 if TYPE_CHECKING:
-    from tdmi.evaluation import mota, slices
+    from tdmi.evaluation.analysis import slices
+    from tdmi.evaluation.tracking import mota
 
 
 SCORES = {
@@ -155,15 +151,15 @@ def _result(
     statistics = average_precision.video_statistics(video, matches)
     tracking = curves = owned = tracking_scores = None
     if request.tracking:
-        from tdmi.evaluation import mota  # it imports scipy
+        from tdmi.evaluation.tracking import mota
 
         tracking = mota.video_statistics(video, matches)
         tracking_scores = mota.tracking_accuracy(tracking)
     if request.curves:
         curves = pckh.video_statistics(video, matches)
     if request.slices:
-        from tdmi.evaluation import slices
-        from tdmi.evaluation.derived_attributes import derived_attributes
+        from tdmi.evaluation.analysis import slices
+        from tdmi.evaluation.analysis.derived_attributes import derived_attributes
 
         owned = slices.own(video, matches, statistics, truth, derived_attributes(truth))
     return VideoResult(

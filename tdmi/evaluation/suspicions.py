@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from tdmi.annotations import NO_TRACK, UNSCORED, Annotations
-from tdmi.evaluation.matching import head_sizes
-from tdmi.evaluation.pairing import JudgedVideo, joint_extents
-from tdmi.skeletons import Skeleton
+from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
+from tdmi.data.skeletons import Skeleton
+from tdmi.evaluation.matching.assignment import head_sizes
+from tdmi.evaluation.matching.pairing import JudgedVideo, joint_extents
 
 UNIT_RATIO = 2.0
 """Coordinates whose 95th percentile is this many times larger or smaller are in other units."""

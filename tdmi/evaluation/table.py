@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tdmi.evaluation.average_precision import Scores, Statistics, average_precision, combine
-from tdmi.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
+from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
+from tdmi.evaluation.protocols.poseval import Scores, Statistics, average_precision, combine
 
 if TYPE_CHECKING:  # it imports scipy
-    from tdmi.evaluation import mota
+    from tdmi.evaluation.tracking import mota
 
 _HEADINGS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Total")
 Groups = Mapping[str, tuple[str, ...]]

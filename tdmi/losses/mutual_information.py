@@ -20,7 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.checks import build, choose, mapping
+from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.losses.mutual_information_similarity import CosineEstimator, HSICEstimator
 from tdmi.losses.mutual_information_spatial import (
@@ -30,7 +31,6 @@ from tdmi.losses.mutual_information_spatial import (
     widened,
 )
 from tdmi.losses.mutual_information_variational import VariationalEstimator
-from tdmi.options import build, choose, mapping
 
 ESTIMATORS = {
     "legacy": LegacyEstimator,

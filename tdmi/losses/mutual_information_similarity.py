@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.checks import at_least
+from tdmi.core.errors import UserError
 from tdmi.losses.mutual_information_spatial import PAPER_WEIGHTS, positive, widened
-from tdmi.options import at_least
 
 
 def squared_cosine(first: Tensor, second: Tensor) -> Tensor:

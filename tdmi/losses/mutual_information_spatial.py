@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
-from tdmi.options import number
+from tdmi.core.checks import number
+from tdmi.core.errors import UserError
 
 REVIEW_WEIGHTS = {
     "primary": 2.0,

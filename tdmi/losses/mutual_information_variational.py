@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tdmi.core.checks import at_least, choose
 from tdmi.losses.mutual_information_spatial import (
     PAPER_WEIGHTS,
     position_log_probabilities,
     positive,
 )
-from tdmi.options import at_least, choose
 
 UPDATES = ("joint", "alternating")
 

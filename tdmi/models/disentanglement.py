@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tdmi.options import at_least, choose
+from tdmi.core.checks import at_least, choose
 
 GATES = ("channel", "complementary", "softmax", "spatial", "none")
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 from tdmi.models.method import PoseMethod
 
 

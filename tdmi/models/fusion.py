@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tdmi.core.checks import at_least
 from tdmi.models.layers import BasicBlock, initialise, residual_chain
 from tdmi.models.method import Start
-from tdmi.options import at_least
 
 
 class Fusion(nn.Module):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 from tdmi.models.layers import BasicBlock, Bottleneck, conv_norm, initialise
 
 

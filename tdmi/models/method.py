@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from tdmi.clips.samples import FrameCue
-from tdmi.errors import UserError
+from tdmi.core.checks import choose, number, yes_or_no
+from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.resnet import PoseResNet
-from tdmi.options import choose, number, yes_or_no
 
 Backbone = HRNet | PoseResNet
 Start = Literal["single_frame", "paper"]

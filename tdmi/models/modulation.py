@@ -10,11 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.checks import at_least, choose
+from tdmi.core.errors import UserError
 from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.layers import initialise, residual_chain
 from tdmi.models.method import Start
-from tdmi.options import at_least, choose
 
 MASK_ACTIVATIONS = ("sigmoid", "none")
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 from tdmi.models.layers import Bottleneck, initialise
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

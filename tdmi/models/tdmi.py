@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tdmi.errors import UserError
+from tdmi.core.checks import build, mapping
+from tdmi.core.errors import UserError
 from tdmi.losses.mutual_information import MutualInformation
 from tdmi.models.disentanglement import Disentanglement
 from tdmi.models.fusion import Fusion, paper_head
@@ -24,7 +25,6 @@ from tdmi.models.hrnet import HRNet
 from tdmi.models.method import BackboneNorm, PoseMethod, Start
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.temporal_difference import TemporalDifferenceEncoder
-from tdmi.options import build, mapping
 
 FEATURES = ("motion", "useful", "noisy", "visual", "fused")
 

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tdmi.core.checks import build
 from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import initialise, residual_chain
 from tdmi.models.method import Start
 from tdmi.models.modulation import SpatialModulation, checked_groups
 from tdmi.models.tdmi import TDMI
-from tdmi.options import build
 
 
 class SequenceAlignment(nn.Module):

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tdmi.errors import UserError
+from tdmi.core.checks import at_least, choose
+from tdmi.core.errors import UserError
 from tdmi.models.layers import conv_norm, initialise, residual_chain
 from tdmi.models.method import Start
 from tdmi.models.modulation import SpatialModulation, checked_groups
-from tdmi.options import at_least, choose
 
 DIFFERENCES = ("consecutive", "to_key", "none")
 GUIDANCES = ("difference", "key_and_difference")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tdmi.reporting import style
+from tdmi.reporting.figures import style
 
 _MEASURES = {"seconds": "Processor time (s)", "memory_mb": "Rise of peak memory (MB)"}
 

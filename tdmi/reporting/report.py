@@ -12,31 +12,22 @@ from typing import Any
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from tdmi.errors import UserError
-from tdmi.files import write_json, write_text
-from tdmi.locks import alone
-from tdmi.reporting import (
-    ablation,
-    ablation_figure,
-    collapse,
-    comparison,
-    detail_drawings,
-    explanation,
-    figures,
-    gallery,
-    headline,
-    headroom,
-    page,
-    published,
-    style,
-    tables,
-)
-from tdmi.reporting.ablation import Contrast
-from tdmi.reporting.content import Content
-from tdmi.reporting.differences_table import differences_table
-from tdmi.reporting.gallery import Picture
-from tdmi.reporting.runs import Runs, read_runs
-from tdmi.reporting.settings import Settings
+from tdmi.core.errors import UserError
+from tdmi.core.files import write_json, write_text
+from tdmi.core.locks import alone
+from tdmi.reporting.data import comparison
+from tdmi.reporting.data.runs import Runs, read_runs
+from tdmi.reporting.data.settings import Settings
+from tdmi.reporting.figures import ablation as ablation_figure
+from tdmi.reporting.figures import accuracy as figures
+from tdmi.reporting.figures import collapse, detail_drawings, explanation, gallery, style
+from tdmi.reporting.figures.gallery import Picture
+from tdmi.reporting.page import headline, page, published
+from tdmi.reporting.page.content import Content
+from tdmi.reporting.tables import ablation, tables
+from tdmi.reporting.tables import oracle as headroom
+from tdmi.reporting.tables.ablation import Contrast
+from tdmi.reporting.tables.differences import differences_table
 
 CONTENTS = ("index.html", "metrics.json", "provenance.json", "tables", "figures", "gallery")
 WRITTEN = "README.md"

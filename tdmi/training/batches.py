@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from tdmi.clips.samples import TrainingSamples
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 from tdmi.models.output import Target
 
 

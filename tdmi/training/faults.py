@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 from tdmi.models.method import PoseMethod
 from tdmi.training.batches import Batch
 from tdmi.training.state import save

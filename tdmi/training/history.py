@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from tdmi.errors import UserError
-from tdmi.files import replacing
+from tdmi.core.errors import UserError
+from tdmi.core.files import replacing
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
 

@@ -16,17 +16,17 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from tdmi.building import build_method, load_checkpoint, read_split, split_windows
 from tdmi.checkpoints import load_published
 from tdmi.clips.augmentation import Augmentation
+from tdmi.clips.normalisation import normalise
 from tdmi.clips.order import SampleOrder
 from tdmi.clips.samples import TrainingSamples
-from tdmi.errors import UserError
-from tdmi.files import write_text
-from tdmi.memory import out_of_memory
+from tdmi.config.suites import skeleton_of
+from tdmi.core.errors import UserError
+from tdmi.core.files import write_text
+from tdmi.core.memory import out_of_memory
+from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
 from tdmi.models.method import PoseMethod
-from tdmi.normalisation import normalise
-from tdmi.suites import skeleton_of
 from tdmi.training.batches import Batch, load_batches, part_size
 from tdmi.training.faults import (
     collapsed,

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from tdmi.building import CHECKPOINT_FORMAT, refuse_flipped
-from tdmi.errors import UserError
-from tdmi.files import replacing
+from tdmi.core.errors import UserError
+from tdmi.core.files import replacing
+from tdmi.experiments.build import CHECKPOINT_FORMAT, refuse_flipped
 from tdmi.training.recipe import HARMLESS
 
 SHOWN = 5

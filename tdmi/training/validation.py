@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from tdmi.annotations import on_skeleton
-from tdmi.building import read_split, split_windows
-from tdmi.evaluation.average_precision import evaluate
+from tdmi.data.annotations import on_skeleton
+from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.protocols.poseval import evaluate
 from tdmi.evaluation.table import metrics
-from tdmi.inference import InferenceOptions, ground_truth_boxes, predict
+from tdmi.experiments.build import read_split, split_windows
 from tdmi.models.method import PoseMethod
-from tdmi.skeletons import POSETRACK17
+from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
 
 
 class Validation:

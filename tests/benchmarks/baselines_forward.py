@@ -3,7 +3,7 @@
     python tests/benchmarks/baselines_forward.py [--size 384 288] [--repeats 5] [--threads 1]
                                                  [--methods dcpose posewarper fami_pose]
 
-The straightforward version has the same weights (formula-filled, tests/golden_models.py) and goes
+The straightforward version has the same weights (formula-filled, tests/support/golden_models.py) and goes
 module by module, as the released code does: every frame through the backbone on its own, PyTorch's
 default memory layout, one torchvision deformable convolution after the other, every warped frame by
 itself. Ours has its batch norms folded into the convolutions (`inference.fold_norms`). Both run
@@ -26,9 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from golden_models import formula_input, reference_state
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from baselines.dcpose import DCPose, nearness
 from baselines.fami_pose import FAMIPose, translate
@@ -38,6 +36,7 @@ from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.folding import folded
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import PoseMethod
+from tests.support.golden_models import formula_input, reference_state
 
 
 def backbone(trunk: HRNet, x: Tensor) -> Tensor:
@@ -134,7 +133,9 @@ def pair(name: str, size: tuple[int, int]) -> tuple[Callable[[], Tensor], Callab
     model: PoseMethod = cls(HRNet(48), start="paper").eval()
     model.load_state_dict(convert(reference_state(golden)), strict=True)
     other = copy.deepcopy(model)
-    model = folded(model.to(memory_format=torch.channels_last))  # layout as of tdmi.building
+    model = folded(
+        model.to(memory_format=torch.channels_last)
+    )  # layout as of tdmi.experiments.build
     length = len(model.window)
     frames = formula_input((1, 3 * length, *size), seed=1).unflatten(1, (length, 3))
     offsets = torch.tensor([model.window])

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from tdmi.reporting import style
+from tdmi.reporting.figures import style
 
 
 def machine() -> str:

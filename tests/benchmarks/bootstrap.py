@@ -17,14 +17,14 @@ from collections.abc import Callable
 import numpy as np
 from synthetic_validation import generate
 
-from tdmi.annotations import on_skeleton
-from tdmi.evaluation import slices
-from tdmi.evaluation.average_precision import video_statistics
-from tdmi.evaluation.derived_attributes import derived_attributes
-from tdmi.evaluation.matching import match_video
-from tdmi.evaluation.pairing import judged_videos
-from tdmi.evaluation.significance import bootstrap, difference
-from tdmi.skeletons import POSETRACK17
+from tdmi.data.annotations import on_skeleton
+from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.analysis import slices
+from tdmi.evaluation.analysis.derived_attributes import derived_attributes
+from tdmi.evaluation.matching.assignment import match_video
+from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.protocols.poseval import video_statistics
+from tdmi.evaluation.statistics.significance import bootstrap, difference
 
 
 def timed(call: Callable, repeat: int) -> tuple[float, float]:

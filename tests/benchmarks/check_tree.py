@@ -21,14 +21,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from check_trees import video
-
-from tdmi.annotations import concatenate
-from tdmi.datasets.check import check
-from tdmi.datasets.posetrack18 import write_folder
-from tdmi.skeletons import POSETRACK18
+from tdmi.data.annotations import concatenate
+from tdmi.data.skeletons import POSETRACK18
+from tdmi.datasets.public.check import check
+from tdmi.formats.posetrack18 import write_folder
+from tests.support.check_trees import video
 
 PEOPLE = 4
 SIZE = (1280, 720)

@@ -28,11 +28,13 @@ from pathlib import Path
 import numpy as np
 import synthetic_validation
 
-from tdmi.annotations import Annotations, on_skeleton
-from tdmi.evaluation import average_precision, mota, posetrack21
-from tdmi.evaluation.matching import match_video
-from tdmi.evaluation.pairing import judged_videos
-from tdmi.skeletons import POSETRACK17
+from tdmi.data.annotations import Annotations, on_skeleton
+from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.matching.assignment import match_video
+from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.protocols import posetrack21
+from tdmi.evaluation.protocols import poseval as average_precision
+from tdmi.evaluation.tracking import mota
 
 OPTIONS = {
     "poseval": [],
@@ -97,7 +99,7 @@ def several_times(source: tuple[Path, Path], scale: int, folder: Path) -> tuple[
 
 def whole_program(folders: tuple[Path, Path], options: list[str], repeat: int) -> Cost:
     """The cheapest of `repeat` runs of `tdmi evaluate`."""
-    command = [sys.executable, "-m", "tdmi.cli", "evaluate", "--quiet"]
+    command = [sys.executable, "-m", "tdmi.cli.main", "evaluate", "--quiet"]
     command += ["--gt", str(folders[0]), "--pred", str(folders[1])]
     command += ["--out", str(folders[0].parent / "metrics.json"), *options]
     return min((cost_of(command) for _ in range(repeat)), key=lambda cost: cost.wall)

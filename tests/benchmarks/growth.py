@@ -37,24 +37,25 @@ from pathlib import Path
 import cv2
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import synthetic_validation
-import tiny_dataset
 from benchmark_figures import machine
 
-from tdmi import building, cli
+from tdmi.cli import main as cli
 from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.samples import TrainingSamples
-from tdmi.datasets.posetrack18 import read_folder, write_folder
-from tdmi.files import write_json
-from tdmi.inference import InferenceOptions, ground_truth_boxes, predict
-from tdmi.provenance import provenance
-from tdmi.reporting import style
+from tdmi.core.files import write_json
+from tdmi.core.threads import use_threads
+from tdmi.experiments import build as building
+from tdmi.experiments.provenance import provenance
+from tdmi.formats.posetrack18 import read_folder, write_folder
+from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
+from tdmi.reporting.figures import style
 from tdmi.reporting.growth import growth
-from tdmi.threads import use_threads
 from tdmi.training import train
+from tests.support import tiny_dataset
 
 VIDEOS = {"labels": 10, "loading": 8, "training": 8, "prediction": 8, "evaluation": 10}
 """Of each job for one part of the data."""

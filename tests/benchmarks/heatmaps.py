@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tdmi.heatmaps import decode, encode
+from tdmi.clips.targets import decode, encode
 
 JOINTS, HEIGHT, WIDTH, STRIDE, SIGMA = 17, 96, 72, 4, 3
 BATCH = 24

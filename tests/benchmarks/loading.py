@@ -27,13 +27,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdmi.annotations import UNSCORED, Annotations
 from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.crops import crop_matrix, transform
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.order import SampleOrder
 from tdmi.clips.samples import CropOptions, TrainingSamples, Windows
-from tdmi.skeletons import POSETRACK18
+from tdmi.data.annotations import UNSCORED, Annotations
+from tdmi.data.skeletons import POSETRACK18
 
 WIDTH, HEIGHT, PEOPLE, FRAMES = 1280, 720, 4, 30
 """PoseTrack labels about 30 neighbouring frames of a training video."""

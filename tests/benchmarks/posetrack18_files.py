@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmi.annotations import UNSCORED, Annotations
-from tdmi.datasets.posetrack18 import read_folder, write_folder
-from tdmi.skeletons import POSETRACK18
+from tdmi.data.annotations import UNSCORED, Annotations
+from tdmi.data.skeletons import POSETRACK18
+from tdmi.formats.posetrack18 import read_folder, write_folder
 
 FRAMES = 88
 """Frames per video; 170 videos have about 15,000."""

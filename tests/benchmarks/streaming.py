@@ -23,16 +23,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmi.annotations import UNSCORED, Annotations, on_skeleton, select_persons
-from tdmi.building import build_method, load_checkpoint, read_split, split_windows
 from tdmi.clips.samples import CropOptions, Windows
-from tdmi.evaluation.average_precision import evaluate
+from tdmi.config.suites import load_suite, resolve
+from tdmi.core.files import read_yaml
+from tdmi.core.threads import use_threads
+from tdmi.data.annotations import UNSCORED, Annotations, on_skeleton, select_persons
+from tdmi.data.skeletons import POSETRACK17, POSETRACK18
+from tdmi.evaluation.protocols.poseval import evaluate
 from tdmi.evaluation.table import metrics
-from tdmi.files import read_yaml
-from tdmi.inference import Boxes, InferenceOptions, ground_truth_boxes, predict
-from tdmi.skeletons import POSETRACK17, POSETRACK18
-from tdmi.suites import load_suite, resolve
-from tdmi.threads import use_threads
+from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
+from tdmi.prediction.predict import Boxes, InferenceOptions, ground_truth_boxes, predict
 
 
 class Noise:

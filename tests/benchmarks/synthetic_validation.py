@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmi.annotations import UNSCORED, Annotations, in_frame_order
-from tdmi.datasets import posetrack18
-from tdmi.skeletons import POSETRACK18
+from tdmi.data.annotations import UNSCORED, Annotations, in_frame_order
+from tdmi.data.skeletons import POSETRACK18
+from tdmi.formats import posetrack18
 
 VIDEOS = 170
 FRAMES = 15_338

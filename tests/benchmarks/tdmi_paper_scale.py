@@ -29,10 +29,10 @@ import torch
 import yaml
 from benchmark_figures import bars, machine
 
-from tdmi.building import build_method
+from tdmi.config.suites import WORKFLOW
+from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
-from tdmi.suites import WORKFLOW
 
 HEIGHT, WIDTH, JOINTS = 384, 288, 17
 MEMORY_BAR, RATIO_BAR = 8.0, 1.25

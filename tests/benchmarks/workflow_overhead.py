@@ -19,18 +19,18 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scheduler_stand_ins import environment, stand_in_tdmi
-from test_workflow import checkout
+from tests.integration.test_workflow import checkout
+from tests.support.scheduler_stand_ins import environment, stand_in_tdmi
 
 STEP = "import torch; p = torch.ones(1, requires_grad=True); p.sum().backward()"
 PROGRAMS = {
     "torch alone": "import torch",
-    "imports of a prediction": "import tdmi.runs, scipy.optimize",
+    "imports of a prediction": "import tdmi.experiments.run, scipy.optimize",
     "torch alone, one step of Adam": f"{STEP}; torch.optim.Adam([p]).step()",
     "imports of a training, and such a step": (
-        f"import tdmi.runs, tdmi.models.cost, tdmi.training; {STEP}; torch.optim.Adam([p]).step()"
+        f"import tdmi.experiments.run, tdmi.models.cost, tdmi.training; {STEP}; torch.optim.Adam([p]).step()"
     ),
 }
 REPEATS = 3
@@ -54,7 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clone, commands = checkout(folder / "clone"), folder / "commands"
-        python = [sys.executable, "-m", "tdmi.cli"]
+        python = [sys.executable, "-m", "tdmi.cli.main"]
         show("tdmi --help", measured([*python, "--help"], clone, dict(os.environ)))
         times = {name: [] for name in PROGRAMS}
         for _ in range(REPEATS):

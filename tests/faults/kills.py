@@ -26,9 +26,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from checkouts import ROOT, checkout, copy_sources
+from tests.support.checkouts import ROOT, checkout, copy_sources
 
 SAME = ("metrics.json", "tracking.json", "checkpoint.pt", "history.csv", "cost.json", "config.yaml")
 BOXES = ("ground_truth_boxes", "detected_boxes")

@@ -3,17 +3,16 @@
 import shutil
 
 import pytest
-import tiny_dataset
-import tiny_runs
-from tiny_runs import SINGLE, TEMPORAL
 
-from tdmi.cli import main
-from tdmi.errors import UserError
-from tdmi.reporting.gallery import refuse_changed_predictions
-from tdmi.reporting.runs import read_runs
-from tdmi.reporting.settings import Method
-from tdmi.runs import perform
+from tdmi.cli.main import main
+from tdmi.core.errors import UserError
+from tdmi.experiments.run import perform
+from tdmi.reporting.data.runs import read_runs
+from tdmi.reporting.data.settings import Method
+from tdmi.reporting.figures.gallery import refuse_changed_predictions
 from tdmi.training.loop import Loop
+from tests.support import tiny_dataset, tiny_runs
+from tests.support.tiny_runs import SINGLE, TEMPORAL
 
 DAMAGES = ("cut", "emptied", "flipped")
 VIDEO = "900003_mpiinew_dots.json"

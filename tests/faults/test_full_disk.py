@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import tiny_dataset
 
-from tdmi.errors import UserError
-from tdmi.runs import perform, predict_run
+from tdmi.core.errors import UserError
+from tdmi.experiments.run import perform, predict_run
+from tests.support import tiny_dataset
 
 RUN = "tiny/single_frame/seed3"
 SIZE = 1 << 20

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from kills import TARGETS, compared, draw, jobs, leftovers, members
+from tests.faults.kills import TARGETS, compared, draw, jobs, leftovers, members
 
 
 def test_strikes_are_drawn_by_the_seed_and_of_every_kind():

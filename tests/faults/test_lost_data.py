@@ -3,14 +3,14 @@
 import shutil
 
 import pytest
-import tiny_dataset
 
-import tdmi.runs
+import tdmi.experiments.run
 from tdmi.clips.frames import FrameStore
-from tdmi.errors import UserError
-from tdmi.files import read_json
-from tdmi.runs import labels_hashes, perform, predict_run
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json
+from tdmi.experiments.run import labels_hashes, perform, predict_run
 from tdmi.training.loop import Loop
+from tests.support import tiny_dataset
 
 RUN = "tiny/single_frame/seed3"
 FRAME = "images/train/900001_mpiinew_dots/000002.png"
@@ -83,13 +83,13 @@ def test_labels_lost_in_the_middle_of_a_prediction_are_recorded_as_they_were_rea
 ):
     root = whole / "data"
     expected = labels_hashes(tiny_dataset.settings(root))["test"]
-    predict = tdmi.runs.predict
+    predict = tdmi.experiments.run.predict
 
     def losing(*arguments, **more):
         shutil.rmtree(root / "annotations", ignore_errors=True)
         return predict(*arguments, **more)
 
-    monkeypatch.setattr(tdmi.runs, "predict", losing)
+    monkeypatch.setattr(tdmi.experiments.run, "predict", losing)
     shutil.copytree(root / "annotations", tmp_path / "copy")
     try:
         predict_run(whole / "runs" / RUN, "test", tmp_path / "out")

@@ -6,17 +6,19 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny_dataset
 
-from tdmi.runs import perform
-from tdmi.verification import verify
+from tdmi.experiments.run import perform
+from tdmi.experiments.verify import verify
+from tests.support import tiny_dataset
+from tests.support.paths import ROOT
 
 RUN = "tiny/single_frame/seed3"
 TRAIN = f"""
 import pathlib, sys, time
-sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-import tiny_dataset, torch
-from tdmi.runs import perform
+sys.path.insert(0, {str(ROOT)!r})
+import torch
+from tests.support import tiny_dataset
+from tdmi.experiments.run import perform
 from tdmi.training.loop import Loop
 torch.set_num_threads(1)
 folder, rate, go = pathlib.Path(sys.argv[1]), float(sys.argv[2]), pathlib.Path(sys.argv[3])

@@ -6,8 +6,18 @@ import shutil
 import subprocess
 
 import pytest
-from checkouts import ROOT, snakemake
-from kills import Workflow, compared, finish, harass, leftovers, members, prepared, targets_of
+
+from tests.faults.kills import (
+    Workflow,
+    compared,
+    finish,
+    harass,
+    leftovers,
+    members,
+    prepared,
+    targets_of,
+)
+from tests.support.checkouts import ROOT, snakemake
 
 METHODS = ["single_frame"]
 COMMAND = ["--cores", "2", *targets_of(METHODS), "--config", "suite=smoke"]

@@ -6,10 +6,10 @@ import os
 
 from snakemake.exceptions import WorkflowError
 
-from tdmi.errors import UserError
-from tdmi.config_files import known_configs
-from tdmi.published_protocol import SUFFIX
-from tdmi.suites import Trial, load_suite, load_suites, resolve, run_names, with_seeds
+from tdmi.core.errors import UserError
+from tdmi.config.files import known_configs
+from tdmi.config.published import SUFFIX
+from tdmi.config.suites import Trial, load_suite, load_suites, resolve, run_names, with_seeds
 
 SPLITS = ("train", "val", "test")
 # Used only with `--software-deployment-method conda`; paths are relative to this folder.

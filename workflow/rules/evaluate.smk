@@ -63,7 +63,7 @@ rule evaluate:
         " {params.options} --out {output} > {log} 2>&1"
 
 
-# Judged apart, because MOTA is of the sure part of the predictions alone (see tdmi.tracking).
+# Judged apart, because MOTA is of the sure part of the predictions alone (see tdmi.prediction.tracking).
 rule evaluate_tracks:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),

@@ -2,7 +2,7 @@
 
 import os
 
-from tdmi.devices import POOL, visible_devices
+from tdmi.core.devices import POOL, visible_devices
 
 # Of jobs of suites that name nothing: small networks on one core. The most that a training of the
 # embedded suite was seen to take is 1,766 MB.

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tdmi.locks import holder, lead_jobs, take
+from tdmi.core.locks import holder, lead_jobs, take
 
 RUNNING = Path(".snakemake/running.lock")
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdmi.datasets.acquire import RECORD
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json
 from tdmi.datasets.mocap.motion import Clip, read_pybullet, read_world_positions
-from tdmi.errors import UserError
-from tdmi.files import read_json
+from tdmi.datasets.public.acquire import RECORD
 
 PYBULLET = "pybullet"
 CLIMBS = "holosoma-retargeting"

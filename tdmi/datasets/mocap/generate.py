@@ -16,8 +16,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tdmi.annotations import UNSCORED, Annotations, concatenate
-from tdmi.datasets.coco import Detections, write_detections
+from tdmi.core.files import read_json, write_json, write_text
+from tdmi.core.locks import alone
+from tdmi.data.annotations import UNSCORED, Annotations, concatenate
+from tdmi.data.detections import Detections, write_detections
+from tdmi.data.integrity import sha256_of_folder
+from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.boxes import simulate_boxes
 from tdmi.datasets.mocap.families import Library, load_library, source_records
 from tdmi.datasets.mocap.labels import (
@@ -30,11 +34,7 @@ from tdmi.datasets.mocap.labels import (
 from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.datasets.mocap.render import cover_at, render_frames
 from tdmi.datasets.mocap.scene import Scene, sample_scene
-from tdmi.datasets.posetrack18 import write_folder
-from tdmi.datasets.whole import sha256_of_folder
-from tdmi.files import read_json, write_json, write_text
-from tdmi.locks import alone
-from tdmi.skeletons import POSETRACK18
+from tdmi.formats.posetrack18 import write_folder
 
 SPLITS = ("train", "val", "test")
 FIRST_NUMBER = {"train": 900001, "val": 910001, "test": 920001}

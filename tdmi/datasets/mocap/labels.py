@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.body import PART, PARTS
 from tdmi.datasets.mocap.camera import Camera
 from tdmi.datasets.mocap.kinematics import SIDES, P
 from tdmi.datasets.mocap.render import FIRST_OCCLUDER, Cover, first_part
 from tdmi.datasets.mocap.scene import Person, Scene
-from tdmi.skeletons import POSETRACK18
 
 FEWEST_JOINTS = 4
 """People with fewer joints inside the frame are not labelled."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tdmi.core.errors import UserError
 from tdmi.datasets.mocap.kinematics import POINTS, SIDES, P, about_z, forward_kinematics, unit
-from tdmi.errors import UserError
 
 RATE = 120.0
 """Frames a second of every clip in memory; the higher of the two sources' rates."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tdmi.errors import UserError
-from tdmi.files import read_yaml
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_yaml
 
 
 @dataclass(frozen=True)

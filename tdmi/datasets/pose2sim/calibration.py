@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 # The file counts sensor positions in 64ths of a pixel and lengths in millimetres.
 SUBPIXELS = 64.0

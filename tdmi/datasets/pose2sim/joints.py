@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim.calibration import Camera
 from tdmi.datasets.pose2sim.landmarks import NAMES
-from tdmi.skeletons import POSETRACK18
 
 NECK_FRACTION = 0.5
 CROWN_ABOVE_EARS = 0.15

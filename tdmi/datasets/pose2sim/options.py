@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tdmi.errors import UserError
-from tdmi.files import read_yaml
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_yaml
 
 SPLITS = ("train", "val", "test")
 

@@ -16,9 +16,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tdmi.annotations import UNSCORED, Annotations, concatenate
-from tdmi.datasets.acquire import replacing_folder
-from tdmi.datasets.coco import Detections, write_detections
+from tdmi.core.errors import UserError
+from tdmi.core.files import sha256_of, write_json, write_text
+from tdmi.core.locks import alone
+from tdmi.data.annotations import UNSCORED, Annotations, concatenate
+from tdmi.data.detections import Detections, write_detections
+from tdmi.data.integrity import sha256_of_folder
+from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
 from tdmi.datasets.mocap.labels import ATTRIBUTES, HEAD_SIZE, pace, person_box
 from tdmi.datasets.pose2sim.calibration import Camera
@@ -26,12 +30,8 @@ from tdmi.datasets.pose2sim.joints import head_boxes
 from tdmi.datasets.pose2sim.labels import LABELS, PseudoLabels, read_labels
 from tdmi.datasets.pose2sim.options import SPLITS, Pose2simOptions
 from tdmi.datasets.pose2sim.videos import read_frames, video_path
-from tdmi.datasets.posetrack18 import write_folder
-from tdmi.datasets.whole import sha256_of_folder
-from tdmi.errors import UserError
-from tdmi.files import sha256_of, write_json, write_text
-from tdmi.locks import alone
-from tdmi.skeletons import POSETRACK18
+from tdmi.datasets.public.acquire import replacing_folder
+from tdmi.formats.posetrack18 import write_folder
 
 FIRST_NUMBER = 950000
 """Number of a camera's video is this plus the camera's place in the calibration, from 1."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdmi.errors import UserError
+from tdmi.core.errors import UserError
 
 _TRIAL = Path("pose2sim/Pose2Sim/Demo_SinglePerson")
 _CURE = "fetch it with 'tdmi data fetch pose2sim'"

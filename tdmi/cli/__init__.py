@@ -1,0 +1,1 @@
+"""The `tdmi` command: one thin module per sub-command."""

@@ -1,0 +1,146 @@
+"""Compare two methods on the same videos: difference of AP, its interval, a test.
+
+Each method is given by its folders of predictions, one for every run (seed). Printed is what the
+methods differ by, a minus b, with a 95% interval from resampling the videos and the runs, and the
+p-value of a permutation test over videos, which takes the runs as they are. The same numbers go to
+--out as JSON. How they are computed and how far they can be trusted is told in
+tdmi/evaluation/statistics/significance.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tdmi.evaluation.protocols.poseval import Statistics
+    from tdmi.evaluation.statistics.significance import Difference
+
+ALPHA = 0.05
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--protocol", choices=("poseval", "posetrack21"), default="poseval")
+    parser.add_argument("--gt", type=Path, required=True, help="folder of ground-truth files")
+    for method in ("a", "b"):
+        parser.add_argument(
+            f"--{method}",
+            type=Path,
+            nargs="+",
+            required=True,
+            metavar="DIR",
+            help=f"prediction folders of method {method}, one per run",
+        )
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument(
+        "--resamples", type=int, default=1000, metavar="N", help="of the videos (default: 1000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling (default: 0)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def run(args: argparse.Namespace) -> None:
+    from tdmi.core.files import write_json
+    from tdmi.evaluation.statistics.significance import NEVER_ANNOTATED, content, difference
+
+    _refuse_options(args)
+    methods = {
+        method: [_statistics(args, folder) for folder in getattr(args, method)]
+        for method in ("a", "b")
+    }
+    found = difference(
+        methods["a"],
+        methods["b"],
+        args.resamples,
+        args.seed,
+        NEVER_ANNOTATED[args.protocol],
+        args.quiet,
+    )
+    videos = len(methods["a"][0])
+    result = content(found, videos, args.seed)
+    runs = {
+        method: {"runs": len(statistics), "predictions": list(map(str, getattr(args, method)))}
+        for method, statistics in methods.items()
+    }
+    verdict = sentence(found, videos, [len(statistics) for statistics in methods.values()])
+    write_json(args.out, {"protocol": args.protocol, "verdict": verdict, **runs, **result})
+    if not args.quiet:
+        print(_table(result))
+        print(verdict)
+
+
+def sentence(found: Difference, videos: int, runs: list[int]) -> str:
+    """The result in words. A difference is said to be there if interval and test both say so."""
+    from tdmi.evaluation.statistics.significance import LEVEL, interval
+
+    low, high = interval(found.replicates[:, -1], videos)
+    by, p = found.estimate[-1], found.p_value
+    shown = [p < ALPHA, low > 0 or high < 0]
+    if all(shown):
+        verdict = f"{'a' if by > 0 else 'b'} is better than {'b' if by > 0 else 'a'}"
+    elif any(shown):
+        verdict = "undecided between a and b (interval and test do not agree)"
+    else:
+        verdict = "no difference between a and b is shown"
+    level = f"{LEVEL:.0%} interval {low:+.2f} to {high:+.2f}, p = {p:.2g}"
+    drawn = f"{videos} videos"
+    if max(runs) > 1:
+        drawn += f", {runs[0]} and {runs[1]} runs"
+    if min(runs) == 1:
+        drawn += "; a single run says nothing of how training varies"
+    if 2 / 2**videos >= ALPHA:
+        drawn += f"; with so few videos p cannot be below {2 / 2**videos:.3g}"
+    return (
+        f"{verdict}: AP {found.a[-1]:.2f} and {found.b[-1]:.2f}, a minus b {by:+.2f} points "
+        f"({level}; {drawn})"
+    )
+
+
+def _statistics(args: argparse.Namespace, folder: Path) -> list[Statistics]:
+    """Of every video, in the order of the ground truth."""
+    from tqdm import tqdm
+
+    from tdmi.evaluation.inputs import paired_videos, total_size
+    from tdmi.evaluation.parallel import worthwhile_jobs
+    from tdmi.evaluation.run import Request, evaluate_videos
+
+    names = paired_videos(args.gt, folder)
+    jobs = worthwhile_jobs(total_size(args.gt, folder, names))
+    results = evaluate_videos(Request(args.gt, folder, args.protocol), names, jobs)
+    # disable=None: no bar where standard error is not a terminal.
+    bar = tqdm(
+        results, desc=str(folder), unit="video", total=len(names), disable=args.quiet or None
+    )
+    return [result.statistics for result in bar]
+
+
+def _refuse_options(args: argparse.Namespace) -> None:
+    from tdmi.core.errors import UserError
+    from tdmi.evaluation.inputs import refuse_unwritable
+
+    for method in ("a", "b"):
+        folders = [folder.resolve() for folder in getattr(args, method)]
+        for folder in getattr(args, method):
+            if not folder.is_dir():
+                raise UserError(f"--{method}: {folder}: no such folder, expected predictions")
+            if folders.count(folder.resolve()) > 1:
+                raise UserError(
+                    f"--{method}: {folder}: given twice, expected another folder for every run; "
+                    "leave one out"
+                )
+    if args.resamples < 1:
+        raise UserError(f"--resamples: found {args.resamples}, expected 1 or more")
+    if args.seed < 0:
+        raise UserError(f"--seed: found {args.seed}, expected 0 or more")
+    refuse_unwritable(args.out, "--out")
+
+
+def _table(result: dict) -> str:
+    """Differences by column with their intervals."""
+    lines = [f"{'a minus b':<10}{'points':>8}{'from':>8}{'to':>8}"]
+    for name, by in result["difference"].items():
+        cells = [by, *(result["interval"]["difference"][name] or (None, None))]
+        shown = "".join("     ---" if cell is None else f"{cell:+8.2f}" for cell in cells)
+        lines.append(f"{name:<10}{shown}")
+    return "\n".join(lines)

@@ -1,0 +1,27 @@
+"""Write predictions for the 13 test videos as one zip for the HiEve server."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--predictions", type=Path, required=True, metavar="DIR", help="20.json to 32.json"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip")
+
+
+def run(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from tdmi.formats import hieve
+    from tdmi.formats.hieve.submission import need_videos
+    from tdmi.formats.parsing import video_files
+
+    names = sorted(set(video_files(args.predictions)) & set(hieve.TEST_VIDEOS))
+    need_videos(names, args.predictions)
+    predictions = hieve.read_folder(args.predictions, tqdm(names, unit="video", disable=None))
+    hieve.write_submission(predictions, args.out)
+    print(f"{args.out}: {len(names)} videos for the HiEve server")

@@ -1,0 +1,42 @@
+"""Say what is in a file of published weights, and what a method of a suite would take from it.
+
+The project whose weights they are is recognised by the names. Without a suite the trunk is
+compared with the backbone that its own shapes describe. A file that is not there or does not fit is
+an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="e.g. data/weights/pose_hrnet_w48_384x288.pth")
+    parser.add_argument("--suite", metavar="NAME", help="workflow/config/NAME.yaml")
+    parser.add_argument("--method", metavar="NAME", help="one of the suite's methods")
+
+
+def run(args: argparse.Namespace) -> None:
+    from tdmi.core.errors import UserError
+
+    if (args.suite is None) != (args.method is None):
+        raise UserError("found --suite or --method alone, expected both or neither")
+    from tdmi.checkpoints import inspect_published, load_published
+    from tdmi.core.files import sha256_of
+
+    if args.suite is None:
+        report = inspect_published(args.file)
+    else:
+        from tdmi.config.suites import load_suite, resolve, skeleton_of
+        from tdmi.experiments.build import build_method
+
+        settings = resolve(load_suite(args.suite), args.method, seed=0)
+        report = load_published(
+            args.file,
+            build_method(settings),
+            skeleton_of(settings),
+            settings.get("head_mapping", "by_joint_name"),
+            settings["start_whole"],
+        )
+    print(f"{args.file}: {report}\nSHA-256 {sha256_of(args.file)}")

@@ -1,0 +1,65 @@
+"""What changed between two trees of results: numbers beyond the noise, settings, records.
+
+A and B are folders (results/<suite>, runs/<suite>, or a folder of several suites) or git revisions
+(REVISION or REVISION:PATH, e.g. HEAD~1:results/embedded; without a path it is results). Numbers are
+differences between runs of the same seed with their 95% interval; settings and records (code,
+packages, hardware, data, labels, boxes) are told entry by entry. Printed is what differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_FORMATS = (".html", ".md", ".json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for side in ("a", "b"):
+        parser.add_argument(side, metavar=side.upper(), help="a folder or a git revision")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"also write it all ({', '.join(_FORMATS)})"
+    )
+    parser.add_argument(
+        "--exit-code",
+        action="store_true",
+        help="leave with 1 unless every number is equal or within the noise",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from tdmi.core.errors import UserError
+    from tdmi.core.files import write_json, write_text
+    from tdmi.evaluation.inputs import refuse_unwritable
+    from tdmi.reporting.diff import presentation
+    from tdmi.reporting.diff.changes import EQUAL, WITHIN, compare
+    from tdmi.reporting.diff.trees import read_trees
+
+    if args.out is not None:
+        if args.out.suffix not in _FORMATS:
+            raise UserError(f"--out: {args.out}: expected a name in {', '.join(_FORMATS)}")
+        refuse_unwritable(args.out, "--out")
+    ours, theirs = read_trees(args.a), read_trees(args.b)
+    shared = [suite for suite in ours if suite in theirs]
+    if not shared:
+        raise UserError(
+            f"{args.a} holds {', '.join(ours)}, {args.b} holds {', '.join(theirs)}; expected a "
+            "suite in both (a suite is told by its folder's name, in a copy, too)"
+        )
+    diff = presentation.Diff(
+        args.a,
+        args.b,
+        {suite: compare(ours[suite], theirs[suite]) for suite in shared},
+        [suite for suite in ours if suite not in theirs],
+        [suite for suite in theirs if suite not in ours],
+    )
+    print(presentation.text(diff), end="")
+    if args.out is not None:
+        if args.out.suffix == ".json":
+            write_json(args.out, presentation.as_json(diff))
+        else:
+            render = presentation.page if args.out.suffix == ".html" else presentation.as_markdown
+            write_text(args.out, render(diff))
+    verdicts = {verdict for found in diff.suites.values() for verdict in found.numbers.verdict}
+    if args.exit_code and not verdicts <= {EQUAL, WITHIN}:
+        raise SystemExit(1)

@@ -1,0 +1,1 @@
+"""Suites, grids and methods in YAML, and the typed settings of a run."""

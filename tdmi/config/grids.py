@@ -1,0 +1,230 @@
+"""Grids of ablations: a suite turned into another one whose methods are variants of one method.
+
+A grid (``workflow/config/grids/<grid>.yaml``) lists what each variant changes. On a suite it gives
+the suite ``<suite>_<grid>``: same data, crops, recipes and start, other methods. A variant that
+changes nothing is a run of the suite itself, which is shared and not trained again (`run_of`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from tdmi.config.files import WORKFLOW, check, read_config
+from tdmi.core.errors import UserError
+
+SEEDS = [0, 1, 2]
+DEFAULTS = {"window": [-2, -1, 0, 1, 2], "freeze_backbone": False}
+"""Options of every temporal method that names none."""
+SHARED_OPTIONS = ("window", "start", "backbone_norm", "freeze_backbone", "loss_factor",
+                  "loss_foreground")  # fmt: skip
+"""What a method that the suite does not have takes over from the one that is varied."""
+PAPER_PLACES = 96 * 72
+"""Of a heatmap at paper scale."""
+
+
+def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> dict[str, Any]:
+    """The suite ``<suite>_<name>``, as `tdmi.config.suites.load_suite` would give it, with two more keys.
+
+    ``grid``: title, question, comparisons ("previous", in a ladder, and each
+    reference -> variant -> the variant that it is compared with) and
+    left_out (label -> why the suite cannot hold it). ``run_of``, in a method that is shared: suite,
+    method, label and family under which its run is kept.
+
+    Raises UserError, naming the grid's file, for a variant that makes no sense on this suite.
+    """
+    path, grid = read_config("grid", name, workflow)
+    subject = grid.get("base", "tdmi")
+    if subject not in suite["methods"]:
+        raise UserError(
+            f"{path}: base: found {subject!r}, expected a method of suite {suite['suite']}: "
+            f"{', '.join(suite['methods'])}"
+        )
+    names = [variant["name"] for variant in grid["variants"]]
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: variants: a name stands twice in {', '.join(names)}")
+    for reference in grid.get("references", []):
+        if reference not in names:
+            raise UserError(
+                f"{path}: references: found {reference!r}, expected one of {', '.join(names)}"
+            )
+    methods, recipes, left_out = {}, {}, {}
+    for variant in grid["variants"]:
+        own = _method(suite, subject, variant, path, workflow)
+        depths = _depths(own, suite)
+        if variant.get("stages", 1) > depths:
+            left_out[variant["label"]] = f"the backbone of {suite['suite']} has {depths} stages"
+            continue
+        use, recipe = _varied(suite, subject, own, variant)
+        check(recipe, workflow / "schemas" / "suite.schema.yaml", path, "recipe")
+        if "run_of" in use:
+            use["seeds"] = _shared_seeds(suite, subject, use, grid.get("seeds", SEEDS))
+        methods[variant["name"]], recipes[use["recipe"]] = use, recipe
+    _refuse_equals(methods, recipes, suite, path)
+    references = [name for name in grid.get("references", []) if name in methods]
+    comparisons = _comparisons(list(methods), references, grid.get("ladder", False))
+    if not comparisons:
+        raise UserError(
+            f"{path}: nothing is left to compare on suite {suite['suite']}, expected a ladder or "
+            "a reference, and two variants that the suite can hold"
+        )
+    return {
+        **{key: value for key, value in suite.items() if key != "companions"},
+        "suite": f"{suite['suite']}_{name}",
+        "title": f"{suite['title']}: {grid['title']}",
+        "base": suite["suite"],
+        "seeds": grid.get("seeds", SEEDS),
+        "recipes": recipes,
+        "methods": methods,
+        "report": {
+            "reference": next(iter([*references, *methods])),
+            "equal_compute": None,
+            "labels": suite["report"].get("labels", "annotated"),
+        },
+        "grid": {
+            "title": grid["title"],
+            "question": grid["question"],
+            "comparisons": comparisons,
+            "left_out": left_out,
+        },
+    }
+
+
+def _method(
+    suite: dict[str, Any], subject: str, variant: dict[str, Any], path: Path, workflow: Path
+) -> dict[str, Any]:
+    """What the suite makes of a variant's method, before the variant's changes."""
+    name = variant.get("method", subject)
+    if name in suite["methods"]:
+        return {"method": name, **suite["methods"][name]}
+    _, description = read_config("method", name, workflow, path)
+    base = suite["methods"][subject]
+    options = {key: base["options"][key] for key in SHARED_OPTIONS if key in base["options"]}
+    taken = {key: base[key] for key in ("recipe", "start_from", "initial_weights") if key in base}
+    return {"method": name, **description, **taken} | {
+        "options": merged(options, description.get("options", {}))
+    }
+
+
+def _varied(
+    suite: dict[str, Any], subject: str, own: dict[str, Any], variant: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A variant as a method of a suite, and its recipe."""
+    changes = dict(variant.get("options", {}))
+    depths = _depths(own, suite)
+    if "stages" in variant and _used_depths(own, depths) != _deepest(variant["stages"], depths):
+        changes = merged(changes, {"encoder": {"depths": _deepest(variant["stages"], depths)}})
+    height, width = (side // 4 for side in suite["crop"]["size"])
+    if variant.get("scale_by_map_size") and height * width != PAPER_PLACES:
+        scale = height * width / PAPER_PLACES
+        changes = merged(changes, {"mutual_information": {"scale": scale}})
+    options = merged(own["options"], changes)
+
+    usual = suite["recipes"][own["recipe"]]
+    recipe_changes = dict(variant.get("recipe", {}))
+    if variant.get("equal_frames"):
+        frames = _frames(suite["methods"][subject]["options"]), _frames(options)
+        recipe_changes["batch_size"] = round(usual["batch_size"] * frames[0] / frames[1])
+    recipe = _recipe(usual, recipe_changes)
+
+    use = {key: value for key, value in own.items() if key not in ("method", "seeds")}
+    use |= {"label": variant["label"], "options": options}
+    if own["method"] == subject:
+        use["family"] = "ablation"
+    same = DEFAULTS | options == DEFAULTS | own["options"] and recipe == usual
+    if same and own["method"] in suite["methods"]:
+        kept = {key: own[key] for key in ("method", "label", "family")}
+        use |= {"options": own["options"], "run_of": {"suite": suite["suite"], **kept}}
+    if recipe != usual:
+        use["recipe"] = f"{own['recipe']}_{variant['name']}"
+    if changes or recipe_changes:
+        use["description"] = f"{own['label']} with {in_words({**changes, **recipe_changes})}"
+        use.pop("source", None)
+    return use, recipe
+
+
+def _recipe(recipe: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A length of the variant's own replaces the suite's, with its milestones."""
+    if "steps" in changes or "epochs" in changes:
+        lengths = ("steps", "epochs", "milestones")
+        recipe = {key: value for key, value in recipe.items() if key not in lengths}
+    return {**recipe, **changes}
+
+
+def _depths(use: dict[str, Any], suite: dict[str, Any]) -> int:
+    return use.get("backbone", suite["backbone"]).get("stages", 4)
+
+
+def _deepest(stages: int, depths: int) -> list[int]:
+    return list(range(depths - stages + 1, depths + 1))
+
+
+def _used_depths(use: dict[str, Any], depths: int) -> list[int]:
+    return use["options"].get("encoder", {}).get("depths", list(range(1, depths + 1)))
+
+
+def _frames(options: dict[str, Any]) -> int:
+    return len(options.get("window", DEFAULTS["window"]))
+
+
+def _shared_seeds(
+    suite: dict[str, Any], subject: str, use: dict[str, Any], seeds: list[int]
+) -> list[int]:
+    """Seeds of a shared method: the grid's; of the run that all others start from, its own."""
+    start = suite["methods"][subject].get("start_from", "")
+    run, _, seed = start.rpartition("/seed")
+    if run == f"{suite['suite']}/{use['run_of']['method']}" and seed.isdecimal():
+        return [int(seed)]
+    return seeds
+
+
+def _refuse_equals(
+    methods: dict[str, Any], recipes: dict[str, Any], suite: dict[str, Any], path: Path
+) -> None:
+    def settings(use: dict[str, Any]) -> str:
+        keys = ("class", "options", "backbone", "start_from", "initial_weights")
+        what = {key: use.get(key) for key in keys} | {"recipe": recipes[use["recipe"]]}
+        return json.dumps(what, sort_keys=True)
+
+    for one, other in combinations(methods, 2):
+        if settings(methods[one]) == settings(methods[other]):
+            raise UserError(
+                f"{path}: variants {one} and {other} are the same on suite {suite['suite']}, "
+                "expected different ones; leave one out"
+            )
+
+
+def _comparisons(names: list[str], references: list[str], ladder: bool) -> dict[str, Any]:
+    """ "previous" (in a ladder) and each reference -> variant -> what it is compared with."""
+    previous = {"previous": dict(zip(names[1:], names, strict=False))} if ladder else {}
+    found = previous | {
+        reference: {name: reference for name in names if name != reference}
+        for reference in references
+    }
+    return {key: pairs for key, pairs in found.items() if pairs}
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, mapping into mapping; any other value is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            value = merged(result[key], value)
+        result[key] = value
+    return result
+
+
+def in_words(changes: Mapping[str, Any]) -> str:
+    """Nested changes in one line: ``encoder.depths [2, 3], mutual_information.estimator none``."""
+    return ", ".join(f"{name} {value}" for name, value in _flat(changes))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

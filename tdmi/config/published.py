@@ -1,0 +1,84 @@
+"""A suite under the published protocol: every method with the settings that its authors published.
+
+The shared protocol, the default, trains all methods alike, so that their difference is theirs.
+The published one takes a method's own options, recipe, crops, augmentation and inference, as far as
+they are known, from the ``published`` block of its file, on the data and backbone of the suite.
+Numbers of the two are never put into one table: the suite, its runs and its results get a name of
+their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tdmi.core.errors import UserError
+
+SUFFIX = "_published"
+PARTS = ("crop", "augmentation", "inference")
+"""Parts of a suite that a method may replace, key by key."""
+OF_THE_MACHINE = (
+    "precision", "devices", "workers", "log_every", "validate_every", "checkpoint_every",
+)  # fmt: skip
+"""Keys of a recipe that do not belong to a method and stay the suite's."""
+
+
+def published(suite: dict[str, Any]) -> dict[str, Any]:
+    """The suite with every method as its ``published`` block says, named ``<suite>_published``.
+
+    Methods start from the single-frame run of the suite itself, as they do there. The published
+    options are all that a method gets: what the suite sets for it alone (often for its smaller
+    maps) is left out. A method without a block keeps the suite's settings. Companions are left
+    out: nothing is published about them.
+
+    Raises:
+        UserError: a suite that starts from another one's trained methods.
+    """
+    name = suite["suite"]
+    if "base" in suite:
+        raise UserError(
+            f"suite {name}: starts from runs of {suite['base']}, expected one that starts from its "
+            "own for the published protocol; use the shared protocol"
+        )
+    changed = {key: value for key, value in suite.items() if key != "companions"}
+    changed |= {
+        "suite": name + SUFFIX,
+        "base": name,
+        "protocol": "published",
+        "title": f"{suite['title']}, published protocol",
+        "recipes": dict(suite["recipes"]),
+        "methods": {},
+    }
+    for method, use in suite["methods"].items():
+        if "published" in use:
+            block = _for_dataset(use["published"], suite["dataset"]["name"])
+            shared = suite["recipes"][use["recipe"]]
+            kept = {key: shared[key] for key in OF_THE_MACHINE if key in shared}
+            changed["recipes"][f"{method}_published"] = kept | block["recipe"]
+            use = {
+                **use,
+                "recipe": f"{method}_published",
+                "options": block["options"],
+                **{part: suite[part] | block[part] for part in PARTS if part in block},
+            }
+        changed["methods"][method] = use
+    return changed
+
+
+def _for_dataset(block: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """The block with what its ``per_dataset`` says of this data set."""
+    special = block.get("per_dataset", {}).get(dataset, {})
+    return block | {part: block[part] | values for part, values in special.items()}
+
+
+def which_settings(suite: dict[str, Any]) -> str:
+    """For captions, whose settings are published and whose shared; empty if all are shared."""
+    if suite.get("protocol") != "published":
+        return ""
+    labels = {True: [], False: []}
+    for use in suite["methods"].values():
+        labels["published" in use].append(use["label"])
+    own, shared = (", ".join(labels[kind]) or "none" for kind in (True, False))
+    return (
+        "Published protocol: methods differ in options, recipe, crops, augmentation and inference. "
+        f"Published settings of their own: {own}. Settings of the shared protocol: {shared}."
+    )

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files, locks, processes, checks of options."""

@@ -1,0 +1,132 @@
+"""Write files so that a reader never sees half of one: temporary name first, then rename."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from tdmi.core.errors import UserError
+
+# The one in C is ten times as fast, but not in every build of PyYAML.
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def in_one_line(path: Path | str) -> Iterator[None]:
+    """Turn a full disk, met while `path` is written, into a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UserError(
+            f"{path}: {error.strerror}; free some room there and run the same command again"
+        ) from None
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` if the block succeeds.
+
+    The temporary name keeps the suffix, because image writers choose the format by it.
+    Raises UserError if the disk is full.
+    """
+    path = Path(path)
+    with in_one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        with in_one_line(path):
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that killed calls of `replacing` left in a folder nobody else uses."""
+    for path in folder.glob(".*.part*"):
+        if re.fullmatch(r"\..+\.\d+\.part(\..*)?", path.name):
+            path.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_text(path: Path | str, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path | str, value: Any, indent: int | None = 2) -> None:
+    """Write JSON; NaN and infinity are refused, so callers turn them into None on purpose."""
+    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
+
+
+def write_compact_json(path: Path | str, value: Any) -> None:
+    """Write JSON without layout, fast. The caller sees to it that every number is finite.
+
+    Floats are written with the fewest digits that give them back to the last bit.
+    """
+    try:
+        data = orjson.dumps(value)
+    except TypeError:  # texts that are not UTF-8, integers beyond 64 bits
+        data = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data + b"\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Content of a JSON file in UTF-8, with or without byte order mark.
+
+    What the standard forbids and Python's own parser reads is read: bare NaN and Infinity, halves
+    of surrogate pairs. Raises UserError if the file cannot be read or is not JSON.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _read_json_leniently(data, path)
+
+
+def _read_json_leniently(data: bytes, path: Path) -> Any:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
+        raise UserError(
+            f"{path}: looks like text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"
+        )
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); restore or regenerate it") from None
+
+
+def read_yaml(path: Path | str) -> Any:
+    path = Path(path)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        detail = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({detail})") from None

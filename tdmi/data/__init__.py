@@ -1,0 +1,1 @@
+"""The in-memory form of data: skeletons, annotations, detections, attributes."""

@@ -1,0 +1,117 @@
+"""Tables of attributes of people: one row per person and frame, with what made it hard.
+
+A table is a CSV file with the columns ``image_id`` and ``track_id``, by which rows and people are
+brought together, and one column of numbers per attribute; an empty cell means unknown. A column
+``annotation_id`` is allowed and not used.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+
+KEYS = ("image_id", "track_id")
+_NO_ATTRIBUTES = (*KEYS, "annotation_id")
+
+
+def read_attributes(
+    path: Path | str, image_id: np.ndarray, track_id: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Attributes [N] float64 by name of the people with these ids [N], NaN where unknown.
+
+    `path` is a table or a folder of tables (``*.csv``), of which those of other videos do no harm.
+    UserError for a file that is no such table, a person with two rows, or if no row belongs to any
+    of the people.
+    """
+    path = Path(path)
+    rows: dict[tuple[int, int], dict[str, float]] = {}
+    for file in _tables(path):
+        for key, line, values in _read_table(file):
+            if key in rows:
+                raise UserError(
+                    f"{file}: line {line}: a second row for image_id {key[0]} and track_id "
+                    f"{key[1]}, expected one per person and image; keep the right one"
+                )
+            rows[key] = values
+    people = zip(image_id.tolist(), track_id.tolist(), strict=True)
+    found = [rows.get(person, {}) for person in people]
+    if not any(found):
+        raise UserError(
+            f"{path}: none of the {len(rows)} rows has image_id and track_id of a person of the "
+            "ground truth; give the table that belongs to these videos"
+        )
+    names = list(dict.fromkeys(name for values in rows.values() for name in values))
+    return {name: np.array([values.get(name, np.nan) for values in found]) for name in names}
+
+
+def _tables(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    tables = sorted(path.glob("*.csv"))
+    if not tables:
+        raise UserError(f"{path}: no *.csv there, expected at least one table of attributes")
+    return tables
+
+
+def _read_table(path: Path) -> list[tuple[tuple[int, int], int, dict[str, float]]]:
+    """Key, line number and attributes of each row."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file or folder, expected attributes") from None
+    except (OSError, UnicodeDecodeError) as error:
+        detail = getattr(error, "strerror", None) or "not UTF-8"
+        raise UserError(f"{path}: cannot be read ({detail}), expected a CSV file") from None
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        table = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: line {reader.line_num}: not CSV ({error}); write the table again"
+        ) from None
+    header = table[0][1] if table else []
+    if any(key not in header for key in KEYS) or len(set(header)) < len(header):
+        raise UserError(
+            f"{path}: the first line must name the columns, {' and '.join(KEYS)} among them and "
+            "each once; write it there"
+        )
+    return [_row(path, line, header, cells) for line, cells in table[1:]]
+
+
+def _row(
+    path: Path, line: int, header: list[str], cells: list[str]
+) -> tuple[tuple[int, int], int, dict[str, float]]:
+    if len(cells) != len(header):
+        raise UserError(
+            f"{path}: line {line}: {len(cells)} cells, expected {len(header)} as in the first "
+            "line; write the table again"
+        )
+    record = dict(zip(header, cells, strict=True))
+    key = tuple(_number(path, line, name, record[name], int) for name in KEYS)
+    values = {
+        name: _number(path, line, name, cell, float)
+        for name, cell in record.items()
+        if name not in _NO_ATTRIBUTES
+    }
+    return key, line, values
+
+
+def _number(path: Path, line: int, name: str, cell: str, kind: type) -> float:
+    if kind is float and not cell.strip():
+        return math.nan
+    try:
+        value = kind(cell)
+    except ValueError:
+        value = math.inf
+    if value == math.inf or value == -math.inf:
+        wanted = "a whole number" if kind is int else "a finite number or nothing"
+        raise UserError(
+            f"{path}: line {line}: {name[:40]!r} is {cell[:40]!r}, expected {wanted}; mend the cell"
+        )
+    return value

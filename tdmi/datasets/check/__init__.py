@@ -1,7 +1,0 @@
-"""Compare a data set on disk with itself and with what is published about it."""
-
-from tdmi.datasets.check.release import release_of
-from tdmi.datasets.check.report import Report
-from tdmi.datasets.check.tree import check
-
-__all__ = ["Report", "check", "release_of"]

@@ -1,0 +1,1 @@
+"""The four public data sets: acquire, check, prepare."""

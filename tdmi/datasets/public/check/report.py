@@ -1,0 +1,138 @@
+"""Findings of a check, gathered by kind, and the report that people and programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tdmi.datasets.public.check.kinds import KINDS, SEVERITIES
+
+SHOWN = 3
+"""Places that a finding names; its count covers the rest."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Everything of one kind that was found, over all splits."""
+
+    severity: str
+    """error (results would be wrong or work would stop), warning (look at it) or note."""
+    kind: str
+    count: int
+    text: str
+    examples: list[str]
+    """The first few places, printable, in the order they were met."""
+    cure: str
+
+
+class Findings:
+    """Collects places by kind without keeping all of them."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, kind: str, places: Iterable[str], count: int | None = None) -> None:
+        """Add `places` of `kind`; `count` if `places` holds only the first of more."""
+        places = list(places)
+        count = len(places) if count is None else count
+        if count:
+            self._counts[kind] = self._counts.get(kind, 0) + count
+            kept = self._places.setdefault(kind, [])
+            kept += [printable(place) for place in places[: SHOWN - len(kept)]]
+
+    def listed(self) -> list[Finding]:
+        """Errors first, then warnings, then notes; within them in the order of the kinds."""
+        found = [
+            Finding(
+                kind.severity, name, self._counts[name], kind.text, self._places[name], kind.cure
+            )
+            for name, kind in KINDS.items()
+            if name in self._counts
+        ]
+        return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def printable(text: str) -> str:
+    """One line that every terminal can show: names in damaged files can hold anything."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= 300 else shown[:297] + "..."
+
+
+@dataclass
+class Counts:
+    """Sizes of one split as its readable labels give them."""
+
+    videos: int = 0
+    frames: int = 0
+    labelled_frames: int = 0
+    people: int = 0
+    """Persons in frames with at least one joint."""
+    joints: int = 0
+
+
+@dataclass
+class Report:
+    """What `check` found."""
+
+    dataset: str
+    root: str
+    deep: bool
+    """Whether every image was decoded; otherwise headers and end marks were read."""
+    release: str
+    """As `release_of` gives it."""
+    recorded_release: str | None
+    """Label version that the record of the download states, if there is one."""
+    counts: dict[str, Counts]
+    published: list[str]
+    """One line per published number that concerns a split that is here."""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """No errors; warnings and notes are allowed."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"clean": self.clean, **asdict(self)}
+
+    def as_text(self) -> str:
+        """For people: a table of the splits, then every finding with its first places."""
+        recorded = f"; the download's record says {self.recorded_release}"
+        lines = [
+            f"{self.dataset} in {printable(self.root)}",
+            f"label release: {self.release}{recorded if self.recorded_release else ''}",
+            f"images: {'decoded' if self.deep else 'headers and end marks read'}",
+            "",
+            *_table(self.counts),
+            *(f"  published: {line}" for line in self.published),
+            "",
+        ]
+        for finding in self.findings:
+            lines += [
+                f"{finding.severity:7} {finding.kind}: {finding.count:,} {finding.text}",
+                *(f"          {place}" for place in finding.examples),
+            ]
+            if finding.count > len(finding.examples):
+                lines.append(f"          ... and {finding.count - len(finding.examples):,} more")
+            lines.append(f"          -> {finding.cure}")
+        tally = ", ".join(f"{self._number_of(severity)} {severity}s" for severity in SEVERITIES)
+        lines.append(f"{'clean' if self.clean else 'NOT CLEAN'}: kinds of findings: {tally}")
+        return "\n".join(lines)
+
+    def _number_of(self, severity: str) -> int:
+        return sum(finding.severity == severity for finding in self.findings)
+
+
+def _table(counts: dict[str, Counts]) -> list[str]:
+    columns = list(asdict(Counts()))
+    rows = [["split", *(column.replace("_", " ") for column in columns)]]
+    for split, row in counts.items():
+        rows.append([split, *(f"{value:,}" for value in asdict(row).values())])
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        row[0].ljust(widths[0])
+        + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]

@@ -1,0 +1,86 @@
+"""Left and right swapped in the labels of a person in some frames: found along its track.
+
+The line from the left to the right shoulder (hip) turns slowly. If it reverses from one labelled
+frame of a track to the next while it is long in both, either the sides were swapped or the person
+turned by a half in that time. A person who turns through the side view shortens the line first,
+which is why short lines are not judged. A file whose every frame is swapped cannot be found so.
+
+All thresholds are choices of this project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binom
+
+from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.datasets.public.check.people import duplicate_tracks
+
+LONG = 0.3
+"""Length of a line that is judged, in torso lengths (mid shoulders to mid hips). Shoulders seen
+from the front are about 0.75 apart, so a real reversal takes a turn of about 50 degrees or more."""
+REVERSED = -0.5
+"""Cosine below which two lines count as reversed: turned by more than 120 degrees."""
+GAP = 5
+"""Largest distance in frames of neighbours: labels of dense parts are four frames apart."""
+CHANCE = 0.01
+"""Share of judged steps that may reverse in correct labels (fast turns, tracks that change person).
+"""
+SIGNIFICANCE = 0.001
+"""Largest probability, over all videos together, that one is named by chance."""
+
+_PAIRS = ("shoulder", "hip")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps of tracks from one labelled frame to the next, in one video."""
+
+    judged: int
+    """Steps in which a line of shoulders or hips is long in both frames."""
+    reversed: np.ndarray
+    """Person rows, each the second of a step in which such a line reverses."""
+
+
+def steps(annotations: Annotations) -> Steps:
+    """Judge the tracks of one video; persons without a track id or with a double one are left out.
+
+    Joint sets without shoulders and hips give no step.
+    """
+    names = [f"{side}_{pair}" for pair in _PAIRS for side in ("left", "right")]
+    if not set(names) <= set(annotations.skeleton.joints):
+        return Steps(0, np.zeros(0, dtype=np.int64))
+    slots = [annotations.skeleton.index(name) for name in names]
+    points = annotations.keypoints[:, slots].reshape(-1, len(_PAIRS), 2, 2)
+    seen = annotations.present[:, slots].all(axis=1) & np.isfinite(points).all(axis=(1, 2, 3))
+    usable = seen & (annotations.track_id != NO_TRACK) & ~duplicate_tracks(annotations)
+    rows = np.flatnonzero(usable)
+    rows = rows[np.lexsort([annotations.person_frame[rows], annotations.track_id[rows]])]
+
+    before, after = rows[:-1], rows[1:]
+    number = annotations.frame_number[annotations.person_frame]
+    same = annotations.track_id[before] == annotations.track_id[after]
+    near = np.abs(number[after] - number[before]) <= GAP
+    before, after = before[same & near], after[same & near]
+
+    lines = points[:, :, 1] - points[:, :, 0]
+    middles = points.mean(axis=2)
+    torso = np.linalg.norm(middles[:, 0] - middles[:, 1], axis=1)
+    length = np.linalg.norm(lines, axis=2)
+    scale = np.maximum(torso[before], torso[after])[:, None]
+    long = (np.minimum(length[before], length[after]) >= LONG * scale) & (scale > 0)
+    product = (lines[before] * lines[after]).sum(axis=2)
+    turned = long & (product < REVERSED * length[before] * length[after])
+    return Steps(int(long.any(axis=1).sum()), after[turned.any(axis=1)])
+
+
+def beyond_chance(judged: np.ndarray, reversed_: np.ndarray) -> np.ndarray:
+    """[V] bool, the videos with more reversed steps than chance explains; both inputs [V] int.
+
+    Binomial test per video against CHANCE, with SIGNIFICANCE shared by all videos.
+    """
+    judged, reversed_ = np.asarray(judged), np.asarray(reversed_)
+    tail = binom.sf(reversed_ - 1, judged, CHANCE)
+    return (reversed_ > 0) & (tail < SIGNIFICANCE / max(1, len(judged)))

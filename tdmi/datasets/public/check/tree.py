@@ -1,0 +1,192 @@
+"""The check of a data set on disk: every label file against the images, itself and the published.
+
+Nothing that labels say is used as a path: images are listed first, then looked up by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tdmi.core.checks import choose
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import Annotations
+from tdmi.datasets.public.check import published
+from tdmi.datasets.public.check.frames import check_frames
+from tdmi.datasets.public.check.images import Pictures, inspect_tree
+from tdmi.datasets.public.check.labels import Labels, read_labels
+from tdmi.datasets.public.check.layout import (
+    LAYOUTS,
+    Layout,
+    has_film,
+    label_files,
+    recorded_release,
+)
+from tdmi.datasets.public.check.people import check_people, place
+from tdmi.datasets.public.check.release import PUBLISHED, release_of, telling_split
+from tdmi.datasets.public.check.report import SHOWN, Counts, Findings, Report
+from tdmi.datasets.public.check.swaps import beyond_chance, steps
+
+
+@dataclass(frozen=True)
+class Video:
+    """What is kept of one label file after its check."""
+
+    name: str
+    counts: Counts
+    folders: set[str]
+    """Image folders that it names."""
+    judged: int
+    """Steps of tracks in which left and right were compared."""
+    reversed: int
+    reversals: list[str]
+    """The first places where left and right change over."""
+
+
+def check(dataset: str, root: Path | str, deep: bool = False, progress: bool = True) -> Report:
+    """Check the data set `dataset` (posetrack17, posetrack18, posetrack21 or hieve) in `root`.
+
+    `deep` decodes every image instead of reading its header and end; `progress` shows the time
+    left on a terminal. Damaged label files and images are findings; UserError is raised only if
+    there is no such folder or no label file in it.
+    """
+    choose("dataset", dataset, LAYOUTS)
+    root = Path(root)
+    files = label_files(dataset, root)
+    findings = Findings()
+    pictures = inspect_tree(root, deep, progress)
+    for folder, names in pictures.items():
+        for name, picture in names.items():
+            if picture.kind:
+                findings.add(picture.kind, [f"{folder}/{name}: {picture.detail}"])
+    videos = _check_labels(dataset, root, files, pictures, findings, progress)
+    _check_folders(files, videos, pictures, findings)
+    _check_swaps([video for split in videos.values() for video in split], findings)
+
+    folders = LAYOUTS[dataset].label_folders
+    empty = [split for split, paths in files.items() if not paths]
+    findings.add("split-without-labels", [f"{split}: {folders[split]}" for split in empty])
+    counts = {split: _total(part) for split, part in videos.items() if files[split]}
+    telling = videos.get(telling_split(dataset), [])
+    release = release_of(dataset, [video.name for video in telling])
+    recorded = recorded_release(root)
+    releases = [entry["name"] for entry in PUBLISHED[dataset]["releases"]]
+    if {release, recorded} <= set(releases) and release != recorded:
+        findings.add("release-contradiction", [f"found {release}, recorded {recorded}"])
+    facts = published.facts_of(dataset, release)
+    published.compare(counts, facts, findings)
+    return Report(
+        dataset=dataset,
+        root=str(root),
+        deep=deep,
+        release=release,
+        recorded_release=recorded,
+        counts=counts,
+        published=published.lines(list(counts), facts),
+        findings=findings.listed(),
+    )
+
+
+def _check_labels(
+    dataset: str,
+    root: Path,
+    files: dict[str, list[Path]],
+    pictures: Pictures,
+    findings: Findings,
+    progress: bool,
+) -> dict[str, list[Video]]:
+    """Check every label file that can be read; videos by split."""
+    videos: dict[str, list[Video]] = {split: [] for split in files}
+    todo = [(split, path) for split, paths in files.items() for path in paths]
+    for split, path in tqdm(todo, desc="labels", disable=None if progress else True):
+        try:
+            labels = read_labels(dataset, path)
+        except (UserError, OSError) as error:
+            findings.add("labels-unreadable", [str(error)])
+            continue
+        film = has_film(dataset, root, path)
+        label_file = path.relative_to(root).as_posix()
+        # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
+        with np.errstate(over="ignore", invalid="ignore"):
+            _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
+            videos[split].append(_summary(path.stem, labels.annotations))
+    return videos
+
+
+def _check_video(
+    labels: Labels,
+    layout: Layout,
+    label_file: str,
+    film: bool,
+    pictures: Pictures,
+    findings: Findings,
+) -> None:
+    annotations, unknown = labels.annotations, labels.unknown_joints
+    if annotations.skeleton not in layout.skeletons:
+        findings.add("other-joint-set", [f"{label_file}: {annotations.skeleton.name}"])
+        unknown = []
+    findings.add("joint-unknown", [f"{label_file}: {joint}" for joint in unknown])
+    if labels.left_out:
+        text = f"{label_file}: {labels.left_out} without a joint list"
+        findings.add("person-without-joints", [text], labels.left_out)
+    if not annotations.frames:
+        findings.add("labels-empty", [label_file])
+    sizes = check_frames(annotations, pictures, label_file, findings, film, layout.lists_all_frames)
+    check_people(annotations, sizes, layout.head_boxes, findings)
+
+
+def _summary(name: str, annotations: Annotations) -> Video:
+    turns = steps(annotations)
+    return Video(
+        name=name,
+        counts=Counts(
+            videos=1,
+            frames=annotations.frames,
+            labelled_frames=int(annotations.frame_labelled.sum()),
+            people=int(annotations.present.any(axis=1).sum()),
+            joints=int(annotations.present.sum()),
+        ),
+        folders={file.rpartition("/")[0] for file in annotations.frame_file},
+        judged=turns.judged,
+        reversed=len(turns.reversed),
+        reversals=[place(annotations, person) for person in turns.reversed[:SHOWN]],
+    )
+
+
+def _total(videos: list[Video]) -> Counts:
+    rows = [asdict(video.counts) for video in videos]
+    return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
+
+
+def _check_folders(
+    files: dict[str, list[Path]],
+    videos: dict[str, list[Video]],
+    pictures: Pictures,
+    findings: Findings,
+) -> None:
+    """Image folders that two label files name, or none; unreadable files may name theirs."""
+    named: dict[str, str] = {}
+    for video in (video for part in videos.values() for video in part):
+        for folder in sorted(video.folders):
+            if folder in named:
+                findings.add(
+                    "folder-labelled-twice", [f"{folder}: {video.name} after {named[folder]}"]
+                )
+            named.setdefault(folder, video.name)
+    stems = {path.stem for paths in files.values() for path in paths}
+    bare = [folder for folder in pictures if folder not in named]
+    findings.add("folder-without-labels", [f for f in bare if f.rpartition("/")[2] not in stems])
+
+
+def _check_swaps(videos: list[Video], findings: Findings) -> None:
+    judged = np.array([video.judged for video in videos])
+    reversed_ = np.array([video.reversed for video in videos])
+    for row in np.flatnonzero(beyond_chance(judged, reversed_)):
+        video = videos[row]
+        part = f"{video.reversed} of {video.judged} steps of tracks in {video.name}"
+        findings.add(
+            "swapped-left-right", [f"{p} ({part})" for p in video.reversals], video.reversed
+        )

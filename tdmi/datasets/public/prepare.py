@@ -1,0 +1,197 @@
+"""Make a checked copy of a big data set ready for training and evaluation: one form for all four.
+
+`<root>/prepared` then looks like every other data set of this project: `annotations/<split>/` with
+one PoseTrack18-form file per video, which lists every frame of the video with its size and gives
+every person a box; `boxes/val.json` with the detector's boxes; a link to the images; and
+`dataset.json`, written last, which says what it was made from.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json, sha256_of, write_json
+from tdmi.core.locks import alone
+from tdmi.data.annotations import Annotations, concatenate, select_videos
+from tdmi.data.detections import write_detections
+from tdmi.datasets.public.check.release import release_of
+from tdmi.experiments.provenance import digest, hashes_of_folder
+from tdmi.formats import hieve, posetrack18
+from tdmi.formats.conversion import to_posetrack18
+from tdmi.formats.posetrack import label_files, read_video_file
+from tdmi.formats.precomputed_boxes import read_boxes
+
+SPLITS = ("train", "val")
+LABEL_FOLDERS = {
+    "posetrack17": "annotations",
+    "posetrack18": "annotations",
+    "posetrack21": "posetrack_data",
+}
+NAMES = (*LABEL_FOLDERS, "hieve")
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[str, Any]:
+    """Write `<root>/prepared` for the data set `name` and return its record.
+
+    The folder appears only when complete; one from before is replaced. `detected_boxes`: whether
+    the detector's boxes `<root>/boxes/val.json` are needed.
+    UserError: labels, images or boxes that are missing or do not belong together.
+    """
+    root = Path(root)
+    boxes_file = root / "boxes" / "val.json"
+    if detected_boxes and not boxes_file.is_file():
+        raise UserError(
+            f"{boxes_file}: no such file, expected the detector's boxes of the validation split; "
+            f"put a published box file there, make one with `tdmi data detect --root {root} "
+            "--split val`, or take detected_boxes out of the suite's box_protocols"
+        )
+    with alone(root / "prepared"):
+        return _prepare(name, root, boxes_file if detected_boxes else None)
+
+
+def _prepare(name: str, root: Path, boxes_file: Path | None) -> dict[str, Any]:
+    target = root / "prepared"
+    temporary = target.with_name(".prepared.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        (temporary / "images").symlink_to(Path("..") / "images", target_is_directory=True)
+        record: dict[str, Any] = {"name": name, "counts": {}, "labels_sha256": {}, "notes": []}
+        for split in SPLITS:
+            annotations, notes = prepared_split(name, root, split)
+            folder = temporary / "annotations" / split
+            posetrack18.write_folder(annotations, folder)
+            record["counts"][split] = counts(annotations)
+            record["labels_sha256"][split] = digest(hashes_of_folder(folder))
+            record["notes"] += notes
+            if split == "val":
+                record["release"] = release(name, root, annotations)
+                if boxes_file:
+                    boxes = read_boxes(boxes_file, annotations)
+                    write_detections(boxes, temporary / "boxes" / "val.json")
+                    record["boxes_sha256"] = sha256_of(boxes_file)
+        write_json(temporary / "dataset.json", record)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return record
+
+
+def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list[str]]:
+    """Annotations of one split as training needs them, and notes on what they do not hold."""
+    if name == "hieve":
+        videos = hieve.TRAIN_VIDEOS if split == "train" else hieve.VALIDATION_VIDEOS
+        notes = hieve.extract_frames(root, videos)
+        annotations = hieve.read_labels(root, videos)
+    else:
+        annotations, notes = to_posetrack18(read_labels(root / LABEL_FOLDERS[name] / split))
+    videos = [
+        _prepared_video(select_videos(annotations, [video]), root)
+        for video in tqdm(annotations.video_names, desc=f"{name} {split}", disable=None)
+    ]
+    return concatenate(videos), notes
+
+
+def release(name: str, root: Path, annotations: Annotations) -> str:
+    """Label release by the number of validation videos; of a subset, what was fetched as well."""
+    detected = release_of(name, annotations.video_names)
+    acquired = root / "acquired.json"
+    fetched = read_json(acquired).get("labels") if acquired.exists() else None
+    return f"{fetched}, subset" if detected == "subset" and fetched else detected
+
+
+def read_labels(folder: Path) -> Annotations:
+    """Every video of a split in its own joint set."""
+    files = label_files(folder)
+    return concatenate([read_video_file(f) for f in tqdm(files, desc=str(folder), disable=None)])
+
+
+def _prepared_video(annotations: Annotations, root: Path) -> Annotations:
+    complete = with_all_frames(annotations, root)
+    with Image.open(root / complete.frame_file[0]) as first:
+        size = first.size
+    return replace(
+        complete,
+        frame_size=np.tile(np.array(size, dtype=np.int64), (complete.frames, 1)),
+        video_length=np.array([complete.frames]),
+    )
+
+
+def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
+    """One video with every frame that its image folder holds, in the order of their numbers.
+
+    Labels often list only the frames they cover, but neighbours of those are wanted too. Frames
+    added are unlabelled; their ids count on from the listed ones in the same steps.
+    UserError if a listed frame has no image.
+    """
+    folder = annotations.frame_file[0].rpartition("/")[0]
+    on_disk = sorted(
+        (p.name for p in (root / folder).glob("*") if p.suffix.lower() in PICTURES), key=_number
+    )
+    listed = [file.rpartition("/")[2] for file in annotations.frame_file]
+    missing = sorted(set(listed) - set(on_disk))
+    if missing:
+        raise UserError(
+            f"{root / folder}: {len(missing)} of {len(listed)} frames that the labels name are "
+            f"missing, {missing[0]} first; see `tdmi data check` for everything that is missing"
+        )
+    row = {name: i for i, name in enumerate(listed)}
+    order = np.array([row.get(name, -1) for name in on_disk])
+    known = order >= 0
+    numbers = np.array([_number(name)[0] for name in on_disk], dtype=np.int64)
+    first = int(np.flatnonzero(known)[0])
+    ids = annotations.frame_id[order[first]] + numbers - numbers[first]
+    ids[known] = annotations.frame_id[order[known]]
+    if len(set(ids.tolist())) < len(ids):
+        raise UserError(
+            f"{root / folder}: image ids of the labels do not count with the frame numbers, so "
+            "frames between them cannot be numbered; use the original per-video labels"
+        )
+    place = np.empty(annotations.frames, dtype=np.int64)
+    place[order[known]] = np.flatnonzero(known)
+    person_frame = place[annotations.person_frame]
+    if (np.diff(person_frame) < 0).any():
+        raise UserError(
+            f"{root / folder}: the labels list their frames out of order; "
+            "see `tdmi data check` for where"
+        )
+    return replace(
+        annotations,
+        frame_video=np.zeros(len(on_disk), dtype=np.int64),
+        frame_index=np.arange(len(on_disk)),
+        frame_file=[f"{folder}/{name}" for name in on_disk],
+        frame_id=ids,
+        frame_number=numbers,
+        frame_labelled=known & annotations.frame_labelled[order],
+        frame_annotated=known & annotations.frame_annotated[order],
+        frame_boxed=known & annotations.frame_boxed[order],
+        frame_size=np.zeros((len(on_disk), 2), dtype=np.int64),
+        ignore_regions=[annotations.ignore_regions[i] if i >= 0 else [] for i in order],
+        person_frame=person_frame,
+    )
+
+
+def _number(name: str) -> tuple[int, str]:
+    found = re.search(r"\d{1,18}", name)
+    return (int(found[0]) if found else -1, name)
+
+
+def counts(annotations: Annotations) -> dict[str, int]:
+    return {
+        "videos": len(annotations.video_names),
+        "frames": annotations.frames,
+        "labelled_frames": int(annotations.frame_labelled.sum()),
+        "persons": annotations.persons,
+        "joints": int(annotations.present.sum()),
+    }

@@ -1,0 +1,1 @@
+"""Which predicted person is which person of the ground truth."""

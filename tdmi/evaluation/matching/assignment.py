@@ -1,0 +1,130 @@
+"""Which predicted person is which person of the ground truth, and which joints are hits.
+
+Rules of poseval: distances in units of the head size, a joint within half of it is a hit, and a
+two-step assignment by the share of hit joints in which detection scores play no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+from tdmi.evaluation.matching.pairing import JudgedVideo, People, frame_pairs, joint_extents
+
+HIT_DISTANCE = 0.5
+"""A joint is hit within this distance, in head sizes, both ends included."""
+
+_HEAD_SCALE = 0.6
+"""Head size in diagonals of the head box."""
+
+
+@dataclass
+class Matches:
+    """Q pairs of a prediction and a ground-truth person in one frame, and the assignment.
+
+    Pairs too far apart for any joint to be hit may be left out.
+    """
+
+    prediction: np.ndarray
+    """[Q] int64, rows of the predictions, ascending."""
+    truth: np.ndarray
+    """[Q] int64, rows of the ground truth, ascending for each prediction."""
+    distance: np.ndarray
+    """[Q, J] float64 in head sizes; infinite where one side lacks the joint."""
+    hit: np.ndarray
+    """[Q, J] bool."""
+    assigned_pair: np.ndarray
+    """[N predictions] int64, the row of the pair that holds; -1 for an unassigned prediction."""
+
+
+def head_sizes(head_box: np.ndarray) -> np.ndarray:
+    """Head size in px [N] of head boxes [N, 4] x1, y1, x2, y2: 0.6 of the diagonal."""
+    width, height = (head_box[:, 2:] - head_box[:, :2]).T
+    return _HEAD_SCALE * np.sqrt(width * width + height * height)
+
+
+def match_video(video: JudgedVideo, threshold: float = HIT_DISTANCE) -> Matches:
+    """Distances and assignment for one video; a joint is hit within `threshold` head sizes.
+
+    Raises UserError if a head box is missing in a frame that has predictions.
+    """
+    prediction, truth = frame_pairs(video.predictions.frame, video.truth.frame)
+    _need_head_boxes(video, truth)
+    near = _within_reach(video, prediction, truth, threshold)
+    prediction, truth = prediction[near], truth[near]
+    distance = joint_distances(video.predictions, prediction, video.truth, truth)
+    hit = distance <= threshold
+    annotated = video.truth.present.sum(axis=1)
+    pck = hit.sum(axis=1) / np.maximum(annotated, 1)[truth]
+    pairs = assign(pck, prediction, truth)
+    assigned = np.full(len(video.predictions), -1)
+    assigned[prediction[pairs]] = pairs
+    return Matches(prediction, truth, distance, hit, assigned)
+
+
+def _within_reach(
+    video: JudgedVideo, prediction: np.ndarray, truth: np.ndarray, threshold: float
+) -> np.ndarray:
+    """[Q] bool, false only where no joint of the pair can be hit: most pairs of a crowded frame.
+
+    The boxes around their joints are further apart than a hit can be. The margin covers rounding.
+    """
+    low, high = joint_extents(video.truth)
+    reach = 1.001 * threshold * head_sizes(video.truth.head_box)[:, None]
+    with np.errstate(invalid="ignore"):
+        low, high = low - reach, high + reach
+    found_low, found_high = joint_extents(video.predictions)
+    near = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
+    near &= found_high.take(prediction, axis=0) >= low.take(truth, axis=0)
+    return near[:, 0] & near[:, 1]
+
+
+def joint_distances(
+    predictions: People, prediction: np.ndarray, truth_people: People, truth: np.ndarray
+) -> np.ndarray:
+    """Distances [Q, J] in head sizes of the given pairs; infinite where a side lacks the joint.
+
+    A head box without extent gives infinity, or NaN for a joint that is exactly right: no hit.
+    """
+    ours = truth_people.keypoints.take(truth, axis=0)
+    step = predictions.keypoints.take(prediction, axis=0) - ours
+    length = np.sqrt(step[..., 0] * step[..., 0] + step[..., 1] * step[..., 1])
+    size = head_sizes(truth_people.head_box)[truth]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = length / size[:, None]
+    both = predictions.present.take(prediction, axis=0) & truth_people.present.take(truth, axis=0)
+    return np.where(both, distance, np.inf)
+
+
+def assign(pck: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Rows of the pairs that hold.
+
+    1. A prediction keeps only the ground-truth person of largest PCK (the first of equals), and
+       has no second choice. 2. A ground-truth person takes, of the predictions that kept it with
+    PCK > 0, the one of largest PCK (the first of equals).
+    """
+    best_truth = _first_largest(pck, prediction, truth)
+    kept = best_truth[pck[best_truth] > 0]
+    return kept[_first_largest(pck[kept], truth[kept], prediction[kept])]
+
+
+def _first_largest(value: np.ndarray, group: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Of each group the row of the largest value; of equal ones that of the lowest rank."""
+    order = np.lexsort((rank, -value, group))
+    leads = np.ones(len(order), dtype=bool)
+    leads[1:] = group[order][1:] != group[order][:-1]
+    return order[leads]
+
+
+def _need_head_boxes(video: JudgedVideo, truth: np.ndarray) -> None:
+    missing = np.isnan(video.truth.head_box).any(axis=1)
+    if missing.any() and missing[truth].any():
+        person = truth[missing[truth]][0]
+        frame = video.frame_index[video.truth.frame[person]]
+        raise UserError(
+            f"{video.file or video.name}: frame {frame}: a person of the ground truth (track id "
+            f"{video.truth.track_id[person]}) has no head box, expected 'bbox_head' (2018) or x1, "
+            "y1, x2, y2 (2017), by which distances are measured; use ground truth that has it"
+        )

@@ -1,0 +1,240 @@
+"""What of ground truth and predictions is judged: frames paired by position, regions cut out.
+
+Follows the loading rules of poseval: frames without any listed person are dropped together with
+their predictions, joints inside the ground truth's ignore regions are removed on both sides, and
+in frames with regions persons without joints go too. Track ids are not needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.evaluation.matching.ignore_regions import Regions, regions_of, strictly_inside
+
+
+@dataclass
+class People:
+    """N persons of one video, sorted by frame, within a frame in file order."""
+
+    frame: np.ndarray
+    """[N] int64, row in `JudgedVideo.frame_index`."""
+    track_id: np.ndarray
+    """[N] int64."""
+    keypoints: np.ndarray
+    """[N, J, 2] float64."""
+    present: np.ndarray
+    """[N, J] bool."""
+    score: np.ndarray
+    """[N, J] float64."""
+    head_box: np.ndarray
+    """[N, 4] float64 x1, y1, x2, y2."""
+    row: np.ndarray
+    """[N] int64, row of the person in the annotations it comes from."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def keep(self, mask: np.ndarray) -> People:
+        # Several times faster than indexing with the mask.
+        kept = np.flatnonzero(mask)
+        return People(**{name: column.take(kept, axis=0) for name, column in vars(self).items()})
+
+
+@dataclass
+class JudgedVideo:
+    """One video, its K judged frames, and the persons in them."""
+
+    name: str
+    frame_index: np.ndarray
+    """[K] int64, positions of the judged frames in the video."""
+    truth: People
+    predictions: People
+    file: str = ""
+    """Its ground-truth file for messages; its name, where that is not known."""
+
+
+def judged_videos(
+    truth: Annotations,
+    predictions: Annotations,
+    truth_folder: Path | None = None,
+    prediction_folder: Path | None = None,
+) -> Iterator[JudgedVideo]:
+    """Pair the videos by name, the ground truth's order deciding; other predictions are ignored.
+
+    The folders are named in messages where they are known. Raises UserError for a missing
+    prediction video, another number of frames, two skeletons, or an ignore region of one or two
+    corners.
+    """
+    if truth.skeleton != predictions.skeleton:
+        raise UserError(
+            f"predictions have joints '{predictions.skeleton.name}', ground truth has "
+            f"'{truth.skeleton.name}'; bring both on one skeleton first"
+        )
+    rows = {name: row for row, name in enumerate(predictions.video_names)}
+    for video, name in enumerate(truth.video_names):
+        if name not in rows:
+            raise UserError(
+                f"{name}: no predictions for this video of the ground truth; write {name}.json, "
+                "with all its frames even if nobody was found"
+            )
+        frames = truth.frames_of(video)
+        predicted_frames = predictions.frames_of(rows[name])
+        if len(frames) != len(predicted_frames):
+            raise UserError(
+                f"{file_label(name, prediction_folder)}: {len(predicted_frames)} frames in the "
+                f"predictions, {len(frames)} in the ground truth; predictions must list every "
+                "frame of the video, in its order"
+            )
+        file = file_label(name, truth_folder)
+        yield _judge(truth, frames, predictions, predicted_frames, name, file)
+
+
+def file_label(name: str, folder: Path | None) -> str:
+    """What messages call a video's file: its path, or the video's name if that is all we know."""
+    return name if folder is None else str(folder / f"{name}.json")
+
+
+def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
+    """One line per video whose paired frames have different image names (a likely mistake).
+
+    Numbers are compared as numbers, so ``000003.jpg`` agrees with ``00000003.jpg``. The official
+    evaluator never looks at names, so this is for a warning only.
+    """
+    lines = []
+    rows = {name: row for row, name in enumerate(predictions.video_names)}
+    for video, name in enumerate(truth.video_names):
+        if name not in rows:
+            continue
+        ours = [_stem(truth.frame_file[f]) for f in truth.frames_of(video)]
+        theirs = [_stem(predictions.frame_file[f]) for f in predictions.frames_of(rows[name])]
+        odd = [k for k, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b]
+        if odd:
+            lines.append(
+                f"{name}: frame {odd[0]} is '{ours[odd[0]]}' in the ground truth and "
+                f"'{theirs[odd[0]]}' in the predictions ({len(odd)} such frames); frames are "
+                "paired by position, as the official evaluator does"
+            )
+    return lines
+
+
+def repeated_in_frame(frame: np.ndarray, track_id: np.ndarray) -> np.ndarray:
+    """[N] bool, an earlier person of the same frame has the same track id."""
+    order = np.lexsort((track_id, frame))
+    frame, track = frame[order], track_id[order]
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[order[1:]] = (frame[1:] == frame[:-1]) & (track[1:] == track[:-1])
+    return repeated & (track_id != NO_TRACK)
+
+
+def _stem(path: str) -> str:
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    return stem.lstrip("0") or "0" if stem.isdigit() else stem
+
+
+def frame_pairs(first_frame: np.ndarray, second_frame: np.ndarray) -> tuple:
+    """All pairs (rows of the first [Q], rows of the second [Q]) in the same frame.
+
+    Both frame columns ascend; so do the rows of the first, and those of the second for each.
+    """
+    begin = np.searchsorted(second_frame, first_frame, side="left")
+    count = np.searchsorted(second_frame, first_frame, side="right") - begin
+    first = np.repeat(np.arange(len(first_frame)), count)
+    second = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - begin, count)
+    return first, second
+
+
+def joint_extents(people: People) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest coordinates [N, 2] of each person's joints.
+
+    NaN is left out; who has no joint gets infinity and minus infinity.
+    """
+    # Joints before persons: NumPy reduces long rows many times faster than rows of two.
+    points = np.ascontiguousarray(people.keypoints.transpose(2, 1, 0))
+    away = np.where(people.present, 0.0, np.inf).T
+    return np.fmin.reduce(points + away, axis=1).T, np.fmax.reduce(points - away, axis=1).T
+
+
+def _judge(
+    truth: Annotations,
+    frames: np.ndarray,
+    predictions: Annotations,
+    predicted_frames: np.ndarray,
+    name: str,
+    file: str,
+) -> JudgedVideo:
+    judged = np.flatnonzero(truth.frame_annotated[frames])
+    polygons = [truth.ignore_regions[frame] for frame in frames[judged]]
+    regions = regions_of(polygons)
+    if (regions.count < 3).any():
+        _refuse_small_region(polygons, judged, file)
+    has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
+    sides = [
+        _people(truth, frames[judged]),
+        _people(predictions, predicted_frames[judged]),
+    ]
+    for people in sides:
+        _cut_out(people, regions)
+    truth_people, predicted = (_without_jointless(people, has_regions) for people in sides)
+    return JudgedVideo(name, judged, truth_people, predicted, file)
+
+
+def _people(annotations: Annotations, frames: np.ndarray) -> People:
+    """Persons of the given frame rows (ascending); columns are copies that may be changed."""
+    frame, persons = frame_pairs(frames, annotations.person_frame)
+    first, last = (persons[0], persons[-1] + 1) if len(persons) else (0, 0)
+
+    def of_persons(column: np.ndarray) -> np.ndarray:
+        return column[first:last].take(persons - first, axis=0)
+
+    return People(
+        row=persons,
+        frame=frame,
+        track_id=of_persons(annotations.track_id),
+        keypoints=of_persons(annotations.keypoints),
+        present=of_persons(annotations.present),
+        score=of_persons(annotations.joint_score),
+        head_box=of_persons(annotations.head_box),
+    )
+
+
+def _refuse_small_region(frames: list[list[np.ndarray]], positions: np.ndarray, file: str) -> None:
+    """UserError for the first region of one or two corners in frames at these positions."""
+    for position, polygons in zip(positions, frames, strict=True):
+        for k, polygon in enumerate(polygons):
+            if 0 < len(polygon) < 3:
+                raise UserError(
+                    f"{file}: frame {position}: ignore region {k} of the ground truth has "
+                    f"{len(polygon)} corners, expected at least 3; remove it or repair the "
+                    "annotation file"
+                )
+
+
+def _cut_out(people: People, regions: Regions) -> None:
+    """Remove the joints that lie inside a region of their frame."""
+    if not len(regions):
+        return
+    person, region = frame_pairs(people.frame, regions.frame)
+    low, high = joint_extents(people)
+    # `take` gathers rows of two many times faster than indexing does.
+    touch = high.take(person, axis=0) > regions.low.take(region, axis=0)
+    touch &= low.take(person, axis=0) < regions.high.take(region, axis=0)
+    touch = touch[:, 0] & touch[:, 1]
+    person, region = person[touch], region[touch]
+    pair, joint = np.nonzero(people.present.take(person, axis=0))
+    person, region = person[pair], region[pair]
+    place = person * people.present.shape[1] + joint
+    points = people.keypoints.reshape(-1, 2).take(place, axis=0)
+    inside = strictly_inside(points, region, regions)
+    people.present.flat[place[inside]] = False
+
+
+def _without_jointless(people: People, frame_has_regions: np.ndarray) -> People:
+    if not frame_has_regions.any():
+        return people
+    return people.keep(people.present.any(axis=1) | ~frame_has_regions[people.frame])

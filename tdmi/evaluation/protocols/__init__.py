@@ -1,0 +1,1 @@
+"""The official evaluators, one module each."""

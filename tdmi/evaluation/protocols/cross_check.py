@@ -1,0 +1,184 @@
+"""Run the official evaluator, where it is installed, on copies of the same files and compare.
+
+poseval is started as ``python -m poseval.evaluate -g GT/ -p PRED/ -e -o OUT`` (with ``-t`` for
+tracking) and leaves 16 numbers under ``ap`` in ``OUT/total_AP_metrics.json``, and under ``mota``,
+``motp``, ``pre`` and ``rec`` in ``OUT/total_MOT_metrics.json`` (interface of poseval 0.1.0). It
+insists on track ids even for AP, which they cannot change, so for AP alone the copies carry the
+position of each person in its frame instead.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json
+from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.protocols.poseval import Statistics, average_precision, tie_bounds
+
+if TYPE_CHECKING:
+    from tdmi.evaluation.tracking import mota
+
+TOLERANCE = 1e-9
+"""Percentage points; both programs add the same float64 numbers, perhaps in another order."""
+
+
+MOTMETRICS = "1.4.0"
+"""Version whose event log our MOTP follows; that of others differs by design."""
+_TRACKING = {"mota": "mota", "motp": "motp", "precision": "pre", "recall": "rec"}
+"""Our names and poseval's."""
+
+
+@dataclass
+class Comparison:
+    """Our numbers against the official ones: 15 joints and the Total of one or more measures."""
+
+    numbers: int
+    """How many were compared."""
+    largest_difference: float
+    """Percentage points, over the numbers that both define."""
+    explained: list[str]
+    """Lines on numbers that differ, but only by the order of equal scores or by the version of
+    motmetrics."""
+    disagreements: list[str]
+    """Lines on numbers that differ by more: a fault in one of the programs."""
+
+
+def refuse_missing() -> None:
+    """UserError if poseval is not installed."""
+    if importlib.util.find_spec("poseval") is None:
+        raise UserError(
+            "--cross-check: the official evaluator 'poseval' is not installed in this Python; "
+            "python -m pip install -e '.[poseval]'"
+        )
+
+
+def official_scores(
+    truth: Path, predictions: Path, names: Sequence[str], tracking: bool
+) -> dict[str, np.ndarray]:
+    """Percentages [16] by the installed poseval, on the videos `names` of two folders.
+
+    Keys are ``ap`` and, with `tracking`, the names of `mota.Scores`. Raises UserError if poseval is
+    not installed or fails.
+    """
+    refuse_missing()
+    with tempfile.TemporaryDirectory(prefix="tdmi-poseval-") as scratch:
+        folders = [Path(scratch, part) for part in ("truth", "predictions", "out")]
+        for folder in folders:
+            folder.mkdir()
+        for name in names:
+            for source, folder in zip((truth, predictions), folders[:2], strict=True):
+                content = read_json(Path(source, f"{name}.json"))
+                content = content if tracking else with_track_ids(content)
+                Path(folder, f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        _run(*folders, ["-e", "-t"] if tracking else ["-e"])
+        scores = {"ap": _values(folders[2] / "total_AP_metrics.json", "ap")}
+        if tracking:
+            result = folders[2] / "total_MOT_metrics.json"
+            scores |= {ours: _values(result, theirs) for ours, theirs in _TRACKING.items()}
+        return scores
+
+
+def with_track_ids(content: dict) -> dict:
+    """The content of a PoseTrack file with each person's place in its frame as track id."""
+    if "annolist" in content:
+        for frame in content["annolist"]:
+            for place, rectangle in enumerate(frame["annorect"]):
+                rectangle["track_id"] = [place]
+    else:
+        places = Counter()
+        for person in content["annotations"]:
+            person["track_id"] = places[person["image_id"]]
+            places[person["image_id"]] += 1
+    return content
+
+
+def compare(statistics: Statistics, official: np.ndarray) -> Comparison:
+    """Compare the AP of pooled `statistics` with the 16 official numbers.
+
+    Where scores are equal the official number depends on the order its sort happens to give, so
+    any number between the lowest and the highest possible AP agrees.
+    """
+    ours = average_precision(statistics).ap
+    lowest, highest = (bound.ap for bound in tie_bounds(statistics))
+    result = Comparison(len(ours), 0.0, [], [])
+    for k, line in _differences(result, "", ours, official):
+        if lowest[k] - TOLERANCE <= official[k] <= highest[k] + TOLERANCE:
+            span = f"equal scores allow {lowest[k]:.12g} to {highest[k]:.12g}"
+            result.explained.append(f"{line} ({span})")
+        else:
+            result.disagreements.append(line)
+    return result
+
+
+def compare_tracking(ours: mota.Scores, official: dict[str, np.ndarray]) -> Comparison:
+    """Compare MOTA, MOTP, precision and recall with the official ones."""
+    version = installed_version("motmetrics")
+    result = Comparison(0, 0.0, [], [])
+    for name in _TRACKING:
+        values = getattr(ours, name)
+        result.numbers += len(values)
+        for _, line in _differences(result, f"{name} of ", values, official[name]):
+            if name == "motp" and version != MOTMETRICS:
+                result.explained.append(f"{line} (motmetrics {version}, not {MOTMETRICS})")
+            else:
+                result.disagreements.append(line)
+    return result
+
+
+def installed_version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def _differences(
+    result: Comparison, measure: str, ours: np.ndarray, official: np.ndarray
+) -> Iterator[tuple[int, str]]:
+    """Position and line of each number that differs; notes the largest difference in `result`."""
+    for k, name in enumerate([*POSETRACK17.joints, "total"]):
+        if np.isnan(ours[k]) and np.isnan(official[k]):
+            continue
+        difference = abs(ours[k] - official[k])
+        result.largest_difference = float(np.nanmax([result.largest_difference, difference]))
+        if not difference <= TOLERANCE:
+            yield k, f"{measure}{name}: {ours[k]:.12g} here, {official[k]:.12g} by poseval"
+
+
+def _run(truth: Path, predictions: Path, out: Path, options: list[str]) -> None:
+    # Folder names end in a slash because poseval joins paths by mere concatenation.
+    command = [sys.executable, "-m", "poseval.evaluate", "-g", f"{truth}/", "-p", f"{predictions}/"]
+    done = subprocess.run(
+        [*command, *options, "-o", str(out)], cwd=out, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        raise UserError(
+            f"--cross-check: poseval ended with status {done.returncode}: "
+            f"{last[0].strip() if last else 'no message'}; try it by hand on the same folders, or "
+            "leave --cross-check out"
+        )
+
+
+def _values(result: Path, key: str) -> np.ndarray:
+    wanted = len(POSETRACK17) + 1
+    values = read_json(result).get(key) if result.is_file() else None
+    if not isinstance(values, list) or len(values) != wanted:
+        raise UserError(
+            f"--cross-check: {result.name} of poseval has no list {key!r} of {wanted} numbers; "
+            "install the version that tdmi-bench names: python -m pip install 'tdmi-bench[poseval]'"
+        )
+    return np.array(values, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Run folders: build, train, predict, verify, reproduce, plan, explain."""

@@ -1,0 +1,142 @@
+"""From a video to its predictions and overlay."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tdmi.clips.samples import Windows
+from tdmi.config.suites import skeleton_of
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json, read_yaml
+from tdmi.data.annotations import Annotations, select_frames
+from tdmi.data.detections import Detections
+from tdmi.experiments.build import build_method, crop_options, load_checkpoint
+from tdmi.experiments.demo.overlay import write_overlay
+from tdmi.experiments.demo.source import Source, open_source
+from tdmi.formats.posetrack import read_video_file
+from tdmi.formats.posetrack18 import write_folder
+from tdmi.formats.precomputed_boxes import read_boxes
+from tdmi.models.method import PoseMethod
+from tdmi.prediction.person_detector import detect, find_weights, load_detector
+from tdmi.prediction.predict import Boxes, InferenceOptions, detected_boxes, predict
+
+
+@dataclass(frozen=True)
+class BoxSource:
+    """Where the person boxes come from: a file, the detector, or neither: the whole frame."""
+
+    file: Path | None = None
+    detector: bool = False
+    detector_weights: Path | None = None
+    threshold: float = 0.5
+    """Boxes with a lower score are left out. Higher than in evaluations (0.2), where low boxes can
+    only gain: in a picture every false one is seen."""
+
+
+def demo(
+    video: Path,
+    run: Path,
+    out: Path,
+    boxes: BoxSource,
+    max_frames: int | None = None,
+    device: torch.device | str = "cpu",
+) -> Annotations:
+    """Predict every frame of `video` with the trained `run` and return the predictions.
+
+    Writes ``predictions.json`` (PoseTrack18 form, all frames), ``overlay.mp4`` and ``poster.png``
+    to `out`. Frames are decoded as needed: memory does not grow with the video's length.
+    """
+    settings = read_settings(run)
+    method = trained_method(settings, run).to(device)
+    detector = None
+    if boxes.detector:
+        detector = load_detector(find_weights(boxes.detector_weights), device)
+    reach = method.window[-1] - method.window[0] + 1
+    # A box file may cover the whole video, and every box in it has to find its frame.
+    source = open_source(video, skeleton_of(settings), reach, None if boxes.file else max_frames)
+    if boxes.file:
+        detections = file_boxes(boxes.file, source.annotations)
+    elif detector:
+        files, ids = source.annotations.frame_file, source.annotations.frame_id.tolist()
+        frames = (source.frames.read(file) for file in files)
+        detections = detect(frames, ids, detector, device, boxes.threshold, total=len(ids))
+    if boxes.file or detector:
+        chosen = detected_boxes(source.annotations, detections, boxes.threshold)
+    else:
+        chosen = whole_frames(source)
+    if max_frames is not None:
+        chosen = _first_frames(chosen, max_frames)
+        kept = np.arange(source.annotations.frames) < max_frames
+        source = replace(source, annotations=select_frames(source.annotations, kept))
+    windows = Windows(source.annotations, source.frames, method.window, crop_options(settings))
+    options = InferenceOptions(**settings["inference"])
+    progress = "predict" if sys.stderr.isatty() else None
+    people = predict(method, windows, chosen, options, device, progress)
+    write_predictions(people, out / "predictions.json")
+    write_overlay(source, people, out / "overlay.mp4", out / "poster.png")
+    return people
+
+
+def read_settings(run: Path) -> dict:
+    if not run.is_dir():
+        raise UserError(f"{run}: no such run folder; train one with `tdmi train`")
+    return read_yaml(run / "config.yaml")
+
+
+def trained_method(settings: dict, run: Path) -> PoseMethod:
+    """The model of a run with its trained weights."""
+    path = run / "checkpoint.pt"
+    state = load_checkpoint(path)
+    method = build_method(settings)
+    try:
+        method.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: does not fit the model of config.yaml beside it "
+            f"({str(error).splitlines()[0]}); train that run again"
+        ) from None
+    return method
+
+
+def file_boxes(path: Path, annotations: Annotations) -> Detections:
+    """Boxes of a detection list, or of the persons of a PoseTrack file (with score 1 if unscored).
+
+    The frames of a PoseTrack file are found by the numbers in their names.
+    """
+    if not isinstance(read_json(path), dict):
+        return read_boxes(path, annotations)
+    people = read_video_file(path)
+    rows = np.flatnonzero((people.box[:, 2:] > 0).all(axis=1))
+    score = people.score[rows]
+    return Detections(
+        people.frame_number[people.person_frame[rows]],
+        np.ones(len(rows), np.int64),
+        people.box[rows],
+        np.where(np.isnan(score), 1.0, score),
+    )
+
+
+def whole_frames(source: Source) -> Boxes:
+    """One box per frame, the frame itself, as if one person filled it."""
+    count = source.annotations.frames
+    box = np.tile(np.array([0.0, 0.0, *source.size]), (count, 1))
+    return Boxes(np.arange(count), box, np.ones(count))
+
+
+def write_predictions(people: Annotations, path: Path) -> None:
+    """Write one video's predictions in PoseTrack18 form under a name of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".predictions.") as folder:
+        write_folder(people, folder)
+        (Path(folder) / f"{people.video_names[0]}.json").replace(path)
+
+
+def _first_frames(boxes: Boxes, count: int) -> Boxes:
+    keep = boxes.frame < count
+    return Boxes(boxes.frame[keep], boxes.box[keep], boxes.score[keep])

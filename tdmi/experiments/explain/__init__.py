@@ -1,0 +1,1 @@
+"""What a trained TDMI computes for one person."""

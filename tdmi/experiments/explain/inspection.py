@@ -1,0 +1,177 @@
+"""What a trained TDMI computes for one person: difference maps, motion, parts, masks, heatmaps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tdmi.clips.crops import crop_matrix, crop_regions, transform
+from tdmi.clips.samples import Windows
+from tdmi.clips.targets import crop_to_heatmap, decode
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import Annotations
+from tdmi.data.skeletons import Skeleton
+from tdmi.experiments.build import read_split, split_windows
+from tdmi.experiments.demo.demo import read_settings, trained_method
+from tdmi.models.tdmi import TDMI
+from tdmi.prediction.predict import InferenceOptions, normalise
+
+SHOWN_HEIGHT = 192
+"""Least height in px of the crops to look at; the network's own may be no more than 64."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All maps have the heatmaps' size [h, w]; of features the root mean square over channels.
+
+    Positions are heatmap pixels of the crop.
+    """
+
+    crops: np.ndarray
+    """[T, H, W, 3] uint8 RGB, the network's crops at a higher resolution."""
+    offsets: tuple[int, ...]
+    """Frame distances from the key frame, of all T crops."""
+    key: int
+    difference: str
+    """What `differences` are, the encoder's option of that name."""
+    depths: tuple[int, ...]
+    differences: np.ndarray
+    """[S, D, h, w] per depth, in the order of time."""
+    modulated: np.ndarray
+    """[S, h, w] each depth's motion after its deformable convolution."""
+    motion: np.ndarray
+    useful: np.ndarray
+    noisy: np.ndarray
+    """[h, w] before the split and its two parts."""
+    useful_mask: np.ndarray
+    noisy_mask: np.ndarray
+    """In 0..1: [C] for gates per channel, [C, h, w] for a gate per place."""
+    heatmaps: np.ndarray
+    """[J, h, w]"""
+    skeleton: Skeleton
+    predicted: np.ndarray
+    """[J, 2]"""
+    labels: np.ndarray
+    """[J, 2]"""
+    labelled: np.ndarray
+    """[J] bool"""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained TDMI and the split whose people it can be asked about."""
+
+    method: TDMI
+    windows: Windows
+    options: InferenceOptions
+    labels: str
+    """What the true positions are called in pictures."""
+
+    @property
+    def annotations(self) -> Annotations:
+        return self.windows.annotations
+
+
+class NoDifferences(UserError):
+    """A run of a method that has no temporal differences to look at."""
+
+
+def open_subject(run: Path, split: str = "test") -> Subject:
+    """Read a run folder (config.yaml, checkpoint.pt) and a split (train, validation or test).
+
+    NoDifferences if the run is of another method than TDMI and TDMI-ST.
+    """
+    settings = read_settings(run)
+    method = trained_method(settings, run)
+    if not isinstance(method, TDMI):
+        raise NoDifferences(
+            f"{run}: found a run of {type(method).__name__}, expected TDMI or TDMI-ST, whose "
+            "differences and masks can be shown; give another run"
+        )
+    windows = split_windows(settings, read_split(settings, split), method.window)
+    options = InferenceOptions(**settings["inference"])
+    labels = "Pseudo-labels" if settings["dataset"]["name"] == "pose2sim" else "Labels"
+    return Subject(method.eval(), windows, options, labels)
+
+
+def inspect(subject: Subject, person: int) -> Inspection:
+    """Run the model once, without flip averaging, on the box of `person` (a row)."""
+    method, windows, annotations = subject.method, subject.windows, subject.annotations
+    crop, frame = windows.crop, int(annotations.person_frame[person])
+    centre, size = crop_regions(annotations.box[person : person + 1], crop.aspect)
+    matrix = crop_matrix(centre[0], size[0, 0], crop.size)
+    frames, offsets = windows.cut(frame, matrix)
+    with torch.no_grad(), Stages(method) as stages:
+        output = method(normalise(frames[None]), torch.from_numpy(offsets[None]))
+    heatmaps = output.heatmaps[0].numpy()
+    terms = {name: value[0] for name, value in output.terms.items()}
+    predicted, _ = decode(heatmaps[None], subject.options.decoder, subject.options.blur_kernel)
+    return Inspection(
+        crops=_shown(windows, frame, centre[0], size[0, 0]),
+        offsets=tuple(offsets.tolist()),
+        key=method.key,
+        difference=method.encoder.difference,
+        depths=method.encoder.depths,
+        differences=np.stack(
+            [_strength(x.unflatten(1, (-1, stages.channels))[0]) for x in stages.differences]
+        ),
+        modulated=np.stack([_strength(x[0]) for x in stages.modulated]),
+        motion=_strength(terms["motion"]),
+        useful=_strength(terms["useful"]),
+        noisy=_strength(terms["noisy"]),
+        useful_mask=_mask(terms["useful_mask"]),
+        noisy_mask=_mask(terms["noisy_mask"]),
+        heatmaps=heatmaps,
+        skeleton=annotations.skeleton,
+        predicted=predicted[0],
+        labels=crop_to_heatmap(transform(annotations.keypoints[person], matrix)),
+        labelled=annotations.present[person],
+    )
+
+
+class Stages:
+    """Context in which the encoder's stages leave what they read and what they give.
+
+    `differences`: per depth [B, D * C, h, w], what the residual chain reads; `modulated`: per depth
+    [B, C, h, w], what the deformable convolution gives. `channels`: C.
+    """
+
+    def __init__(self, method: TDMI) -> None:
+        self.encoder, self.channels = method.encoder, method.backbone.channels
+        self.differences: list[Tensor] = []
+        self.modulated: list[Tensor] = []
+
+    def __enter__(self) -> Stages:
+        self._hooks = [
+            chain.register_forward_pre_hook(lambda _, given: self.differences.append(given[0]))
+            for chain in self.encoder.intra_stage
+        ] + [
+            part.register_forward_hook(lambda _, given, result: self.modulated.append(result))
+            for part in self.encoder.modulation
+        ]
+        return self
+
+    def __exit__(self, *_) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+
+def _strength(feature: Tensor) -> np.ndarray:
+    """Root mean square over channels, [..., C, h, w] -> [..., h, w]."""
+    return feature.square().mean(dim=-3).sqrt().numpy()
+
+
+def _mask(mask: Tensor) -> np.ndarray:
+    return mask[:, 0, 0].numpy() if mask.shape[1:] == (1, 1) else mask.numpy()
+
+
+def _shown(windows: Windows, frame: int, centre: np.ndarray, width: float) -> np.ndarray:
+    factor = math.ceil(SHOWN_HEIGHT / windows.crop.size[0])
+    size = tuple(factor * side for side in windows.crop.size)
+    larger = replace(windows, crop=replace(windows.crop, size=size))
+    return larger.cut(frame, crop_matrix(centre, width, size))[0]

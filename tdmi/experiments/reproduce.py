@@ -1,0 +1,98 @@
+"""A recorded run done again, and how its numbers compare with those of the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json
+from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.verify import METRICS, inputs, read_run
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Numbers of one evaluation, recorded and repeated, by their place, e.g. ``ap/wrist``.
+
+    A number that only one side has is None on the other.
+    """
+
+    name: str
+    numbers: int
+    differing: dict[str, tuple[float | None, float | None]]
+
+    @property
+    def largest(self) -> float | None:
+        """Largest absolute difference; None if a number is there on one side only."""
+        pairs = self.differing.values()
+        if any(None in pair for pair in pairs):
+            return None
+        return max((abs(after - before) for before, after in pairs), default=0.0)
+
+
+def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
+    """Train and predict `run` again from its ``config.yaml``; return the new folder below `out`.
+
+    Weights that it started from come from `runs`, by default the folder that holds `run`.
+    UserError if data, labels, boxes or starting weights are not those of the record: with others
+    it would be another run.
+    """
+    settings, record = read_run(run)
+    for what, recorded, today in inputs(run, settings, record, runs):
+        if today != recorded:
+            raise UserError(
+                f"{run}: {what}: found {_short(today)}, expected {_short(recorded)} as recorded; "
+                f"bring them back first (`tdmi verify {run}` lists all that differs)"
+            )
+    name = f"{settings['suite']}/{settings['method']['name']}/seed{settings['seed']}"
+    folder = out / name
+    if folder.resolve() == run.resolve():
+        raise UserError(f"--out {out}: holds the recorded run itself, expected another folder")
+    perform(settings, out, name, starts=runs or run.resolve().parents[2])
+    predict_run(folder, "test", folder)
+    return folder
+
+
+def evaluations(run: Path) -> list[tuple[Path, list[str]]]:
+    """Metrics files of a run, relative to it, each with the `tdmi evaluate` options of its kind."""
+    settings, _ = read_run(run)
+    truth = Path(settings["dataset"]["root"]) / "annotations" / settings["dataset"]["test"]
+    found = []
+    for path in sorted(path for name in METRICS for path in run.glob(f"*/{name}")):
+        options = ["--protocol", read_json(path).get("protocol", "poseval"), "--gt", str(truth)]
+        found.append((path.relative_to(run), options))
+    return found
+
+
+def compare(name: str, recorded: dict[str, Any], repeated: dict[str, Any]) -> Comparison:
+    """Compare every number of the parts that both have; a record may hold more (slices, curves)."""
+    shared = [key for key in recorded if key in repeated]
+    before = _numbers({key: recorded[key] for key in shared})
+    after = _numbers({key: repeated[key] for key in shared})
+    places = list(dict.fromkeys([*before, *after]))
+    differing = {
+        place: (before.get(place), after.get(place))
+        for place in places
+        if before.get(place) != after.get(place)
+    }
+    return Comparison(name, len(places), differing)
+
+
+def _numbers(content: Any, place: str = "") -> dict[str, float | None]:
+    """Numbers and nulls of nested mappings and lists, by their place."""
+    if isinstance(content, dict):
+        entries = content.items()
+    elif isinstance(content, list):
+        entries = enumerate(content)
+    else:
+        return {} if isinstance(content, str) else {place: content}
+    result: dict[str, float | None] = {}
+    for key, value in entries:
+        result |= _numbers(value, f"{place}/{key}" if place else str(key))
+    return result
+
+
+def _short(value: str | None) -> str:
+    return "nothing" if value is None else value[:12]

@@ -1,0 +1,264 @@
+"""Annotations brought from one PoseTrack form to the other, and notes on what that drops or adds.
+
+Both directions leave annotations exactly as the reader of the target form gives them back, so
+writing and reading changes nothing more. Frames and persons keep their order. Joints go by name:
+head_bottom of 2018 is the neck of 2017 (never the middle of the shoulders, as one published
+conversion has it). From 2017 to 2018 and back every joint, score, flag, track, head box and region
+returns to the last bit, except for what the notes name; from 2018 to 2017 and back, what the 2017
+form cannot hold is lost (see `tdmi.formats.posetrack17`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import (
+    NO_PERSON_ID,
+    NO_TRACK,
+    UNSCORED,
+    Annotations,
+    frame_numbers,
+    in_frame_order,
+    on_skeleton,
+)
+from tdmi.data.skeletons import POSETRACK17, POSETRACK18, Skeleton
+from tdmi.formats.posetrack17 import video_key
+
+# Rule of poseval's converter: the extent of the joints enlarged by 30 %, i.e. this much of it on
+# each side of its centre. Boxes of the PoseTrack2018 files that could be checked follow it, too.
+HALF_ENLARGED = 0.65
+KINDS = {"mpii": 1, "bonn": 2, "mpiinew": 3}
+"""First digit T of an image id T SSSSSS FFFF, by the kind of video in its folder's name."""
+LARGEST_FRAME_NUMBER = 9999
+
+
+def to_posetrack17(annotations: Annotations) -> tuple[Annotations, list[str]]:
+    """What the PoseTrack2017 form can hold, and a line per field that was dropped.
+
+    Scores of joints that are absent go without a note: files have them as fillers.
+    """
+    notes = _joints_dropped(annotations, POSETRACK17)
+    result = _plain(annotations, POSETRACK17)
+    listed = _listed_frames(annotations)
+    numbers = frame_numbers(annotations.frame_file, result.frame_index)
+    dropped = {
+        "persons": {
+            "box": np.isfinite(annotations.box).all(axis=1),
+            "area": ~np.isnan(annotations.area),
+            "iscrowd": annotations.crowd,
+            "person_id": annotations.person_id != NO_PERSON_ID,
+            "action": np.array([bool(action) for action in annotations.action], dtype=bool),
+        },
+        "frames": {
+            "image id": annotations.frame_id != result.frame_index,
+            "image size": annotations.frame_size.any(axis=1),
+            "has_labeled_person": annotations.frame_boxed,
+            "frame number": annotations.frame_number != numbers,
+        },
+        "videos": {
+            "nframes": (annotations.video_length != 0) & (annotations.video_length != listed)
+        },
+    }
+    for what, fields in dropped.items():
+        notes += _notes(what, fields)
+    result = replace(
+        result,
+        joint_score=np.where(result.present, result.joint_score, UNSCORED),
+        box=np.full((result.persons, 4), np.nan),
+        area=None,
+        crowd=None,
+        person_id=None,
+        action=None,
+        frame_id=result.frame_index.copy(),
+        frame_size=None,
+        frame_boxed=None,
+        frame_number=None,
+        video_length=None,
+    )
+    return result, notes
+
+
+def to_posetrack18(annotations: Annotations) -> tuple[Annotations, list[str]]:
+    """The PoseTrack2018 form of annotations, and a line per field that was dropped or made.
+
+    Made are: boxes of persons that have none (`box_of_joints`); image ids where the file states
+    none (`image_ids`); ``nframes`` where it states none, as many as it lists (without a note); and,
+    in a frame that is annotated though nobody is listed, one person without joints, because
+    otherwise evaluation would leave the frame out.
+    UserError if an image id cannot be made.
+    """
+    notes = _joints_dropped(annotations, POSETRACK18)
+    result = _plain(annotations, POSETRACK18)
+    numbers = frame_numbers(annotations.frame_file, result.frame_index)
+    notes += _notes("frames", {"frame number": annotations.frame_number != numbers})
+    made = box_of_joints(result.keypoints, result.present)
+    boxless = ~np.isfinite(result.box).all(axis=1)
+    with_joints = boxless & ~np.isnan(made).any(axis=1)
+    notes += _notes("persons", {"box made from the joints": with_joints})
+    ids, invented = image_ids(result)
+    notes += _notes("frames", {"image id made from folder and frame number": invented})
+    result = replace(
+        result,
+        box=np.where(boxless[:, None], made, result.box),
+        frame_id=ids,
+        frame_number=None,
+        video_length=np.where(
+            result.video_length == 0, _listed_frames(result), result.video_length
+        ),
+    )
+    deserted = annotations.frame_annotated.copy()
+    deserted[annotations.person_frame] = False
+    notes += _notes("frames", {"person without joints made, as nobody is listed": deserted})
+    return _with_empty_persons(result, np.flatnonzero(deserted)), notes
+
+
+def box_of_joints(keypoints: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Boxes [N, 4] x, y, width, height: the extent of the joints, enlarged by 30 %.
+
+    NaN for persons without a joint at a finite place. One joint alone gives a box without width
+    and height. Source: poseval's converter.
+
+    Args:
+        keypoints: [N, J, 2] px.
+        present: [N, J] bool.
+    """
+    box = np.full((len(keypoints), 4), np.nan)
+    usable = present & np.isfinite(keypoints).all(axis=2)
+    some = usable.any(axis=1)
+    mask = usable[some, :, None]
+    low = np.where(mask, keypoints[some], np.inf).min(axis=1, initial=np.inf)
+    high = np.where(mask, keypoints[some], -np.inf).max(axis=1, initial=-np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre, extent = (low + high) / 2, high - low
+        first, last = centre - HALF_ENLARGED * extent, centre + HALF_ENLARGED * extent
+        box[some] = np.concatenate([first, last - first], axis=1)
+    return np.where(np.isfinite(box).all(axis=1, keepdims=True), box, np.nan)
+
+
+def image_ids(annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
+    """Image ids [F] that are different for all frames, and which of them [F] were made.
+
+    A video keeps its ids, unless they are only positions (which is what the 2017 form gives) or
+    those of an earlier video. Made ids are T SSSSSS FFFF: kind and number of the video as its
+    folder's name states them (``000342_mpii_test``; T is 0 for other names), then the frame number,
+    or the position where numbers repeat or are too large. PoseTrack2017's video numbers collide
+    between collections: a later video, in the order given, then gets 10 added to T, as often as
+    needed, so that the last eleven digits still say what they say (choice of this project).
+    UserError for a video with more than 10,000 frames.
+    """
+    ids = annotations.frame_id.copy()
+    invented = np.zeros(annotations.frames, dtype=bool)
+    taken: set[int] = set()
+    videos = [annotations.frames_of(video) for video in range(len(annotations.video_names))]
+    for rows in videos:
+        stated = set(ids[rows].tolist())
+        positions = (ids[rows] == np.arange(len(rows))).all()
+        if positions or len(stated) < len(rows) or stated & taken:
+            invented[rows] = True
+        else:
+            taken |= stated
+    for video, rows in enumerate(videos):
+        if len(rows) and invented[rows[0]]:
+            made = _video_ids(annotations, video, rows)
+            while taken & set(made.tolist()):
+                made += 10 * 10**10
+            ids[rows] = made
+            taken |= set(made.tolist())
+    return ids, invented
+
+
+def _video_ids(annotations: Annotations, video: int, rows: np.ndarray) -> np.ndarray:
+    name = annotations.video_names[video]
+    folder = video_key(annotations.frame_file[rows[0]]).rpartition("/")[2]
+    found = re.match(r"(\d{1,6})_(mpiinew|mpii|bonn)(?:_|$)", folder)
+    if found:
+        kind, sequence = KINDS[found[2]], int(found[1])
+    else:
+        digits = re.search(r"\d{1,6}", folder)
+        kind, sequence = 0, int(digits[0]) if digits else video % 10**6
+    numbers = annotations.frame_number[rows]
+    if len(rows) > LARGEST_FRAME_NUMBER + 1:
+        raise UserError(
+            f"{name}: {len(rows)} frames and no image ids, expected at most "
+            f"{LARGEST_FRAME_NUMBER + 1}, which is what an id has digits for; split the video"
+        )
+    unique = len(set(numbers.tolist())) == len(rows)
+    if not unique or numbers.min() < 0 or numbers.max() > LARGEST_FRAME_NUMBER:
+        numbers = np.arange(len(rows))
+    return kind * 10**10 + sequence * 10**4 + numbers
+
+
+def _plain(annotations: Annotations, skeleton: Skeleton) -> Annotations:
+    """On `skeleton`, with what readers give for joints that are absent, and positions from 0."""
+    result = on_skeleton(annotations, skeleton)
+    index = np.zeros(result.frames, dtype=np.int64)
+    for video in range(len(result.video_names)):
+        rows = result.frames_of(video)
+        index[rows] = np.arange(len(rows))
+    annotated = result.frame_annotated.copy()
+    annotated[result.person_frame] = True
+    partial = np.isnan(result.head_box).any(axis=1)
+    return replace(
+        result,
+        frame_index=index,
+        frame_annotated=annotated,
+        keypoints=np.where(result.present[:, :, None], result.keypoints, 0.0),
+        visible=result.visible & result.present,
+        head_box=np.where(partial[:, None], np.nan, result.head_box),
+    )
+
+
+def _with_empty_persons(annotations: Annotations, frames: np.ndarray) -> Annotations:
+    """One person more in each of `frames`: no joints, a track of its own, an empty head box."""
+    count, joints = len(frames), len(annotations.skeleton)
+    if count == 0:
+        return annotations
+    tracks = annotations.track_id[annotations.track_id != NO_TRACK]
+    added = {
+        "person_frame": frames,
+        "track_id": tracks.max(initial=-1) + 1 + np.arange(count),
+        "keypoints": np.zeros((count, joints, 2)),
+        "present": np.zeros((count, joints), dtype=bool),
+        "visible": np.zeros((count, joints), dtype=bool),
+        "joint_score": np.full((count, joints), UNSCORED),
+        "box": np.full((count, 4), np.nan),
+        # Evaluators demand one of everybody, also where there is nothing to measure by it.
+        "head_box": np.zeros((count, 4)),
+        "score": np.full(count, np.nan),
+        "area": np.full(count, np.nan),
+        "crowd": np.zeros(count, dtype=bool),
+        "person_id": np.full(count, NO_PERSON_ID),
+    }
+    columns = {
+        name: np.concatenate([getattr(annotations, name), rows]) for name, rows in added.items()
+    }
+    action = [*annotations.action, *[""] * count]
+    return in_frame_order(replace(annotations, **columns, action=action))
+
+
+def _listed_frames(annotations: Annotations) -> np.ndarray:
+    return np.bincount(annotations.frame_video, minlength=len(annotations.video_names))
+
+
+def _joints_dropped(annotations: Annotations, skeleton: Skeleton) -> list[str]:
+    fields = {
+        joint: annotations.present[:, j]
+        for j, joint in enumerate(annotations.skeleton.joints)
+        if joint not in skeleton.joints
+    }
+    return _notes("persons", fields)
+
+
+def _notes(what: str, fields: Mapping[str, np.ndarray]) -> list[str]:
+    """``12 persons: box`` for every field that any row [N] bool has."""
+    counts = {field: int(rows.sum()) for field, rows in fields.items()}
+    return [
+        f"{count} {what if count > 1 else what[:-1]}: {field}"
+        for field, count in counts.items()
+        if count
+    ]

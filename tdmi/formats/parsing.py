@@ -1,0 +1,202 @@
+"""Checks shared by the readers of annotation files: right type, right length, or one clear line.
+
+The functions for whole columns convert all entries at once, and look at single ones only if
+something is out of form, to name the first culprit.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+
+REGENERATE = "restore the original file or write it again"
+
+Place = Callable[[int], str]
+"""Gives the file and place of a record by its row, for an error message."""
+
+
+def describe(value: Any) -> str:
+    """What was found, short enough for one line."""
+    if value is None:
+        return "null"
+    if isinstance(value, list | dict):
+        kind = "list" if isinstance(value, list) else "object"
+        article = "a" if kind == "list" else "an"
+        return f"{article} {kind} of {len(value)}" if value else f"an empty {kind}"
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def member(record: Any, key: str, kind: type, where: str) -> Any:
+    """`record[key]`, which must exist and be of type `kind`; whole numbers must fit 64 bits."""
+    names = {list: "a list", dict: "an object", str: "a text", int: "a whole number"}
+    if not isinstance(record, dict):
+        raise UserError(f"{where}: found {describe(record)}, expected an object; {REGENERATE}")
+    if key not in record:
+        raise UserError(f"{where}: no '{key}', expected {names[kind]} there; {REGENERATE}")
+    value = record[key]
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise UserError(
+            f"{where}: '{key}' is {describe(value)}, expected {names[kind]}; {REGENERATE}"
+        )
+    if kind is int and not -(2**63) <= value < 2**63:
+        raise UserError(
+            f"{where}: '{key}' is {describe(value)}, expected a whole number of at most 64 bits; "
+            f"{REGENERATE}"
+        )
+    return value
+
+
+def numbers(value: Any, count: int | None, where: str) -> np.ndarray:
+    """A flat list of `count` numbers (any, if None) as float64; NaN passes, null does not."""
+    wanted = "numbers" if count is None else f"{count} numbers"
+    if not isinstance(value, list) or (count is not None and len(value) != count):
+        raise UserError(f"{where}: found {describe(value)}, expected {wanted}; {REGENERATE}")
+    flat = number_list(value)
+    if flat is None:
+        odd = next(v for v in value if number_list([v]) is None)
+        raise UserError(
+            f"{where}: found {describe(odd)} among the numbers, expected {wanted}; {REGENERATE}"
+        )
+    return flat
+
+
+def number(value: Any, where: str) -> float:
+    """One number, bare or as the only entry of a list, which is how PoseTrack17 wraps scalars."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, bool) and isinstance(value, int | float):
+        with suppress(OverflowError):
+            return float(value)
+    raise UserError(f"{where}: found {describe(value)}, expected a number; {REGENERATE}")
+
+
+def number_list(values: list) -> np.ndarray | None:
+    """Numbers as float64; None if anything else is among them, or one beyond float64's range."""
+    if set(map(type, values)) <= {int, float}:
+        with suppress(OverflowError):
+            return np.array(array("d", values))
+    return None
+
+
+def objects(content: Any, key: str, where: str) -> list[dict]:
+    """`content[key]`, which must be a list of objects."""
+    records = member(content, key, list, where)
+    refuse_others(records, lambda i: f"{where}: {key}[{i}]")
+    return records
+
+
+def refuse_others(records: list, place: Place) -> None:
+    """UserError unless every record is an object."""
+    if not set(map(type, records)) <= {dict}:
+        i, odd = next((i, r) for i, r in enumerate(records) if not isinstance(r, dict))
+        raise UserError(f"{place(i)}: found {describe(odd)}, expected an object; {REGENERATE}")
+
+
+def texts(records: list[dict], key: str, place: Place, missing: str | None = None) -> list[str]:
+    """`record[key]` of every record; `missing` where it is not there or null, if allowed."""
+    values = [record.get(key) for record in records]
+    if missing is not None:
+        values = [missing if value is None else value for value in values]
+    if set(map(type, values)) <= {str}:
+        return values
+    return [
+        value if isinstance(value, str) else member(records[i], key, str, place(i))
+        for i, value in enumerate(values)
+    ]
+
+
+def whole_numbers(
+    records: list[dict], key: str, place: Place, missing: int | None = None
+) -> np.ndarray:
+    """`record[key]` [N] int64; `missing` where it is not there or null, if allowed."""
+    values = [record.get(key) for record in records]
+    if missing is not None:
+        values = [missing if value is None else value for value in values]
+    if set(map(type, values)) <= {int}:
+        with suppress(OverflowError):
+            return np.array(values, dtype=np.int64)
+    optional = missing is not None
+    checked = [
+        missing if optional and record.get(key) is None else member(record, key, int, place(i))
+        for i, record in enumerate(records)
+    ]
+    return np.array(checked, dtype=np.int64)
+
+
+def real_numbers(
+    records: list[dict], key: str, place: Place, missing: float | None = None
+) -> np.ndarray:
+    """`record[key]` [N] float64; `missing` where it is not there or null, if allowed."""
+    values = [record.get(key) for record in records]
+    if missing is not None:
+        values = [missing if value is None else value for value in values]
+    flat = number_list(values)
+    if flat is not None:
+        return flat
+    return np.array([number(value, f"{place(i)}: {key}") for i, value in enumerate(values)])
+
+
+def number_rows(
+    records: list[dict], key: str, count: int, place: Place, missing: float | None = None
+) -> np.ndarray:
+    """`record[key]`, `count` numbers each, as [N, count] float64.
+
+    Rows of `missing` where it is not there, null or empty, if allowed.
+    """
+    rows = [record.get(key) for record in records]
+    if missing is not None:
+        if not any(rows):
+            return np.full((len(rows), count), missing, dtype=np.float64)
+        blank = [missing] * count
+        rows = [row or blank for row in rows]
+    # Iterators over the rows: a list of all numbers would take as long again.
+    if (
+        set(map(type, rows)) <= {list}
+        and set(map(len, rows)) <= {count}
+        and set(map(type, chain.from_iterable(rows))) <= {int, float}
+    ):
+        with suppress(OverflowError):
+            flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * count)
+            return flat.reshape(-1, count)
+    if missing is None:
+        rows = [member(record, key, list, place(i)) for i, record in enumerate(records)]
+    return np.stack([numbers(row, count, f"{place(i)}: {key}") for i, row in enumerate(rows)])
+
+
+def flags(records: list[dict], key: str, place: Place) -> list[bool | None]:
+    """`record[key]`, true or false (1 and 0 count as such); None where it is not there or null."""
+    values = [record.get(key) for record in records]
+    for i, value in enumerate(values):
+        if value is not None and (not isinstance(value, int | float) or value not in (0, 1)):
+            raise UserError(
+                f"{place(i)}: '{key}' is {describe(value)}, expected true or false; {REGENERATE}"
+            )
+    return [None if value is None else bool(value) for value in values]
+
+
+def video_name(path: Path | str) -> str:
+    return Path(path).name.removesuffix(".json")
+
+
+def video_files(folder: Path | str) -> list[str]:
+    """Names of the videos of a folder (its ``*.json`` without the ending), sorted.
+
+    Raises UserError if the folder is missing or has no such file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder, expected one with a PoseTrack file per video")
+    # Hidden files are left out: they may be files that are just being written.
+    names = sorted(video_name(p) for p in folder.glob("*.json") if not p.name.startswith("."))
+    if not names:
+        raise UserError(f"{folder}: no *.json there, expected one PoseTrack file per video")
+    return names

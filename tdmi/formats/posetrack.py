@@ -1,0 +1,66 @@
+"""PoseTrack files of any year: the form is recognised file by file, as poseval does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json
+from tdmi.data.annotations import Annotations, concatenate, on_skeleton
+from tdmi.data.skeletons import Skeleton
+from tdmi.formats import posetrack17, posetrack18
+
+
+def read_video_file(path: Path | str) -> Annotations:
+    """Read ground truth or predictions of one video.
+
+    The ending ``.mat`` tells MATLAB labels of 2017, the key ``annolist`` the JSON form of 2017;
+    anything else is the form of 2018 and 2021. HiEve's files, which have that key too, are refused.
+    """
+    if Path(path).suffix == ".mat":
+        from tdmi.formats import posetrack17_matlab
+
+        return posetrack17_matlab.read_file(path)
+    return parse(read_json(path), path)
+
+
+def parse(content: Any, path: Path | str) -> Annotations:
+    """Turn the content of a JSON file into annotations; `path` names the video and the errors."""
+    return (posetrack17 if is_form_of_2017(content) else posetrack18).parse(content, path)
+
+
+def is_form_of_2017(content: Any) -> bool:
+    """Whether the content of a JSON file is a frame list of 2017 rather than records of 2018."""
+    return isinstance(content, dict) and "annolist" in content
+
+
+def read_folder(folder: Path | str, names: Iterable[str], skeleton: Skeleton) -> Annotations:
+    """Read the videos `names` of a folder, whatever their years, on one skeleton."""
+    folder = Path(folder)
+    return concatenate(
+        [on_skeleton(read_video_file(_label_file(folder, name)), skeleton) for name in names]
+    )
+
+
+def label_files(path: Path | str) -> list[Path]:
+    """The label file `path` itself, or those of a folder, one per video, sorted by name.
+
+    Where a video has both, the JSON file counts and the MATLAB file does not.
+    UserError if there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such file or folder, expected one label file per video")
+    found = [p for p in path.iterdir() if p.suffix in (".json", ".mat") and p.name[0] != "."]
+    if not found:
+        raise UserError(f"{path}: no *.json or *.mat there, expected one label file per video")
+    return [_label_file(path, name) for name in sorted({p.stem for p in found})]
+
+
+def _label_file(folder: Path, name: str) -> Path:
+    json, matlab = folder / f"{name}.json", folder / f"{name}.mat"
+    return matlab if matlab.is_file() and not json.is_file() else json

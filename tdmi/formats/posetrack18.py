@@ -1,0 +1,139 @@
+"""PoseTrack2018 annotation files: one COCO-like JSON per video (also PoseTrack21's form).
+
+A joint is absent exactly if x = y = 0 and its third number is 0; a joint elsewhere with third
+number 0 is there but hidden (PoseTrack21's occluded joints). A hidden joint at (0, 0) itself is
+written and read with third number -1. Persons without any joint stay persons.
+
+Joints are placed by the names in ``categories``, so 15 and 17 keypoint files in any order are read
+into POSETRACK18's slots, and those of HiEve and COCO into theirs. Source: the format's converter
+in poseval.
+
+Besides what the data sets' own files have, these keys are written and read: ``width`` and
+``height`` of an image (as merged files have them); ``score`` (of a person), ``area``, ``iscrowd``,
+``action`` and ``head_box`` (corners) of a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json, write_compact_json
+from tdmi.data.annotations import Annotations, concatenate
+from tdmi.formats import coco_writing as writing
+from tdmi.formats.coco_reading import posetrack_annotations
+from tdmi.formats.parsing import objects, texts, video_files, video_name
+
+
+def read_file(path: Path | str) -> Annotations:
+    """Read one video.
+
+    Frames come in the order of ``images``. Missing, null or empty ``scores`` become UNSCORED, such
+    boxes NaN. Bare NaN among coordinates and scores is kept (the joint exists and matches nothing).
+    Raises UserError for anything that is not this form.
+    """
+    return parse(read_json(path), path)
+
+
+def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annotations:
+    """Read the videos `names` of a folder, or all its ``*.json`` in name order.
+
+    Raises UserError if their joints are of different skeletons.
+    """
+    folder = Path(folder)
+    if names is None:
+        names = video_files(folder)
+    parts = [read_file(folder / f"{name}.json") for name in names]
+    for name, part in zip(names, parts, strict=True):
+        if part.skeleton != parts[0].skeleton:
+            raise UserError(
+                f"{folder / name}.json: joints are {part.skeleton.name}, expected those of "
+                f"{names[0]}.json, {parts[0].skeleton.name}; put the files into two folders"
+            )
+    return concatenate(parts)
+
+
+def parse(content: Any, path: Path | str) -> Annotations:
+    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    where = str(path)
+    images = objects(content, "images", where)
+
+    def place(i: int) -> str:
+        return f"{where}: images[{i}]"
+
+    folders = {file.rpartition("/")[0] for file in texts(images, "file_name", place)}
+    if len(folders) > 1:
+        raise UserError(
+            f"{where}: frames of {len(folders)} videos in one file, expected one file per video; "
+            "use the per-video annotation files, or read it as a merged file"
+        )
+    videos = np.zeros(len(images), dtype=np.int64)
+    return posetrack_annotations(content, images, [video_name(path)], videos, place, where)
+
+
+def write_folder(annotations: Annotations, folder: Path | str) -> None:
+    """Write one ``<video>.json`` per video, in the PoseTrack18 form that the evaluators accept.
+
+    Every image gets ``ignore_regions_x/_y`` and every person ``scores`` (empty if it has none), as
+    the PoseTrack21 evaluator demands; boxes, sizes, scores and ids that are unknown are left out.
+    Reading gives back every column to the last bit, except for what the form does not hold:
+    ``frame_index`` and ``frame_number`` are told from the order of the frames and their names,
+    ``frame_annotated`` is whether the frame lists a person, the length of a video without frames
+    is lost, and joints that are not present are written as 0, 0, 0.
+
+    Raises UserError, and writes nothing, if the skeleton is not one that files name (POSETRACK18,
+    HIEVE, COCO; POSETRACK17 would be read as POSETRACK18), if a number is not finite, if two videos
+    or two frames of a video have one name or id, or if a video's frames lie in several folders.
+    """
+    folder = Path(folder)
+    writing.refuse_unwritable(annotations, folder)
+    videos = [annotations.frames_of(video) for video in range(len(annotations.video_names))]
+    for name, frames in zip(annotations.video_names, videos, strict=True):
+        _refuse_video(annotations, name, frames, folder)
+    video_of_person = annotations.frame_video[annotations.person_frame]
+    flag = writing.posetrack_flag(annotations)
+    ids = annotations.frame_id
+    for video, (name, frames) in enumerate(zip(annotations.video_names, videos, strict=True)):
+        people = np.flatnonzero(video_of_person == video)
+        records = writing.person_records(annotations, people, ids, flag)
+        content = {
+            "images": writing.image_records(annotations, frames, ids),
+            "annotations": _with_ids(records, annotations.person_frame[people]),
+            "categories": [writing.category(annotations.skeleton)],
+        }
+        write_compact_json(folder / f"{name}.json", content)
+
+
+def _refuse_video(annotations: Annotations, name: str, frames: np.ndarray, folder: Path) -> None:
+    if annotations.video_names.count(name) > 1:
+        raise UserError(
+            f"{folder}: not written, two videos are called {name!r}, expected different names; "
+            "rename one"
+        )
+    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
+        raise UserError(
+            f"{folder}: not written, a video is called {name!r}, expected the name of a file"
+        )
+    if len(np.unique(annotations.frame_id[frames])) < len(frames):
+        raise UserError(
+            f"{folder}: not written, two frames of video {name} have the same id, expected a "
+            "different frame_id for every frame"
+        )
+    if len({annotations.frame_file[frame].rpartition("/")[0] for frame in frames}) > 1:
+        raise UserError(
+            f"{folder}: not written, frames of video {name} lie in several folders, expected one "
+            "folder per video"
+        )
+
+
+def _with_ids(records: list[dict], frame: np.ndarray) -> list[dict]:
+    """Give each record its ``id``: image number, then index in the frame by two digits or more."""
+    index = np.arange(len(frame)) - np.searchsorted(frame, frame)
+    step = 10 ** max(2, len(str(index.max(initial=0))))
+    for record, k in zip(records, index.tolist(), strict=True):
+        record["id"] = record["image_id"] * step + k
+    return records

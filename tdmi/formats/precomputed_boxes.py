@@ -1,0 +1,220 @@
+"""Boxes of a person detector in any form in use, tied to the frames of a data set's annotations.
+
+Three forms, all lists with ``bbox`` [x, y, w, h] in px and ``score``:
+
+- the boxes published with PoseWarper, which DCPose and its successors use: ``image_name``,
+  ``category_id``, ``nframes`` and ``frame_id``;
+- mmpose's detections: ``image_id``;
+- COCO's detections: ``image_id`` and ``category_id``.
+
+The published boxes could not be seen. That ``image_name`` may begin with other folders than the
+annotations' names, and that ``frame_id`` is the image id of PoseTrack2018 and the frame number of
+PoseTrack2017, is inferred from the code that reads them. So boxes are tied by what names agree on
+(collection, folder of the video, number), ``frame_id`` is not used, and a box that finds no frame
+is an error. No box is left out for its score or category.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json, write_json
+from tdmi.data.annotations import Annotations, frame_numbers
+from tdmi.data.detections import Detections
+from tdmi.formats.parsing import (
+    REGENERATE,
+    describe,
+    number_rows,
+    real_numbers,
+    texts,
+    whole_numbers,
+)
+from tdmi.formats.posetrack17 import video_key
+
+# DetectAndTrack, PoseWarper and DCPose copy the frames of PoseTrack2017 to names of this kind.
+RENAMED = re.compile(r"[0-9]{8}")
+
+
+def read_boxes(path: Path | str, annotations: Annotations) -> Detections:
+    """Read boxes; ``image_id`` becomes the ``frame_id`` of the annotations' frame.
+
+    A missing ``category_id`` counts as 1, the person. Names are matched as `frames_by_name` says.
+    UserError if the file is none of the forms, if a box belongs to no frame of `annotations`, or
+    if frames of these share an image id.
+    """
+    records = read_json(path)
+    if not isinstance(records, list) or not set(map(type, records)) <= {dict}:
+        odd = records if not isinstance(records, list) else _first_odd(records)
+        raise UserError(f"{path}: found {describe(odd)}, expected a list of boxes; {REGENERATE}")
+
+    def place(i: int) -> str:
+        return f"{path}: box {i}"
+
+    box = number_rows(records, "bbox", 4, place)
+    score = real_numbers(records, "score", place)
+    category = whole_numbers(records, "category_id", place, missing=1)
+    finite = np.isfinite(box).all(axis=1) & np.isfinite(score)
+    if not finite.all():
+        raise UserError(
+            f"{place(int(np.argmin(finite)))}: bbox and score must be finite numbers; {REGENERATE}"
+        )
+    if any("image_name" in record for record in records):
+        names = texts(records, "image_name", place)
+        rows = frames_by_name(names, annotations)
+        _refuse_homeless(rows, lambda i: f"image_name {describe(names[i])}", annotations, path)
+    else:
+        ids = whole_numbers(records, "image_id", place)
+        rows = frames_by_id(ids, annotations)
+        _refuse_homeless(rows, lambda i: f"image_id {ids[i]}", annotations, path)
+    _refuse_shared_ids(annotations, path)
+    return Detections(annotations.frame_id[rows], category, box, score)
+
+
+def write_precomputed_boxes(
+    detections: Detections, annotations: Annotations, path: Path | str
+) -> None:
+    """Write boxes in the form of PoseWarper and DCPose, which `read_boxes` gives back.
+
+    ``image_name`` is the annotations' file name; ``nframes`` what they state, else the number of
+    frames they list; ``frame_id`` the number of the frame for names of eight digits, which only
+    PoseTrack2017 has, else the image id [inferred from code that reads it].
+    UserError if a box belongs to no frame or is not finite.
+    """
+    ids = detections.image_id
+    rows = frames_by_id(ids, annotations)
+    _refuse_homeless(rows, lambda i: f"image_id {ids[i]}", annotations, path)
+    if not (np.isfinite(detections.box).all() and np.isfinite(detections.score).all()):
+        raise UserError(f"{path}: not written, a box or score is not finite; detect them again")
+    listed = np.bincount(annotations.frame_video, minlength=len(annotations.video_names))
+    length = np.where(annotations.video_length > 0, annotations.video_length, listed)
+    by_number = np.array([bool(RENAMED.fullmatch(_stem(f))) for f in annotations.frame_file], bool)
+    frame_id = np.where(by_number, annotations.frame_number, annotations.frame_id)
+    records = [
+        {
+            "image_name": annotations.frame_file[row],
+            "bbox": box,
+            "score": score,
+            "category_id": category,
+            "nframes": int(length[annotations.frame_video[row]]),
+            "frame_id": int(frame_id[row]),
+        }
+        for row, box, score, category in zip(
+            rows.tolist(),
+            detections.box.tolist(),
+            detections.score.tolist(),
+            detections.category_id.tolist(),
+            strict=True,
+        )
+    ]
+    write_json(path, records, indent=None)
+
+
+def frames_by_id(ids: np.ndarray, annotations: Annotations) -> np.ndarray:
+    """Row [D] of the frame with each image id; -1 where there is none."""
+    if annotations.frames == 0:
+        return np.full(len(ids), -1)
+    order = np.argsort(annotations.frame_id, kind="stable")
+    place = np.searchsorted(annotations.frame_id, ids, sorter=order)
+    rows = order[np.minimum(place, len(order) - 1)]
+    return np.where(annotations.frame_id[rows] == ids, rows, -1)
+
+
+def frames_by_name(names: list[str], annotations: Annotations) -> np.ndarray:
+    """Row [D] of the frame that each image name means; -1 where there is none.
+
+    Names mean a video by collection and folder (by the folder alone, if they give no more and it
+    is the only one of its name), and in it a frame by its name without ending, or by its number
+    where no other frame of the video has it.
+    Published PoseTrack2017 boxes were made on renamed frames, where ``%08d`` from 1 counts a
+    video's frames sorted by their leading number. So if all names have eight digits and some find
+    no frame by themselves, all of them are taken for such counts.
+    """
+    frames = _FrameIndex(annotations)
+    direct = _look_up(names, frames.by_own_name)
+    counts = all(RENAMED.fullmatch(_stem(name)) for name in names)
+    if counts and (direct < 0).any():
+        renamed = _look_up(names, frames.by_count)
+        if (renamed < 0).sum() < (direct < 0).sum():
+            return renamed
+    return direct
+
+
+class _FrameIndex:
+    """Frames of each video by the stem of their names, by number, and in order of number."""
+
+    def __init__(self, annotations: Annotations) -> None:
+        self.stem: dict[str, dict[str, int]] = {}
+        self.number: dict[str, dict[int, int]] = {}
+        self.ordered: dict[str, list[int]] = {}
+        stems = [_stem(file) for file in annotations.frame_file]
+        numbers = annotations.frame_number.tolist()
+        for row in sorted(range(annotations.frames), key=lambda row: (numbers[row], stems[row])):
+            key = video_key(annotations.frame_file[row])
+            self.stem.setdefault(key, {})[stems[row]] = row
+            same = self.number.setdefault(key, {})
+            same[numbers[row]] = -1 if numbers[row] in same else row
+            self.ordered.setdefault(key, []).append(row)
+        self.by_folder: dict[str, list[str]] = {}
+        for key in self.stem:
+            self.by_folder.setdefault(key.rpartition("/")[2], []).append(key)
+
+    def video(self, name: str) -> str | None:
+        key = video_key(name)
+        alone = self.by_folder.get(key, [])
+        if key in self.stem:
+            return key
+        return alone[0] if "/" not in key and len(alone) == 1 else None
+
+    def by_own_name(self, name: str) -> int:
+        key, stem = self.video(name), _stem(name)
+        if key is None:
+            return -1
+        number = int(frame_numbers([stem], np.array([-1]))[0])
+        return self.stem[key].get(stem, self.number[key].get(number, -1))
+
+    def by_count(self, name: str) -> int:
+        key, count = self.video(name), int(_stem(name))
+        if key is None or not 1 <= count <= len(self.ordered[key]):
+            return -1
+        return self.ordered[key][count - 1]
+
+
+def _look_up(names: list[str], find: Callable[[str], int]) -> np.ndarray:
+    """`find` of every name; a frame has many boxes, so that it is asked once for each name."""
+    rows = {name: find(name) for name in dict.fromkeys(names)}
+    return np.array([rows[name] for name in names], dtype=np.int64)
+
+
+def _stem(name: str) -> str:
+    file = name.replace("\\", "/").rpartition("/")[2]
+    return file.rpartition(".")[0] or file
+
+
+def _first_odd(records: list) -> object:
+    return next(record for record in records if not isinstance(record, dict))
+
+
+def _refuse_homeless(
+    rows: np.ndarray, shown: Callable[[int], str], annotations: Annotations, path: Path | str
+) -> None:
+    missing = np.flatnonzero(rows < 0)
+    if len(missing):
+        raise UserError(
+            f"{path}: {len(missing)} of {len(rows)} boxes belong to no frame of the "
+            f"{len(annotations.video_names)} annotated videos ({shown(missing[0])} first), "
+            "expected a frame for every box; use the boxes of the same split and release"
+        )
+
+
+def _refuse_shared_ids(annotations: Annotations, path: Path | str) -> None:
+    if len(set(annotations.frame_id.tolist())) < annotations.frames:
+        raise UserError(
+            f"{path}: frames of the annotated videos share image ids, so boxes cannot be told "
+            "apart, expected different ids; bring the labels to the PoseTrack2018 form first "
+            "(`tdmi data convert --to posetrack18`)"
+        )

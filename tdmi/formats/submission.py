@@ -1,0 +1,199 @@
+"""Predictions as the official servers and evaluators take them: one file per video, maybe zipped.
+
+What they demand, and what is done about it:
+
+- a file per video of the ground truth, with its name, listing all frames in its order, also those
+  without people: ensured if ground truth is given, otherwise checked against ``nframes``;
+- a score for every joint: checked, because evaluators rank a joint without one last;
+- different track ids in a frame, from 0 to 999 in the 2017 form, which the server's notes state,
+  and to 9999 in the others, which is poseval's limit (PoseTrack21 states none): ids outside are
+  numbered anew from 0 in order of appearance; more tracks than fit are refused. Predictions that
+  are not tracked get the index in the frame, which is enough for average precision;
+- ``categories`` with the joints' names, ids and file names of the images; for PoseTrack21 also a
+  box and a ``person_id`` for everybody, which are made from the joints and the track where the
+  predictions have none.
+
+Persons without any joint are left out. PoseTrack21's evaluator takes joints with x or y at 0 or
+below for absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tdmi.core.checks import choose
+from tdmi.core.errors import UserError
+from tdmi.data.annotations import (
+    NO_PERSON_ID,
+    NO_TRACK,
+    UNSCORED,
+    Annotations,
+    in_frame_order,
+    select_persons,
+)
+from tdmi.formats import posetrack17, posetrack18
+from tdmi.formats.conversion import to_posetrack17, to_posetrack18
+from tdmi.formats.output import new_folder, new_zip
+from tdmi.formats.precomputed_boxes import frames_by_name
+
+LARGEST_TRACK = {"posetrack17": 999, "posetrack18": 9999, "posetrack21": 9999}
+FORMS = tuple(LARGEST_TRACK)
+
+
+def write_submission(
+    predictions: Annotations,
+    path: Path | str,
+    form: str,
+    ground_truth: Annotations | None = None,
+) -> None:
+    """Write `predictions` in `form`, one of FORMS, to a new folder, or to a file ``*.zip``.
+
+    Folder or file appear complete or not at all. With `ground_truth` (of any form) the frames are
+    brought into its order and get its image ids, and frames that predictions do not list are added
+    without people. UserError, besides for what is out of form: `path` holds something already.
+    """
+    path = Path(path)
+    choose("form", form, FORMS)
+    predictions = submission(predictions, form, ground_truth)
+    write = posetrack17.write_folder if form == "posetrack17" else posetrack18.write_folder
+    with (new_zip if path.suffix == ".zip" else new_folder)(path) as folder:
+        write(predictions, folder)
+
+
+def submission(
+    predictions: Annotations, form: str, ground_truth: Annotations | None = None
+) -> Annotations:
+    """The predictions with all that `form` demands; UserError where that cannot be had."""
+    if ground_truth is None:
+        _refuse_missing_frames(predictions)
+    else:
+        predictions = in_frames_of(predictions, ground_truth)
+    predictions = select_persons(predictions, predictions.present.any(axis=1))
+    _refuse_unscored(predictions)
+    tracks = submission_tracks(predictions, LARGEST_TRACK[form])
+    predictions = replace(
+        predictions,
+        track_id=tracks,
+        ignore_regions=[[] for _ in range(predictions.frames)],
+        frame_annotated=np.zeros(predictions.frames, dtype=bool),
+    )
+    if form == "posetrack17":
+        return to_posetrack17(predictions)[0]
+    predictions, _ = to_posetrack18(predictions)
+    if form == "posetrack18":
+        return predictions
+    identities = np.where(predictions.person_id == NO_PERSON_ID, tracks, predictions.person_id)
+    return replace(predictions, person_id=identities)
+
+
+def in_frames_of(predictions: Annotations, ground_truth: Annotations) -> Annotations:
+    """The predictions in the frames of ground truth: its order, names, ids and missing frames.
+
+    UserError for a video or frame that the other side does not have; frames that predictions do not
+    list are added.
+    """
+    for here, there, cure in (
+        (ground_truth, predictions, "predict it too, with all its frames"),
+        (predictions, ground_truth, "give the ground truth that belongs to it"),
+    ):
+        missing = sorted(set(here.video_names) - set(there.video_names))
+        if missing:
+            side = "predictions" if there is predictions else "ground truth"
+            raise UserError(
+                f"{missing[0]}: not among the {len(there.video_names)} videos of the {side} "
+                f"({len(missing)} missing), expected the same videos on both sides; {cure}"
+            )
+    rows = frames_by_name(predictions.frame_file, ground_truth)
+    for frame, row in enumerate(rows.tolist()):
+        own = predictions.video_names[predictions.frame_video[frame]]
+        if row < 0 or ground_truth.video_names[ground_truth.frame_video[row]] != own:
+            raise UserError(
+                f"{own}: frame {predictions.frame_file[frame]} is not in the ground truth of this "
+                "video, expected its frames; predict from these labels"
+            )
+    if len(set(rows.tolist())) < len(rows):
+        raise UserError("predictions list a frame twice, expected each once; predict again")
+    moved = replace(
+        predictions,
+        video_names=ground_truth.video_names,
+        video_length=ground_truth.video_length,
+        frame_video=ground_truth.frame_video,
+        frame_index=ground_truth.frame_index,
+        frame_file=ground_truth.frame_file,
+        frame_id=ground_truth.frame_id,
+        frame_number=ground_truth.frame_number,
+        frame_size=ground_truth.frame_size,
+        frame_labelled=ground_truth.frame_labelled,
+        frame_annotated=ground_truth.frame_annotated,
+        frame_boxed=ground_truth.frame_boxed,
+        ignore_regions=ground_truth.ignore_regions,
+        person_frame=rows[predictions.person_frame],
+    )
+    return in_frame_order(moved)
+
+
+def submission_tracks(predictions: Annotations, largest: int) -> np.ndarray:
+    """Track ids [N] from 0 to `largest`, different in every frame.
+
+    A video whose ids fit keeps them. Otherwise they are numbered anew in order of appearance, and
+    whoever has none, while others do, becomes a track alone. UserError if an id stands twice in a
+    frame or a video has more tracks.
+    """
+    tracks = np.full(predictions.persons, NO_TRACK)
+    video_of_person = predictions.frame_video[predictions.person_frame]
+    for video, name in enumerate(predictions.video_names):
+        people = np.flatnonzero(video_of_person == video)
+        given, frame = predictions.track_id[people], predictions.person_frame[people]
+        _refuse_repeated(predictions, given, frame)
+        untracked = given == NO_TRACK
+        if untracked.all():
+            tracks[people] = np.arange(len(people)) - np.searchsorted(frame, frame)
+        elif untracked.any() or given.min() < 0 or given.max() > largest:
+            keys = [("alone", k) if t == NO_TRACK else t for k, t in enumerate(given.tolist())]
+            number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+            tracks[people] = [number[key] for key in keys]
+        else:
+            tracks[people] = given
+        if tracks[people].max(initial=0) > largest:
+            raise UserError(
+                f"{name}: {tracks[people].max() + 1} tracks, expected at most {largest + 1}, which "
+                "is what the form has ids for; drop short tracks or choose another form"
+            )
+    return tracks
+
+
+def _refuse_repeated(predictions: Annotations, given: np.ndarray, frame: np.ndarray) -> None:
+    pairs = np.stack([frame, given], axis=1)[given != NO_TRACK]
+    unique, counts = np.unique(pairs, axis=0, return_counts=True)
+    if (counts > 1).any():
+        row, track = unique[np.argmax(counts > 1)]
+        raise UserError(
+            f"{predictions.frame_file[row]}: track id {track} stands there "
+            f"{counts.max()} times, expected different tracks in a frame; track again"
+        )
+
+
+def _refuse_missing_frames(predictions: Annotations) -> None:
+    listed = np.bincount(predictions.frame_video, minlength=len(predictions.video_names))
+    lacking = np.flatnonzero(predictions.video_length > listed)
+    if len(lacking):
+        video = lacking[0]
+        raise UserError(
+            f"{predictions.video_names[video]}: predictions list {listed[video]} of "
+            f"{predictions.video_length[video]} frames, expected all of them, also those without "
+            "people; give the ground truth with --gt and they are added"
+        )
+
+
+def _refuse_unscored(predictions: Annotations) -> None:
+    unscored = predictions.present & (predictions.joint_score == UNSCORED)
+    if unscored.any():
+        person, joint = np.argwhere(unscored)[0]
+        raise UserError(
+            f"{predictions.frame_file[predictions.person_frame[person]]}: "
+            f"{predictions.skeleton.joints[joint]} of a person has no score, expected one for "
+            "every joint; submit predictions, not ground truth"
+        )

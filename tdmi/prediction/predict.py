@@ -1,0 +1,234 @@
+"""Boxes to predicted persons: windows, network, flip average, decoding, back to the full frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from tdmi.clips.crops import invert, transform
+from tdmi.clips.normalisation import normalise
+from tdmi.clips.samples import Windows
+from tdmi.clips.targets import decode, flip_back, heatmap_to_crop
+from tdmi.core.checks import choose
+from tdmi.core.errors import UserError
+from tdmi.core.memory import out_of_memory
+from tdmi.data.annotations import Annotations
+from tdmi.data.detections import Detections
+from tdmi.models.folding import folded
+from tdmi.models.method import PoseMethod
+from tdmi.prediction.oks_nms import RESCORING, rescored, suppressed
+from tdmi.prediction.streaming import Streamed
+
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How heatmaps become predictions; one setting for all methods of a suite."""
+
+    flip: bool = True
+    """Average with the prediction for the mirrored crops."""
+    flip_shift: bool = False
+    """Shift mirrored maps by one cell, as official code does for its rounding convention."""
+    decoder: str = "dark"
+    blur_kernel: int = 11
+    batch_size: int = 32
+    box_score_threshold: float = 0.2
+    """Detected boxes below are skipped (0.2 in DCPose's and TDMI's code)."""
+    box_protocols: tuple[str, ...] = ("ground_truth_boxes", "detected_boxes")
+    rescoring: str = "none"
+    """Of persons, not of their joints; see `tdmi.prediction.oks_nms.rescored`."""
+    suppression: float | None = None
+    """Persons with a higher OKS to a better one of their frame are dropped (HRNet on COCO: 0.9)."""
+    precision: str = "float32"
+    """Of the network: ``float32``, or ``bf16`` or ``fp16`` where autocast trusts them."""
+    streaming: bool = False
+    """Each frame of a person is cropped by the person's own box in it and its features computed
+    once, then moved into the key frame's crop, see `tdmi.prediction.streaming`; windows are cut one by one
+    otherwise. Nothing changes for methods that need more than the backbone's features (flow)."""
+    fold_norms: bool = False
+    """Batch norms as part of the convolutions before them: faster, other rounding."""
+
+    def __post_init__(self) -> None:
+        choose("inference.rescoring", self.rescoring, RESCORING)
+        choose("inference.precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What to predict: one row per person box."""
+
+    frame: np.ndarray
+    """[D] int64, row in the annotations' frames, ascending."""
+    box: np.ndarray
+    """[D, 4] x, y, width, height in frame pixels."""
+    score: np.ndarray
+    """[D] float64."""
+
+
+def ground_truth_boxes(annotations: Annotations) -> Boxes:
+    """The own boxes, with score 1, of the persons that have joints; others cannot be judged."""
+    boxed = (annotations.box[:, 2:] > 0).all(axis=1)
+    rows = np.flatnonzero(boxed & annotations.present.any(axis=1))
+    return Boxes(annotations.person_frame[rows], annotations.box[rows], np.ones(len(rows)))
+
+
+def detected_boxes(annotations: Annotations, detections: Detections, threshold: float) -> Boxes:
+    """Detections of persons on labelled frames; unlabelled frames are not judged.
+
+    Raises UserError if detections belong to frames that the annotations do not have.
+    """
+    order = np.argsort(annotations.frame_id, kind="stable")
+    place = np.searchsorted(annotations.frame_id, detections.image_id, sorter=order)
+    rows = order[np.minimum(place, len(order) - 1)]
+    unknown = annotations.frame_id[rows] != detections.image_id
+    if unknown.any():
+        raise UserError(
+            f"detected boxes: image_id {detections.image_id[unknown][0]} and "
+            f"{int(unknown.sum()) - 1} more are in no annotated video; "
+            "use the boxes of the same split and release"
+        )
+    keep = (
+        annotations.frame_labelled[rows]
+        & (detections.category_id == 1)
+        & (detections.score >= threshold)
+        & (detections.box[:, 2:] > 0).all(axis=1)
+    )
+    chosen = np.flatnonzero(keep)
+    chosen = chosen[np.argsort(rows[chosen], kind="stable")]
+    return Boxes(rows[chosen], detections.box[chosen], detections.score[chosen])
+
+
+@torch.inference_mode()
+def predict(
+    method: PoseMethod,
+    windows: Windows,
+    boxes: Boxes,
+    options: InferenceOptions,
+    device: torch.device | str = "cpu",
+    progress: str | None = None,
+) -> Annotations:
+    """Predicted persons in the order of `boxes`, in the videos and frames of the annotations.
+
+    There are fewer than boxes if `options.suppression` drops some.
+
+    The joint score is the heatmap's maximum times the box's score, as in DCPose's and TDMI's code.
+    The two ear slots, which no PoseTrack label covers, stay absent. Nothing is tracked yet: the
+    track id is the person's place in its frame, which the official evaluators take, too.
+
+    The network runs as it is written: `torch.compile` on the CPU took two minutes to compile the
+    embedded suite's TDMI, which then needed 1.1 times the processor time.
+    """
+    method.eval()
+    device = torch.device(device)
+    if options.fold_norms:
+        method = folded(method)
+    skeleton = windows.annotations.skeleton
+    crop = windows.crop
+    keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
+    maxima = np.zeros((len(boxes.frame), len(skeleton)))
+    kind = Streamed if options.streaming and method.streams else WindowByWindow
+    source = kind(method, windows, boxes.frame, boxes.box, options.flip)
+    dtype = PRECISIONS[options.precision]
+    for rows in _batches(source.order, options.batch_size, progress):
+        try:
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                heatmaps, *mirrored = source.heatmaps(rows, device)
+        except RuntimeError as error:
+            raise too_many(error, len(rows), device) from error
+        heatmaps = heatmaps.float().cpu().numpy()
+        for maps in mirrored:
+            back = flip_back(maps.float().cpu().numpy(), skeleton.flip_order, options.flip_shift)
+            heatmaps = (heatmaps + back) * 0.5
+        points, maxima[rows] = decode(
+            heatmaps, options.decoder, options.blur_kernel, threads=torch.get_num_threads()
+        )
+        points = heatmap_to_crop(points, geometry=crop.geometry)
+        keypoints[rows] = transform(points, invert(source.matrices[rows]))
+    scores = maxima * boxes.score[:, None]
+    people = _as_annotations(windows.annotations, boxes, keypoints, scores)
+    labelled = np.where(people.present, maxima, 0.0)
+    people = replace(people, score=rescored(labelled, boxes.score, options.rescoring))
+    return people if options.suppression is None else suppressed(people, options.suppression)
+
+
+class WindowByWindow:
+    """Heatmaps of boxes whose windows are each cut by their own box."""
+
+    def __init__(
+        self,
+        method: PoseMethod,
+        windows: Windows,
+        frames: np.ndarray,
+        boxes: np.ndarray,
+        flip: bool,
+    ) -> None:
+        self.method, self.windows, self.frames, self.flip = method, windows, frames, flip
+        self.order = np.arange(len(frames))
+        self.matrices = windows.crop.matrices(boxes)
+
+    def heatmaps(self, rows: np.ndarray, device: torch.device) -> list[torch.Tensor]:
+        """[B, J, h, w] for boxes `rows`; with `flip`, also those of the mirrored crops."""
+        cuts = [self.windows.cut(int(self.frames[d]), self.matrices[d]) for d in rows]
+        frames = normalise(np.stack([c[0] for c in cuts]), device)
+        offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
+        cue = []  # the further argument of methods that have a cue
+        source = getattr(self.method, "frame_cue", None)
+        if source is not None:
+            wanted = [
+                self.windows.cut_cue(source, int(self.frames[d]), self.matrices[d]) for d in rows
+            ]
+            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
+        maps = [self.method(frames, offsets, *cue).heatmaps]
+        if self.flip:
+            cue = [source.mirrored(c) for c in cue]
+            maps.append(self.method(frames.flip(-1), offsets, *cue).heatmaps)
+        return maps
+
+
+def _batches(order: np.ndarray, size: int, progress: str | None) -> Iterator[np.ndarray]:
+    starts = range(0, len(order), size)
+    for start in tqdm(starts, desc=progress, disable=progress is None, unit="batch"):
+        yield order[start : start + size]
+
+
+def too_many(error: RuntimeError, windows: int, device: torch.device) -> Exception:
+    """What to raise for a failed batch: advice if memory ran out, else the error itself."""
+    if not out_of_memory(error):
+        return error
+    return UserError(
+        f"prediction: out of memory on {device} with {windows} windows at a time; set "
+        f"inference/batch_size: {max(1, windows // 2)} in the suite, or precision: bf16"
+    )
+
+
+def _as_annotations(
+    like: Annotations, boxes: Boxes, keypoints: np.ndarray, scores: np.ndarray
+) -> Annotations:
+    n, j = scores.shape
+    present = np.ones((n, j), bool)
+    present[:, [i for i, name in enumerate(like.skeleton.joints) if name.endswith("_ear")]] = False
+    annotated = np.zeros(like.frames, bool)
+    annotated[boxes.frame] = True
+    return replace(
+        like,
+        ignore_regions=[[] for _ in range(like.frames)],
+        frame_annotated=annotated,
+        person_frame=boxes.frame,
+        track_id=np.arange(n) - np.searchsorted(boxes.frame, boxes.frame),
+        keypoints=np.where(present[..., None], keypoints, 0.0),
+        present=present,
+        visible=present.copy(),
+        joint_score=np.where(present, scores, 0.0),
+        box=boxes.box,
+        head_box=np.full((n, 4), np.nan),
+        score=boxes.score,
+        area=np.full(n, np.nan),
+        crowd=np.zeros(n, bool),
+        person_id=None,
+        action=None,
+    )

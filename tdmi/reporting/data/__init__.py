@@ -1,0 +1,1 @@
+"""Run folders read into data frames, and statements about them."""

@@ -1,0 +1,157 @@
+"""Trees of results: found in a folder or in a git revision, read into plain values.
+
+A suite is ``results/<suite>`` as a report writes it, or ``runs/<suite>`` as training and evaluation
+do; a folder of several suites is read as all of them. ``REVISION:PATH`` is git's own way to name a
+folder of a revision; without a path it is ``results``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import read_json, read_yaml
+from tdmi.reporting.data.runs import read_runs
+from tdmi.reporting.data.settings import Method
+from tdmi.reporting.diff.revisions import commit_of, extract
+from tdmi.reporting.diff.settings import recorded_settings
+from tdmi.reporting.tables.tables import csv, runs_frame
+
+_COLUMNS = {"method": str, "seed": int, "protocol": str, "measure": str, "joint": str}
+_COLUMNS |= {"value": float}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One suite's results.
+
+    values:   method, seed, protocol, measure, joint, value; to the six digits of runs.csv
+    records:  provenance of every run by its name, <method>/seed<k>
+    settings: complete settings likewise, of the runs whose settings are known
+    """
+
+    values: pd.DataFrame
+    records: dict[str, dict[str, Any]]
+    settings: dict[str, dict[str, Any]]
+
+
+def read_trees(name: str) -> dict[str, Tree]:
+    """Every suite that a folder or a git revision holds, by the suite's name.
+
+    UserError for what is neither, for a tree without results, and for a broken file.
+    """
+    if Path(name).is_dir():
+        return _suites(Path(name), name)
+    revision, _, path = name.partition(":")
+    path = path.strip("/") or "results"
+    commit = commit_of(revision)
+    if commit is None:
+        raise UserError(
+            f"{name}: neither a folder nor a git revision of this repository, expected one such as "
+            "results/embedded, runs, HEAD~1 or HEAD~1:results/embedded"
+        )
+    with tempfile.TemporaryDirectory(prefix="tdmi-diff-") as folder:
+        if not extract(commit, path, Path(folder)):
+            raise UserError(
+                f"{name}: the revision has no folder {path}, expected the results of a suite or "
+                "of all; name another, e.g. HEAD:results/embedded"
+            )
+        try:
+            return _suites(Path(folder, path), name)
+        except UserError as error:
+            raise UserError(str(error).replace(f"{folder}/", f"{revision}:")) from None
+
+
+def _suites(folder: Path, name: str) -> dict[str, Tree]:
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    for candidates in ([folder.resolve()], subfolders):
+        found = {path.name: _read(path) for path in candidates if _is_suite(path)}
+        if found:
+            return found
+    raise UserError(
+        f"{name}: no results in it, expected tables/runs.csv of a report or runs such as "
+        "tdmi/seed0/config.yaml, in the folder itself or one below; name results/<suite>, "
+        "runs/<suite> or a folder of such"
+    )
+
+
+def _is_suite(folder: Path) -> bool:
+    return (folder / "tables").is_dir() or any(folder.glob("*/seed*/config.yaml"))
+
+
+def _read(folder: Path) -> Tree:
+    return _read_report(folder) if (folder / "tables").is_dir() else _read_runs(folder)
+
+
+def _read_report(folder: Path) -> Tree:
+    path = folder / "tables" / "runs.csv"
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            values = _values(file, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}), expected a table") from None
+    records = _mapping(read_json(folder / "provenance.json"), folder / "provenance.json")
+    for run, record in records.items():
+        if not re.fullmatch(r".+/seed\d+", run) or not isinstance(record, dict):
+            raise UserError(
+                f"{folder / 'provenance.json'}: {run!r}: expected the record of a run under its "
+                "name, e.g. tdmi/seed0; make the report again with `tdmi report`"
+            )
+    return Tree(values, records, recorded_settings(folder.name, records))
+
+
+def _read_runs(folder: Path) -> Tree:
+    settings: dict[str, Any] = {}
+    seeds: dict[str, list[int]] = {}
+    for path in sorted(folder.glob("*/seed*/config.yaml")):
+        method, seed = path.parent.parent.name, path.parent.name.removeprefix("seed")
+        if seed.isdecimal():
+            settings[f"{method}/seed{seed}"] = _mapping(read_yaml(path), path)
+            seeds.setdefault(method, []).append(int(seed))
+    metrics = [*folder.glob("*/seed*/*/metrics.json"), *folder.glob("*/seed*/*/tracking.json")]
+    runs = read_runs(
+        folder,
+        [Method(name, name, "", tuple(own)) for name, own in seeds.items()],
+        sorted({path.parent.name for path in metrics}),
+    )
+    table = csv(runs_frame(runs).astype({"value": float}))
+    values = _values(io.StringIO(table), folder)
+    records = {f"{method}/seed{seed}": record for (method, seed), record in runs.provenance.items()}
+    return Tree(values, records, settings)
+
+
+def _values(file: TextIO, path: Path) -> pd.DataFrame:
+    cure = "make the report again with `tdmi report`"
+    try:
+        values = pd.read_csv(file, dtype=_COLUMNS, keep_default_na=False, na_values={"value": [""]})
+    except (ValueError, OverflowError) as error:  # pandas' own errors and UnicodeDecodeError, too
+        detail = " ".join(str(error).split())
+        raise UserError(f"{path}: not a valid table of runs ({detail}); {cure}") from None
+    if not set(_COLUMNS) <= set(values):
+        raise UserError(f"{path}: columns {list(values)}, expected {list(_COLUMNS)}; {cure}")
+    values = values[list(_COLUMNS)]  # reports of other versions have more
+    *key, _ = _COLUMNS
+    twice = values[values.duplicated(key)]
+    if len(twice):
+        place = " ".join(map(str, twice.iloc[0][key]))
+        raise UserError(f"{path}: {place!r} stands twice, expected once; {cure}")
+    for group, rows in values.groupby(key[:-1]):
+        if "total" not in set(rows.joint):
+            place = " ".join(map(str, group))
+            raise UserError(f"{path}: {place!r} has no total, expected one; {cure}")
+    return values
+
+
+def _mapping(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{path}: found a {type(value).__name__}, expected a mapping; restore it from a copy"
+        )
+    return value

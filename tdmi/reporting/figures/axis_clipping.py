@@ -1,0 +1,75 @@
+"""Methods so far from all others that an axis which holds them would flatten every other row.
+
+They stay in the figure: the axis ends at the others, and an arrow at its edge tells their value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from tdmi.reporting.data.settings import Method
+from tdmi.reporting.figures import style
+from tdmi.reporting.tables.tables import number
+
+GAIN = 3.0
+"""How many times smaller the axis must become by leaving one method out (choice of this project:
+less than that can still be read)."""
+SHARE = 0.2
+"""At most this share of the methods is left out."""
+
+
+def ends_of(data: pd.DataFrame, column: str = "value") -> dict[str, tuple[float, float]]:
+    """The least and the greatest value of each method in a figure's data."""
+    groups = data.dropna(subset=[column]).groupby("method")[column]
+    return dict(zip(groups.min().index, zip(groups.min(), groups.max(), strict=True), strict=True))
+
+
+def outlying(ends: Mapping[str, tuple[float, float]]) -> set[str]:
+    """Names to leave out, given the least and the greatest value of each method."""
+    kept, left_out = dict(ends), set()
+    while len(left_out) + 1 <= SHARE * len(ends):
+        spans = {
+            name: _span([own for other, own in kept.items() if other != name]) for name in kept
+        }
+        name = min(spans, key=spans.get)
+        if not 0 < GAIN * spans[name] < _span(list(kept.values())):
+            break
+        left_out.add(name)
+        del kept[name]
+    return left_out
+
+
+def _span(ends: list[tuple[float, float]]) -> float:
+    return max(high for _, high in ends) - min(low for low, _ in ends) if ends else 0.0
+
+
+def arrow_across(axes: Axes, row: float, mean: float, colour: str, sign: bool) -> None:
+    """An arrow at the left or the right edge of a row of `axes`, whose limits are set already."""
+    low, high = axes.get_xlim()
+    left = mean < (low + high) / 2
+    edge, inner = (0.0, 0.07) if left else (1.0, 0.93)
+    axes.annotate(
+        "", (edge, row), xytext=(inner, row), xycoords=("axes fraction", "data"),
+        arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0,
+                    "shrinkB": 0},
+    )  # fmt: skip
+    axes.annotate(
+        f"{number(mean, 1, sign)}, off the axis", (inner, row), xytext=(4 if left else -4, 0),
+        xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
+        ha="left" if left else "right", fontsize=8,
+    )  # fmt: skip
+
+
+def arrow_below(axes: Axes, x: float, mean: float, method: Method) -> None:
+    """An arrow at the lower edge of `axes` at `x`, with the method's name and value."""
+    middle = sum(axes.get_xlim()) / 2
+    axes.annotate(
+        f"{method.label} {number(mean, 1)}, off the axis", (x, 0), xytext=(x, 0.07),
+        xycoords=("data", "axes fraction"), va="center", fontsize=8,
+        ha="left" if x < middle else "right",
+        arrowprops={"arrowstyle": "-|>", "color": style.colour(method.family), "linewidth": 1.4,
+                    "shrinkA": 2, "shrinkB": 0, "relpos": (0 if x < middle else 1, 0)},
+    )  # fmt: skip

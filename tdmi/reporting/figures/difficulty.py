@@ -1,0 +1,154 @@
+"""The figure of difficulty: the gain of each method on people who are hidden, fast or blurred.
+
+Bins and their AP are those of `tdmi.evaluation.analysis.slices`, which stand in metrics.json.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tdmi.reporting.data import comparison
+from tdmi.reporting.data.runs import Runs
+from tdmi.reporting.data.settings import Method
+from tdmi.reporting.figures import style
+from tdmi.reporting.figures.axis_clipping import ends_of, outlying
+from tdmi.reporting.tables.tables import number
+
+ATTRIBUTES = {
+    "visible_fraction": ("Occlusion", "share visible"),
+    "speed": ("Speed", "head sizes a frame"),
+    "blur": ("Motion blur", "head sizes"),
+    "crowding": ("Crowding", "others' joints over own"),
+}
+"""Title and unit by name in metrics.json, in the order of panels; what a data set lacks is left
+out."""
+_EASY_IS_HIGH = ("visible_fraction",)
+_COLUMNS = [
+    "attribute", "bin", "from", "to", "persons", "few", "method", "ap", "value", "std", "n", "low",
+    "high",
+]  # fmt: skip
+
+
+def difficulty_data(runs: Runs, protocol: str, against: str) -> pd.DataFrame:
+    """A row per attribute, bin (0 is the easiest) and method; AP and differences in points.
+
+    ap: mean AP in the bin over seeds; value, std, n, low, high: its difference to `against`, paired
+    by seed, with the 95% Student interval.
+    """
+    chosen = runs.slices[runs.slices.protocol == protocol]
+    parts = []
+    for attribute in ATTRIBUTES:
+        own = chosen[chosen.attribute == attribute].assign(start=lambda t: t.low.fillna(-math.inf))
+        starts = sorted(own.start.unique(), reverse=attribute in _EASY_IS_HIGH)
+        for place, start in enumerate(starts):
+            people = own[own.start == start]
+            values = people.pivot(index="method", columns="seed", values="ap").astype(float)
+            part = comparison.differences(values, against).rename(columns={"mean": "value"})
+            part["ap"] = values.mean(axis=1)
+            first = people.iloc[0]
+            described = {"attribute": attribute, "bin": place, "from": first.low, "to": first.high}
+            described |= {"persons": first.persons, "few": first.few}
+            parts.append(part.reset_index().assign(**described))
+    return (
+        pd.concat(parts, ignore_index=True)[_COLUMNS] if parts else pd.DataFrame(columns=_COLUMNS)
+    )
+
+
+def difficulty(data: pd.DataFrame, methods: tuple[Method, ...], against: Method) -> Figure:
+    """A column per attribute, from easy to hard; above AP of `against`, below a row per method."""
+    shown = [m for m in methods if m != against and m.name in set(data.method)]
+    columns = [name for name in ATTRIBUTES if name in set(data.attribute)]
+    differences = data[data.method.isin([m.name for m in shown])].dropna(subset=["value"])
+    far = outlying(ends_of(differences))
+    limits = _limits(differences[~differences.method.isin(far)])
+    with style.applied():
+        figure = Figure(figsize=(9.6, 2.1 + 0.6 * len(shown)), layout="constrained")
+        grid = figure.subplots(
+            1 + len(shown), len(columns), sharex="col", sharey="row", squeeze=False,
+            height_ratios=[1.5, *[1.0] * len(shown)],
+        )  # fmt: skip
+        for column, attribute in enumerate(columns):
+            own = data[data.attribute == attribute]
+            _bars(grid[0, column], own[own.method == against.name])
+            title, unit = ATTRIBUTES[attribute]
+            grid[0, column].set_title(title)
+            grid[-1, column].set_xlabel(unit, fontsize=8)
+            for row, method in enumerate(shown, start=1):
+                part = own[own.method == method.name].sort_values("bin")
+                if method.name in far:
+                    _off_the_axis(grid[row, column], part)
+                else:
+                    _points(grid[row, column], part, method)
+                grid[row, column].set_ylim(*limits)
+            _name_bins(grid[-1, column], own)
+        for row, method in enumerate((against, *shown)):
+            grid[row, 0].set_ylabel(
+                f"{method.label}\nAP (%)" if method == against else method.label,
+                rotation=0, ha="right", va="center", color=style.INK, fontsize=8,
+            )  # fmt: skip
+    return figure
+
+
+def _limits(kept: pd.DataFrame) -> tuple[float, float]:
+    """From the means, with room; neither few people nor a wide interval must flatten them."""
+    kept = kept[~kept.few.astype(bool)] if not kept.few.all() else kept
+    low, high = min(kept.value.min(), 0), max(kept.value.max(), 0)
+    room = max(0.35 * (high - low), 0.2)
+    return low - room, high + room
+
+
+def _bars(axes: Axes, own: pd.DataFrame) -> None:
+    axes.bar(own["bin"], own.ap, width=0.55, color=style.RULE)
+    for place, value, persons in zip(own["bin"], own.ap, own.persons, strict=True):
+        axes.annotate(
+            f"{number(value)}\nn = {persons}", (place, value), xytext=(0, 2), ha="center",
+            textcoords="offset points", fontsize=6.5,
+        )  # fmt: skip
+    axes.margins(y=0.45)
+    axes.grid(visible=False)
+    axes.tick_params(labelsize=6.5)
+
+
+def _points(axes: Axes, part: pd.DataFrame, method: Method) -> None:
+    colour = style.colour(method.family)
+    axes.axhline(0, color=style.MUTED, linewidth=0.8)
+    axes.vlines(part["bin"], part.low, part.high, color=colour, linewidth=1)
+    axes.plot(part["bin"], part.value, color=colour, linewidth=1, alpha=0.7)
+    for few, fill in ((False, colour), (True, "white")):
+        some = part[part.few == few]
+        axes.plot(
+            some["bin"], some.value, style.marker(method.family), markersize=4.5, color=colour,
+            mfc=fill,
+        )  # fmt: skip
+    axes.tick_params(labelsize=6.5)
+
+
+def _off_the_axis(axes: Axes, part: pd.DataFrame) -> None:
+    axes.axhline(0, color=style.MUTED, linewidth=0.8)
+    for place, value in zip(part["bin"], part.value, strict=True):
+        arrow = "▼" if value < 0 else "▲"
+        axes.annotate(
+            f"{number(value, 1, True)}\n{arrow}", (place, 0 if value < 0 else 1),
+            xycoords=("data", "axes fraction"), ha="center", va="bottom" if value < 0 else "top",
+            fontsize=6.5, color=style.MUTED,
+        )  # fmt: skip
+    axes.tick_params(labelsize=6.5)
+
+
+def _name_bins(axes: Axes, own: pd.DataFrame) -> None:
+    bins = own.drop_duplicates("bin").sort_values("bin")
+    falling = own.attribute.iloc[0] in _EASY_IS_HIGH
+    names = [_name(low, high, falling) for low, high in zip(bins["from"], bins["to"], strict=True)]
+    axes.set_xticks(bins["bin"], names, fontsize=6.5)
+    axes.set_xlim(-0.5, len(bins) - 0.5)
+
+
+def _name(low: float, high: float, falling: bool) -> str:
+    """The end of a bin towards the next one, which begins there; of the last, its beginning."""
+    if math.isnan(high) or (falling and not math.isnan(low)):
+        return f"≥ {low:.3g}"
+    return f"< {high:.3g}"

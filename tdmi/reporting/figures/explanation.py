@@ -1,0 +1,160 @@
+"""TDMI explained on one person: which person, by a rule, and the figure of what the model computes.
+
+`tdmi.experiments.explain.inspection` runs the model, `explanation_drawing` draws.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tdmi.core.errors import UserError
+from tdmi.evaluation.analysis.derived_attributes import speed
+from tdmi.reporting.data import selection
+from tdmi.reporting.data.settings import Dataset, Settings
+from tdmi.reporting.figures import gallery, style
+from tdmi.reporting.figures.explanation_drawing import LEGEND, draw
+from tdmi.reporting.figures.gallery import Picture
+from tdmi.reporting.tables.tables import number
+
+if TYPE_CHECKING:
+    from tdmi.data.annotations import Annotations
+
+
+def explain_report(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
+    """Figures for the report's subject on the hardest test person and on real video.
+
+    Write `explanation` and `explanation_real_video` (.webp, .csv) into `folder`; those whose run
+    has no checkpoint, or whose method has no temporal differences, are left out.
+    """
+    asked = [("explanation", settings.suite, settings.dataset)]
+    if settings.real_video is not None:
+        video = settings.real_video
+        asked.append(("explanation_real_video", video.suite, video.dataset))
+    pictures = []
+    for name, suite, dataset in asked:
+        picture = _explained(settings, runs / suite, dataset, folder, name)
+        if picture is not None:
+            pictures.append(picture)
+    return pictures
+
+
+def _explained(
+    settings: Settings, runs: Path, dataset: Dataset, folder: Path, name: str
+) -> Picture | None:
+    if settings.subject is None:
+        return None
+    subject, reference = (settings.method(m) for m in (settings.subject, settings.reference))
+    run = runs / subject.name / f"seed{subject.seeds[0]}"
+    if not (run / "checkpoint.pt").exists():
+        return None
+    from tdmi.experiments.explain.inspection import NoDifferences, inspect, open_subject
+
+    try:
+        opened = open_subject(run)
+    except NoDifferences:
+        return None
+    truth = gallery.read_truth(dataset)
+    predicted = gallery.read_predicted(runs, (reference, subject), settings.box_protocols[0], truth)
+    if len(predicted) < 2:
+        return None
+    errors = {method: result.errors for method, result in predicted.items()}
+    people = selection.candidates(truth, errors)
+    people = people[(truth.box[people.person, 2:] > 0).all(axis=1)]
+    row = most_different(people, reference.name, subject.name)
+    inspection = inspect(opened, person_of(opened.annotations, row))
+    labels = "pseudo-labels" if dataset.labels == "pseudo" else "labels"
+    style.save(*draw(inspection, labels.capitalize()), folder, name, style.PICTURE)
+    caption = (
+        f"{subject.label} on the person of {dataset.name}, split {dataset.split}, for whom its "
+        f"error differs most from that of “{reference.label}” ({number(row[subject.name], 2)} "
+        f"against {number(row[reference.name], 2)}, mean joint distance in head sizes to the "
+        f"{labels}): "
+        f"{row['video']}, frame {row['frame']}. First seed, no flip averaging."
+    )
+    return Picture(
+        folder / f"{name}.webp", f"{caption} {LEGEND}", f"{caption} Numbers: {name}.csv."
+    )
+
+
+def most_different(table: pd.DataFrame, reference: str, subject: str) -> pd.Series:
+    """The row of `selection.candidates` on which the two errors differ most, either way."""
+    if table.empty:
+        raise UserError("no labelled person with enough joints, expected one to explain")
+    gap = (table[reference] - table[subject]).abs().round(6)
+    return table.loc[gap.idxmax()]
+
+
+def fastest(truth: Annotations, among: np.ndarray | None = None) -> int:
+    """Row of the person that moves fastest (head sizes per frame); the first of equals.
+
+    Only people count that have a box and enough labelled joints, and are in `among` [N] bool.
+    """
+    enough = truth.present.sum(axis=1) >= selection.MINIMUM_JOINTS
+    boxed = (truth.box[:, 2:] > 0).all(axis=1)
+    usable = enough & boxed & truth.frame_labelled[truth.person_frame]
+    usable &= True if among is None else among
+    if not usable.any():
+        raise UserError(
+            f"no person there with a box and {selection.MINIMUM_JOINTS} labelled joints, expected "
+            "one to explain; choose another split, video, frame or track"
+        )
+    return int(np.argmax(np.where(usable, np.nan_to_num(speed(truth), nan=-1.0), -2.0)))
+
+
+def person_of(truth: Annotations, row: pd.Series) -> int:
+    """Row in `truth` of the person with the video, frame and track of `row`."""
+    names = np.array(truth.video_names)[truth.frame_video[truth.person_frame]]
+    found = (
+        (names == row["video"])
+        & (truth.frame_index[truth.person_frame] == row["frame"])
+        & (truth.track_id == row["track_id"])
+    )
+    return int(np.flatnonzero(found)[0])
+
+
+def explain_run(
+    run: Path,
+    out: Path,
+    split: str = "test",
+    video: str | None = None,
+    frame: int | None = None,
+    track: int | None = None,
+) -> str:
+    """Write the figure of a run as `out` without its suffix and .svg, .png, .csv.
+
+    The person is the one of `video`, `frame` (its place in the video, from 0) and `track`, or
+    `fastest` of those people that fit what is given. Returns where the person is, in words.
+    """
+    from tdmi.experiments.explain.inspection import inspect, open_subject
+
+    opened = open_subject(run, split)
+    truth = opened.annotations
+    person = fastest(truth, _fitting(truth, video, frame, track))
+    style.save(*draw(inspect(opened, person), opened.labels), out.parent, out.stem)
+    row = truth.person_frame[person]
+    return (
+        f"{truth.video_names[truth.frame_video[row]]}, frame {truth.frame_index[row]}, "
+        f"track {truth.track_id[person]}"
+    )
+
+
+def _fitting(
+    truth: Annotations, video: str | None, frame: int | None, track: int | None
+) -> np.ndarray:
+    """[N] bool; UserError that names what there is if a video is unknown or nobody fits."""
+    if video is not None and video not in truth.video_names:
+        known = ", ".join(truth.video_names[:5]) + (", ..." if len(truth.video_names) > 5 else "")
+        raise UserError(f"option --video: found {video!r}, expected one of {known}")
+    fits = np.ones(truth.persons, bool)
+    for wanted, found in (
+        (video, np.array(truth.video_names)[truth.frame_video[truth.person_frame]]),
+        (frame, truth.frame_index[truth.person_frame]),
+        (track, truth.track_id),
+    ):
+        if wanted is not None:
+            fits &= found == wanted
+    return fits

@@ -1,0 +1,230 @@
+"""The pictures of a report: all methods on the same people, real video, and a sheet of the data.
+
+Reads the data set's images and annotation files and the runs' prediction files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from tdmi.core.files import write_text
+from tdmi.data.annotations import Annotations
+from tdmi.experiments.provenance import refuse_changed_predictions
+from tdmi.formats import posetrack18
+from tdmi.reporting.data import selection
+from tdmi.reporting.data.runs import run_folder
+from tdmi.reporting.data.settings import Dataset, Method, Settings
+from tdmi.reporting.figures import drawing
+from tdmi.reporting.figures.drawing import Panel
+from tdmi.reporting.tables.tables import csv, number
+
+WRONG = 0.5
+"""Distance in head sizes beyond which a joint counts as wrong (the evaluator's threshold)."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    path: Path
+    caption: str
+    alternative: str
+    moving: bool = False
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A method's predictions for the people of the truth."""
+
+    annotations: Annotations
+    distances: np.ndarray
+    """[N, J] in head sizes, capped."""
+    matches: np.ndarray
+    """[N] person in `annotations`, -1 for none."""
+
+    @property
+    def errors(self) -> np.ndarray:
+        """[N] mean over the labelled joints; NaN for a person without any."""
+        labelled = np.isfinite(self.distances)
+        total = np.where(labelled, self.distances, 0.0).sum(axis=1)
+        return np.where(labelled.any(axis=1), total / np.maximum(labelled.sum(axis=1), 1), np.nan)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a gallery shows: a data set's people and what the methods predicted for them."""
+
+    dataset: Dataset
+    methods: tuple[Method, ...]
+    truth: Annotations
+    predicted: dict[str, Predicted]
+    people: pd.DataFrame
+    """As `selection.candidates` gives them."""
+
+    def row(self, row: pd.Series, around: list[int]) -> np.ndarray:
+        """The person of a row of `people` as truth and methods have it, cut around some persons."""
+        truth = self.truth
+        return drawing.row(
+            drawing.read_image(self.dataset.root / row["file"]),
+            truth.keypoints[around][truth.present[around]],
+            _panels(self, row["person"]),
+            truth.skeleton,
+        )
+
+
+def read_truth(dataset: Dataset) -> Annotations:
+    return posetrack18.read_folder(dataset.root / "annotations" / dataset.split)
+
+
+def read_predicted(
+    runs: Path, methods: tuple[Method, ...], protocol: str, truth: Annotations
+) -> dict[str, Predicted]:
+    """Predictions of each method's first seed; methods without them are left out."""
+    sizes, found = selection.head_sizes(truth), {}
+    for method in methods:
+        folder = run_folder(runs, method, method.seeds[0]) / protocol / "predictions"
+        if folder.is_dir():
+            refuse_changed_predictions(folder)
+            prediction = posetrack18.read_folder(folder, truth.video_names)
+            found[method.name] = Predicted(
+                prediction, *selection.joint_distances(truth, prediction, sizes)
+            )
+    return found
+
+
+def compare(
+    dataset: Dataset, methods: tuple[Method, ...], runs: Path, protocol: str
+) -> Compared | None:
+    """Read what a gallery shows; None if nothing was predicted or nobody has enough joints."""
+    truth = read_truth(dataset)
+    predicted = read_predicted(runs, methods, protocol, truth)
+    people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
+    if not predicted or people.empty:
+        return None
+    return Compared(dataset, methods, truth, predicted, people)
+
+
+def method_gallery(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
+    """Write a loop, a picture per chosen person, and `gallery.csv`; nothing without predictions."""
+    methods = tuple(settings.method(name) for name in settings.gallery_methods)
+    shown = compare(settings.dataset, methods, runs, settings.box_protocols[0])
+    if shown is None:
+        return []
+    names = list(shown.predicted)
+    reference = settings.reference if settings.reference in names else names[0]
+    chosen = selection.choose(shown.people, names, reference)
+    write_text(folder / "gallery.csv", csv(chosen.drop(columns="person")))
+    pictures = [loop(shown, folder / "loop.webp")]
+    for index, row in chosen.iterrows():
+        path = folder / f"{index + 1:02d}.jpg"
+        drawing.write_jpeg(path, shown.row(row, [row["person"]]))
+        caption = f"{row['rule'].capitalize()}: {row['video']}, frame {row['frame']}."
+        errors = ", ".join(
+            f"{m.label} {number(row[m.name], 2)}" for m in methods if m.name in names
+        )
+        pictures.append(Picture(path, caption, f"{caption} Mean error in head sizes: {errors}."))
+    return pictures
+
+
+def gallery_rule(settings: Settings) -> str:
+    """The caption that says how the people of the gallery were chosen."""
+    reference = settings.method(settings.reference).label
+    return (
+        "Chosen by a rule, not by hand, among all labelled persons with at least "
+        f"{selection.MINIMUM_JOINTS} joints: first, moving, the person on whom the methods' errors "
+        "differ most over successive labelled frames; then four on whom they differ most in one "
+        f"frame, three on whom “{reference}” is worst, and one at the median error of "
+        f"“{reference}”; no person twice by one rule. The error is the mean joint distance in head "
+        "sizes, each joint capped at 1; methods differ by the distance between the first and the "
+        "ninth tenth of their errors, so that one that is always behind does not choose. First "
+        f"seed, {settings.boxes(settings.box_protocols[0])}. Blue: the person's left, orange: "
+        "right, yellow: middle. Rings: joints further than half a head size from the label."
+    )
+
+
+def real_video_gallery(
+    settings: Settings, runs: Path, folder: Path, rows: int = 4
+) -> list[Picture]:
+    """The same on real video, one picture per stretch of its frames; labels are pseudo-labels."""
+    video = settings.real_video
+    shown = compare(video.dataset, video.methods, runs, settings.box_protocols[0])
+    if shown is None:
+        return []
+    pictures = [loop(shown, folder / "real_video_loop.webp")]
+    chosen = selection.along(shown.people, list(shown.predicted), rows)
+    for index, (_, row) in enumerate(chosen.iterrows()):
+        path = folder / f"real_video_{index + 1:02d}.jpg"
+        drawing.write_jpeg(path, shown.row(row, [row["person"]]))
+        caption = f"{row['video']}, frame {row['frame']}; the labels are pseudo-labels."
+        pictures.append(Picture(path, caption, f"Real video with skeletons drawn over: {caption}"))
+    return pictures
+
+
+def loop(shown: Compared, path: Path, length: int = 12, seconds: float = 2.4) -> Picture:
+    """All methods on the successive labelled frames of one person on which they differ most."""
+    rows = selection.clip(shown.people, list(shown.predicted), length)
+    around = rows.person.tolist()
+    drawing.write_loop(path, [shown.row(row, around) for _, row in rows.iterrows()], seconds)
+    frames = ", ".join(str(frame) for frame in rows.frame)
+    caption = (
+        f"Methods disagree for longest: {rows.video.iloc[0]}, labelled frames {frames}, one after "
+        f"the other and again; skeletons are {shown.dataset.label_kind} and predictions."
+    )
+    return Picture(path, caption, f"Moving: {caption}", moving=True)
+
+
+def contact_sheet(dataset: Dataset, path: Path, tiles: int = 12, columns: int = 4) -> Picture:
+    """Labelled frames spread evenly over the split, with their labels."""
+    truth = read_truth(dataset)
+    labelled = np.unique(truth.person_frame[truth.frame_labelled[truth.person_frame]])
+    spaced = np.linspace(0, len(labelled) - 1, min(tiles, len(labelled))).round().astype(int)
+    pictures = [_tile(dataset, truth, frame) for frame in labelled[spaced]]
+    drawing.write_jpeg(path, drawing.grid(pictures, columns), quality=78)
+    caption = (
+        f"{len(pictures)} of {truth.frames} frames of {dataset.name}, split {dataset.split}, "
+        f"evenly spaced; skeletons are {dataset.label_kind}."
+    )
+    return Picture(path, caption, caption)
+
+
+def _tile(dataset: Dataset, truth: Annotations, frame: int, width: int = 300) -> np.ndarray:
+    image = drawing.read_image(dataset.root / truth.frame_file[frame])
+    factor = width * drawing.SCALE / image.shape[1]
+    size = (width * drawing.SCALE, round(width * 0.75 * drawing.SCALE))
+    shift = (size[1] - factor * image.shape[0]) / 2
+    transform = np.array([[factor, 0, 0], [0, factor, shift]])
+    picture = cv2.warpAffine(image, transform, size, flags=cv2.INTER_AREA)
+    for person in np.flatnonzero(truth.person_frame == frame):
+        points = truth.keypoints[person] @ transform[:, :2].T + transform[:, 2]
+        panel = Panel("", present=truth.present[person])
+        drawing.draw_skeleton(picture, points, panel, truth.skeleton, width=3)
+    return cv2.resize(picture, (width, round(width * 0.75)), interpolation=cv2.INTER_AREA)
+
+
+def _truth_title(dataset: Dataset) -> str:
+    return "Pseudo-labels" if dataset.labels == "pseudo" else "Ground truth"
+
+
+def _panels(shown: Compared, person: int) -> list[Panel]:
+    truth = shown.truth
+    panels = [
+        Panel(_truth_title(shown.dataset), "", truth.keypoints[person], truth.present[person])
+    ]
+    for method in shown.methods:
+        if method.name not in shown.predicted:
+            panels.append(Panel(method.label, "not run"))
+            continue
+        own = shown.predicted[method.name]
+        match, remark = own.matches[person], f"error {number(own.errors[person], 2)}"
+        if match < 0:
+            panels.append(Panel(method.label, "no prediction"))
+            continue
+        keypoints, present = own.annotations.keypoints[match], own.annotations.present[match]
+        wrong = np.nan_to_num(own.distances[person]) > WRONG
+        panels.append(
+            Panel(method.label, remark, keypoints, present & truth.present[person], wrong)
+        )
+    return panels

@@ -1,0 +1,335 @@
+"""Archives of strangers: parts read as one, hostile members refused, damage named, nothing lost."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tdmi.core.errors import UserError
+from tdmi.datasets.public.acquire import unpack as unpacking
+from tdmi.datasets.public.acquire.catalogue import count_matching, matches, read_catalogue
+from tdmi.datasets.public.acquire.joined import JoinedFile
+from tdmi.datasets.public.acquire.journal import Journal
+from tdmi.datasets.public.acquire.unpack import Target, check_readable, destination, unpack
+from tests.support.acquire_lookalikes import LABELS21, cut, images18, noise, tar_of, tree, zip_of
+from tests.support.mutations import mutated_bytes
+
+CATALOGUE = read_catalogue()
+IMAGES = CATALOGUE["posetrack18"].fixed[0]
+LABELS = CATALOGUE["posetrack18"].labels["v0.45"]
+ENCRYPTED = CATALOGUE["posetrack21"].labels["v0.1"]
+GOOD = "images/val/000342_mpii_test/000000.jpg"
+
+
+def target(root, piece=IMAGES):
+    return Target(piece, root, Journal(root / ".acquire" / "list.jsonl", root))
+
+
+def take(root, data, piece=IMAGES, token=None):
+    return unpack("archive.tar", io.BytesIO(data), target(root, piece), token)
+
+
+@pytest.mark.parametrize("sizes", [[5], [1, 1, 1], [7, 0, 20, 3], [1000, 1, 4096, 9]])
+def test_joined_parts_read_like_one_file(tmp_path, sizes):
+    whole = noise("whole", sum(sizes))
+    paths, start = [], 0
+    for index, size in enumerate(sizes):
+        paths.append(tmp_path / f"part{index}")
+        paths[-1].write_bytes(whole[start : start + size])
+        start += size
+    with JoinedFile(paths) as raw, io.BufferedReader(raw, 16) as joined:
+        assert joined.read() == whole
+        for position in range(0, len(whole), max(1, len(whole) // 37)):
+            joined.seek(position)
+            assert joined.read(11) == whole[position : position + 11]
+        joined.seek(-1, io.SEEK_END)
+        assert joined.read(5) == whole[-1:] and joined.read(5) == b""
+
+
+def test_a_part_that_shrinks_while_it_is_read_is_named(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    with JoinedFile([tmp_path / "a"]) as joined:
+        (tmp_path / "a").write_bytes(b"12")
+        joined.seek(3)
+        with pytest.raises(OSError, match="a: became shorter"):
+            joined.read(1)
+
+
+def test_parts_cut_inside_a_header_give_the_files_that_went_in(tmp_path):
+    files = images18()
+    data = tar_of(files)
+    for count in (2, 7, 18):
+        root = tmp_path / str(count)
+        names = [root / "archives" / f"{i:02}" for i in range(count)]
+        (root / "archives").mkdir(parents=True)
+        for path, piece in cut(data, names).items():
+            path.write_bytes(piece)
+        with JoinedFile(names) as joined, io.BufferedReader(joined) as content:
+            assert unpack("parts", content, target(root)) == len(files)
+        assert tree(root) == files
+
+
+@pytest.mark.parametrize(
+    "member, name",
+    [
+        ("posetrack_data/annotations/val/x.json", "annotations/val/x.json"),
+        ("./annotations/val/x.json", "annotations/val/x.json"),
+        ("a//b/annotations/val//x.json", "annotations/val/x.json"),
+        ("annotations/val/._x.json", None),
+        ("annotations/val/run.py", None),
+        ("annotations/val/deep/x.json", None),
+        ("annotations/annotations/val/x.json", "annotations/val/x.json"),
+        ("README.md", None),
+    ],
+)
+def test_what_precedes_the_expected_folder_is_dropped(member, name):
+    assert destination("archive", member, LABELS) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../images/val/v/0.jpg", "images/../../etc/0.jpg", "/images/val/v/0.jpg", "images/val/v/..",
+        "images\\val\\v\\0.jpg", "C:images/val/v/0.jpg", "images/val/v\n/0.jpg", "a\x1b[2J/0.jpg",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["tar", "gz", "zip"])
+def test_names_that_could_leave_the_folder_are_refused(tmp_path, name, kind):
+    files = {GOOD: b"good", name: b"evil"}
+    data = zip_of(files) if kind == "zip" else tar_of(files)
+    root = tmp_path / "in" / "root"
+    root.mkdir(parents=True)
+    with pytest.raises(UserError, match=r"archive\.tar: member .* not unpacked") as error:
+        take(root, gzip.compress(data) if kind == "gz" else data)
+    assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
+    assert [p for p in tmp_path.rglob("*") if p.suffix == ".jpg"] == []
+    assert tree(root) == {}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE,
+        tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE, b"Z",
+    ],
+)  # fmt: skip
+def test_links_and_devices_are_refused_and_what_came_before_is_removed(tmp_path, kind):
+    def spoil(header):
+        if header.name != GOOD:
+            header.type, header.linkname, header.size = kind, "/etc/hostname", 0
+
+    with pytest.raises(UserError, match=r"archive\.tar: "):
+        take(tmp_path, tar_of({GOOD: b"good", "images/val/v/000001.jpg": b""}, spoil))
+    assert tree(tmp_path) == {}
+    assert Journal(tmp_path / ".acquire" / "list.jsonl", tmp_path).entries == {}
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        entry = zipfile.ZipInfo("images/val/v/000000.jpg")
+        entry.external_attr = 0o120777 << 16
+        packed.writestr(entry, "/etc/hostname")
+    with pytest.raises(UserError, match="is a link or a device"):
+        take(tmp_path, buffer.getvalue())
+
+
+def test_files_larger_than_the_data_set_has_are_refused(tmp_path):
+    def swell(header):
+        header.size = IMAGES.largest_file + 1
+
+    buffer = io.BytesIO()
+    header = tarfile.TarInfo(GOOD)
+    swell(header)
+    buffer.write(header.tobuf() + bytes(4096))
+    with pytest.raises(UserError, match=f"at most {IMAGES.largest_file} fit"):
+        take(tmp_path, buffer.getvalue())
+
+
+def test_an_extended_header_that_would_fill_the_memory_is_refused(tmp_path):
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 40
+    with pytest.raises(UserError, match="a header of 1099511627776 bytes"):
+        take(tmp_path, header.tobuf(format=tarfile.GNU_FORMAT) + bytes(1024))
+
+
+def test_a_negative_size_does_not_loop_for_ever(tmp_path):
+    header = tarfile.TarInfo(GOOD)
+    header.pax_headers = {"size": "-1024"}
+    data = header.tobuf(format=tarfile.PAX_FORMAT) + bytes(2048)
+    with pytest.raises(UserError, match="negative size"):
+        take(tmp_path, data)
+
+
+def test_nothing_is_written_when_the_disk_has_no_room_for_it(tmp_path, monkeypatch):
+    usage = unpacking.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda path: usage)
+    for data in (tar_of({GOOD: bytes(5000)}), zip_of({GOOD: bytes(5000)})):
+        with pytest.raises(UserError, match="GB are free; free some and call again"):
+            take(tmp_path, data)
+        assert tree(tmp_path) == {}
+
+
+def test_a_damaged_header_in_the_middle_is_an_error_and_not_the_end(tmp_path):
+    files = images18()
+    data = bytearray(tar_of(files))
+    with tarfile.open(fileobj=io.BytesIO(bytes(data))) as tar:
+        middle = tar.getmembers()[5].offset
+    data[middle + 150] ^= 1  # in the checksum field
+    with pytest.raises(UserError, match=f"bad checksum at byte {middle}"):
+        take(tmp_path, bytes(data))
+    assert len(tree(tmp_path)) == 5, "what was good stays, and the next call goes on from there"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.93])
+def test_a_truncated_archive_is_named(tmp_path, share):
+    files = {f"images/val/v/00000{i}.jpg": noise(str(i), 5000) for i in range(4)}
+    data = tar_of(files)[:22000]
+    for cut_off in (data[: int(len(data) * share)], gzip.compress(data)[: int(20000 * share)]):
+        with pytest.raises(UserError, match=r"archive\.tar: not a readable archive"):
+            take(tmp_path, cut_off)
+
+
+def test_two_tars_one_after_the_other_are_read_to_the_end(tmp_path):
+    files = images18()
+    half = dict(list(files.items())[:6])
+    rest = dict(list(files.items())[6:])
+    assert take(tmp_path, tar_of(half) + tar_of(rest)) == len(files)
+    assert tree(tmp_path) == files
+
+
+def test_the_same_name_twice_must_have_the_same_content(tmp_path):
+    assert take(tmp_path / "a", tar_of({GOOD: b"one"}) * 2) == 1
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UserError, match="is there twice with different content"):
+        take(tmp_path / "b", tar_of({GOOD: b"one"}) + tar_of({GOOD: b"two"}))
+    assert tree(tmp_path / "b") == {}
+
+
+def test_a_file_of_the_user_is_not_overwritten(tmp_path):
+    own = tmp_path / GOOD
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    with pytest.raises(UserError, match="there already with other content"):
+        take(tmp_path, tar_of({GOOD: b"theirs"}))
+    assert own.read_bytes() == b"mine"
+    own.write_bytes(b"theirs")
+    assert take(tmp_path, tar_of({GOOD: b"theirs"})) == 1
+
+
+def test_files_that_are_listed_are_not_written_again(tmp_path):
+    files = images18()
+    take(tmp_path, tar_of(files))
+    times = {name: (tmp_path / name).stat().st_mtime_ns for name in files}
+    (tmp_path / GOOD.replace("000342", "001")).unlink()
+    take(tmp_path, tar_of(files))
+    changed = {name for name in files if (tmp_path / name).stat().st_mtime_ns != times[name]}
+    assert changed == {GOOD.replace("000342", "001")}
+    assert tree(tmp_path) == files
+
+
+def test_a_list_whose_last_line_was_cut_by_a_kill_goes_on(tmp_path):
+    path = tmp_path / "list.jsonl"
+    with Journal(path, tmp_path) as journal:
+        journal.add("a", 1, "11")
+        journal.add("b", 2, "22")
+    path.write_bytes(path.read_bytes()[:-4])
+    with Journal(path, tmp_path) as journal:
+        assert list(journal.entries) == ["a"]
+        journal.add("c", 3, "33")
+    assert Journal(path, tmp_path).entries == {"a": (1, "11"), "c": (3, "33")}
+
+
+def test_the_digest_of_a_list_is_the_sum_over_its_sorted_lines(tmp_path):
+    import hashlib
+
+    with Journal(tmp_path / "list.jsonl", tmp_path) as journal:
+        journal.add("b", 2, "22")
+        journal.add("a", 1, "11")
+    expected = hashlib.sha256(b"a\t1\t11\nb\t2\t22\n").hexdigest()
+    assert journal.summary() == {"files": 2, "bytes": 3, "sha256": expected}
+
+
+LABELS_21 = {
+    "data/posetrack_data/train/a.json": b'{"train": 1}' * 50,
+    "data/posetrack_data/val/b.json": b'{"val": 1}' * 40,
+    "data/posetrack_mot/mot/val/b/gt/gt.txt": b"1,2,3",
+    "data/readme.txt": b"hello",
+}
+
+
+def test_the_token_opens_the_encrypted_labels(tmp_path):
+    assert take(tmp_path, zip_of(LABELS_21, "the-token"), ENCRYPTED, "the-token") == 3
+    wanted = {k.removeprefix("data/"): v for k, v in LABELS_21.items() if "readme" not in k}
+    assert tree(tmp_path) == wanted
+
+
+def test_encrypted_zips_made_here_are_those_of_the_standard(tmp_path):
+    with zipfile.ZipFile(io.BytesIO(zip_of(LABELS_21, "abc"))) as packed:
+        packed.setpassword(b"abc")
+        assert {name: packed.read(name) for name in packed.namelist()} == LABELS_21
+
+
+def test_a_missing_or_wrong_token_is_one_line_without_the_token(tmp_path):
+    data = zip_of(LABELS_21, "the-token")
+    with pytest.raises(UserError, match="encrypted; give the token"):
+        take(tmp_path, data, ENCRYPTED)
+    for wrong in [f"wrong-{i}" for i in range(600)]:  # one in 256 passes the format's own test
+        with pytest.raises(UserError, match="the token does not open it") as error:
+            take(tmp_path, data, ENCRYPTED, wrong)
+        assert wrong not in str(error.value) and "\n" not in str(error.value)
+    assert tree(tmp_path) == {}
+
+
+def test_reading_to_the_end_writes_nothing(tmp_path):
+    files = {"annotations/val/a.json": b"{}", "annotations/train/a.json": b"{}"}
+    data = gzip.compress(tar_of(files))
+    assert check_readable("archive", io.BytesIO(data), target(tmp_path, LABELS), None) == 2
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="not a readable archive"):
+        check_readable("archive", io.BytesIO(data[:-40]), target(tmp_path, LABELS), None)
+
+
+SMALL = {"annotations/val/a.json": b"{}" * 300, "x/annotations/train/b.json": b"[1]" * 99}
+KINDS = {
+    "tar": tar_of(SMALL),
+    "gz": gzip.compress(tar_of(SMALL), mtime=0),
+    "zip": zip_of(SMALL),
+    LABELS21: zip_of(SMALL, "token"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_archives_are_read_or_refused_in_one_line(tmp_path_factory, kind):
+    folder = tmp_path_factory.mktemp("damaged")
+
+    @settings(max_examples=200, derandomize=True, deadline=None, database=None)
+    @given(seed=st.integers(0, 2**32 - 1))
+    def check(seed):
+        root = folder / str(seed)
+        root.mkdir(exist_ok=True)
+        content = io.BytesIO(mutated_bytes(KINDS[kind], seed))
+        try:
+            unpack(f"archives/{kind}", content, target(root, LABELS), "token")
+        except UserError as error:
+            assert "\n" not in str(error) and kind in str(error)
+
+    check()
+
+
+def test_patterns_stop_at_folders_and_skip_hidden_files():
+    assert matches("images/val/v/0.jpg", "images/*/*/*.jpg")
+    assert not matches("images/val/v/deep/0.jpg", "images/*/*/*.jpg")
+    assert not matches("images/val/.v/0.jpg", "images/*/*/*.jpg")
+    names = [
+        "images/val/a/0.jpg",
+        "images/val/a/1.jpg",
+        "images/val/b/0.jpg",
+        "images/train/c/0.jpg",
+    ]
+    assert count_matching(names, "images/val/*") == 2
+    assert count_matching(names, "images/*/*") == 3

@@ -1,0 +1,134 @@
+"""PCKh curves and normalised errors by hand, and as identities with recall."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.analysis import pckh
+from tdmi.evaluation.matching.assignment import match_video
+from tdmi.evaluation.matching.pairing import JudgedVideo, People, judged_videos
+from tdmi.evaluation.protocols import poseval as average_precision
+from tdmi.formats.parsing import video_files
+from tdmi.formats.posetrack import read_folder
+from tests.support.golden_evaluation import cases, write_back
+
+
+def people(x: list[list[float]]) -> People:
+    """One frame, people with joints at (x, 0); NaN is absent. Head size 6."""
+    keypoints = np.stack([np.array(x), np.zeros_like(x)], axis=2)
+    count = len(x)
+    return People(
+        row=np.arange(count),
+        frame=np.zeros(count, dtype=np.int64),
+        track_id=np.arange(count),
+        keypoints=np.nan_to_num(keypoints),
+        present=~np.isnan(np.array(x)),
+        score=np.ones((count, len(x[0]))),
+        head_box=np.tile([0.0, 0.0, 6.0, 8.0], (count, 1)),
+    )
+
+
+def statistics(truth: list, predictions: list) -> pckh.Statistics:
+    video = JudgedVideo("video", np.arange(1), people(truth), people(predictions))
+    return pckh.video_statistics(video, match_video(video))
+
+
+NAN = float("nan")
+# Two people with three joints each; the first is found (errors 0.6, 3 px, and one joint not
+# predicted), the second is not.
+HALF = statistics([[0, 100, 200], [500, 600, NAN]], [[0.6, 103, NAN], [900, 900, 900]])
+
+
+def test_errors_are_distances_in_head_sizes():
+    assert HALF.joint.tolist() == [0, 1]
+    np.testing.assert_allclose(HALF.error, [0.1, 0.5])
+    assert HALF.matched.tolist() == [1, 1, 1]
+    assert HALF.annotated.tolist() == [2, 2, 1]
+
+
+def test_curve_by_hand():
+    thresholds = np.array([0, 0.1 + 1e-12, 0.5])
+    matched = pckh.curve(HALF, HALF.matched, thresholds)
+    np.testing.assert_allclose(
+        matched, [[0, 0, 0, 0], [100, 0, 0, 100 / 3], [100, 100, 0, 200 / 3]]
+    )
+    annotated = pckh.curve(HALF, HALF.annotated, thresholds)
+    np.testing.assert_allclose(annotated, [[0, 0, 0, 0], [50, 0, 0, 50 / 3], [50, 50, 0, 100 / 3]])
+
+
+def test_an_error_of_exactly_the_threshold_is_within():
+    found = statistics([[0, 100]], [[0, 103]])
+    np.testing.assert_array_equal(
+        pckh.curve(found, found.matched, np.array([0.0, 0.5])), [[100, 0, 50], [100, 100, 100]]
+    )
+
+
+def test_joints_that_nobody_has_are_left_out_of_the_total():
+    found = statistics([[0, NAN]], [[0, 5]])
+    np.testing.assert_array_equal(
+        pckh.curve(found, found.annotated, np.array([0.5])), [[100, np.nan, 100]]
+    )
+
+
+def test_quantiles_are_errors_that_occurred():
+    errors = np.array([0.4, 0.1, 0.3, 0.2])
+    found = pckh.error_quantiles(errors, [0.25, 0.5, 0.51, 0.75, 1])
+    assert found.tolist() == [0.1, 0.2, 0.3, 0.3, 0.4]
+    assert np.isnan(pckh.error_quantiles(np.array([]), [0.5])).all()
+    assert pckh.error_quantiles(np.array([0.1, np.inf]), [0.5, 0.9]).tolist() == [0.1, np.inf]
+
+
+def judged(name: str, folder) -> list[JudgedVideo]:
+    sides = write_back(cases("poseval")[name], folder)
+    names = video_files(sides[0])
+    return list(judged_videos(*(read_folder(side, names, POSETRACK17) for side in sides)))
+
+
+@pytest.mark.parametrize("name", ["m_medium", "r_ignore_pt18", "nan_coordinates", "no_predictions"])
+def test_at_half_a_head_size_the_share_of_annotated_joints_is_the_recall(name, tmp_path):
+    videos = judged(name, tmp_path)
+    matches = [match_video(video) for video in videos]
+    pairs = list(zip(videos, matches, strict=True))
+    found = pckh.combine(pckh.video_statistics(*pair) for pair in pairs)
+    scores = average_precision.average_precision(
+        average_precision.combine(average_precision.video_statistics(*pair) for pair in pairs)
+    )
+    curve = pckh.curve(found, found.annotated)
+    annotated = found.annotated > 0
+    np.testing.assert_allclose(
+        curve[-1, :-1][annotated], scores.recall[:-1][annotated], rtol=0, atol=1e-12
+    )
+    assert (np.diff(curve[:, :-1][:, annotated], axis=0) >= 0).all()
+    at_least = pckh.curve(found, found.matched)[:, :-1] >= curve[:, :-1]
+    assert at_least[:, found.matched > 0].all()
+
+
+def test_ground_truth_against_itself_is_100_from_the_first_threshold(tmp_path):
+    for video in judged("m_medium", tmp_path):
+        same = replace(video, predictions=video.truth)
+        found = pckh.video_statistics(same, match_video(same))
+        there = found.annotated > 0
+        np.testing.assert_array_equal(pckh.curve(found, found.annotated)[:, :-1][:, there], 100.0)
+        assert (found.error == 0).all()
+
+
+def test_metrics_have_a_curve_and_quantiles_for_every_group(tmp_path):
+    videos = judged("m_medium", tmp_path)
+    found = pckh.combine(pckh.video_statistics(v, match_video(v)) for v in videos)
+    content = pckh.metrics(found)
+    groups = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"]
+    assert content["thresholds"][0] == 0 and content["thresholds"][-1] == 0.5
+    for share in ("matched", "annotated"):
+        assert list(content[share]) == [*groups, "per_joint"]
+        assert list(content[share]["per_joint"]) == list(POSETRACK17.joints)
+        assert all(len(content[share][group]) == 51 for group in groups)
+        left, right = (
+            content[share]["per_joint"][f"{side}_knee"][20] for side in ("left", "right")
+        )
+        assert content[share]["knee"][20] == pytest.approx((left + right) / 2)
+    errors = content["normalised_error"]
+    assert list(errors) == ["assignment_threshold", "quantiles", *groups]
+    knees = np.isin(found.joint, [POSETRACK17.index(f"{s}_knee") for s in ("left", "right")])
+    assert errors["knee"][1] == np.sort(found.error[knees])[(knees.sum() + 1) // 2 - 1]

@@ -1,0 +1,198 @@
+"""Does the regression check see faults, and nothing else? Writes a table of both.
+
+    python tests/faults/defects.py --out tests/faults/defects.md
+
+Each fault is one small change of a fresh copy of the tracked files, on which the check and the unit
+tests named with it run. Then the unchanged program is checked with seeds that the record was not
+made with, on one and two threads. `data/mocap_smoke` has to be there. About eight minutes of
+processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tests.support.paths import ROOT
+
+CLEAN_SEEDS = range(100, 110)
+
+
+@dataclass(frozen=True)
+class Defect:
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    """Unit test files, without ``test_`` and ``.py``."""
+
+
+DEFECTS = (
+    Defect("mirrored maps keep left and right", "tdmi/clips/targets.py",
+           "heatmaps[:, flip_order, :, ::-1]", "heatmaps[:, :, :, ::-1]", "heatmaps"),
+    Defect("flip pairs do not change places", "tdmi/data/skeletons.py",
+           "order[[left, right]] = right, left", "order[[left, right]] = left, right",
+           "annotations"),
+    Defect("neighbours in reverse order", "tdmi/clips/samples.py",
+           "for i, row in enumerate(rows):", "for i, row in enumerate(rows := rows[::-1]):",
+           "clips"),
+    Defect("missing neighbours before, not after, the existing ones", "tdmi/clips/windows.py",
+           "existing + [0] * (len(wanted) - len(existing))",
+           "[0] * (len(wanted) - len(existing)) + existing", "clips_windows"),
+    Defect("crops half a pixel off", "tdmi/clips/crops.py",
+           "middle -= 0.5", "middle -= 0.0", "clips"),
+    Defect("targets three eighths of a cell off", "tdmi/clips/targets.py",
+           "(points + 0.5) / stride - 0.5", "points / stride", "heatmaps"),
+    Defect("box not enlarged", "tdmi/clips/crops.py",
+           "return centre, size * enlargement", "return centre, size", "clips"),
+    Defect("decoder a quarter of a cell off", "tdmi/clips/targets.py",
+           "result = cells.copy()\n    # Far", "result = cells + 0.25\n    # Far", "heatmaps"),
+    Defect("loss halved", "tdmi/losses/heatmap.py",
+           "return factor * error.mean()", "return 0.5 * factor * error.mean()", "heatmap_loss"),
+    Defect("sign of information to grow", "tdmi/losses/mutual_information_spatial.py",
+           "if shrink else divergence.mean()", "if shrink else -divergence.mean()",
+           "mutual_information"),
+    Defect("statistics of the frozen backbone drift", "tdmi/models/method.py",
+           "norm.eval()", "norm.train(mode)", "methods"),
+    Defect("weights of the frozen backbone learn", "tdmi/models/method.py",
+           'self.freeze_backbone = yes_or_no("freeze_backbone", freeze_backbone)',
+           "self.freeze_backbone = freeze_backbone = False", "methods"),
+    Defect("backbone at the whole rate", "tdmi/training/recipe.py",
+           '"lr": rate * recipe["backbone_rate"]', '"lr": rate', "training_options"),
+    Defect("gradients not clipped", "tdmi/training/loop.py",
+           "torch.nn.utils.clip_grad_norm_(clipped, clip)", "pass", "training"),
+    Defect("differences to the wrong frame", "tdmi/models/temporal_difference.py",
+           "features[:, 1:] - features[:, :-1]", "features[:, 1:] - features[:, :1]",
+           "temporal_difference"),
+    Defect("joint score without the box score", "tdmi/prediction/predict.py",
+           "scores = maxima * boxes.score[:, None]", "scores = maxima", "inference"),
+    Defect("suppression keeps duplicates", "tdmi/prediction/oks_nms.py",
+           "sigmas) <= threshold]", "sigmas) <= 2 * threshold]", "suppression"),
+    Defect("neck and nose exchanged", "tdmi/data/skeletons.py",
+           '"left_wrist", "head_bottom", "nose", "head_top",',
+           '"left_wrist", "nose", "head_bottom", "head_top",', "annotations posetrack17"),
+    Defect("augmentation leaks into validation", "tdmi/clips/samples.py",
+           "crop_matrix(centre, width, self.size, geometry=self.geometry)",
+           "crop_matrix(centre, width, self.size, 10.0, geometry=self.geometry)",
+           "inference clips"),
+    Defect("validation on the training split", "tdmi/training/validation.py",
+           'read_split(settings, "validation")', 'read_split(settings, "train")', "training"),
+    Defect("joints hit within 0.6 head sizes", "tdmi/evaluation/matching/assignment.py",
+           "HIT_DISTANCE = 0.5", "HIT_DISTANCE = 0.6", "average_precision pckh"),
+    Defect("MOTA counts the last frame", "tdmi/evaluation/tracking/mota.py",
+           "last = max(frames - 1, 0)", "last = frames", "mota"),
+)  # fmt: skip
+
+
+def copied(folder: Path) -> None:
+    """The tracked files, and the data."""
+    subprocess.run(["git", "checkout-index", "-a", f"--prefix={folder}/"], cwd=ROOT, check=True)
+    (folder / "data").symlink_to(ROOT / "data")
+
+
+def apply(defect: Defect, folder: Path) -> None:
+    path = folder / defect.file
+    text = path.read_text()
+    assert text.count(defect.old) == 1, f"{defect.file} does not hold {defect.old!r} once"
+    path.write_text(text.replace(defect.old, defect.new))
+
+
+def ran(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of a Python module that finds its modules in `folder`."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
+
+
+def checked(folder: Path, *options: str) -> tuple[int, str]:
+    return ran(folder, "tdmi.cli.main", "check-regression", "--suite", "smoke", *options)
+
+
+def tested(folder: Path, names: list[str]) -> int:
+    files = [f"tests/test_{name}.py" for name in names]
+    return ran(folder, "pytest", "-x", "-q", "-p", "no:cacheprovider", *files)[0]
+
+
+def defect_row(defect: Defect) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copied(folder)
+        apply(defect, folder)
+        status, output = checked(folder)
+        first = re.search(r"^  (\S+): (found .*)$", output, re.MULTILINE)
+        count = re.search(r"^(\d+) of \d+ probes differ", output, re.MULTILINE)
+        part = re.search(r"^most likely part: (\w+)", output, re.MULTILINE)
+        failed = tested(folder, defect.tests.split())
+    return {
+        "Defect": defect.name,
+        "In": f"`{defect.file}`",
+        "Check": "red" if status else "green",
+        "Probes": count[1] if count else "",
+        "First that told": f"`{first[1]}` {first[2]}" if first else output.strip()[-60:] * status,
+        "Likely part": part[1] if part else "",
+        "Unit tests": ("red" if failed else "green") + f": {defect.tests}",
+    }
+
+
+def clean_row(seed: int) -> dict[str, str]:
+    threads = 1 + seed % 2
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copied(folder)
+        status, output = checked(folder, "--seed", str(seed), "--threads", str(threads))
+    told = re.findall(r"^  (\S+: found .*)$", output, re.MULTILINE)
+    return {
+        "Seed": seed,
+        "Threads": threads,
+        "Check": "red" if status else "green",
+        "What differed": "; ".join(told),
+    }
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    frame = pd.DataFrame(rows).astype(str)
+    lines = [frame.columns, ["---"] * len(frame.columns), *frame.values]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--only", metavar="TEXT", help="defects whose name holds this")
+    args = parser.parse_args()
+    rows = []
+    for defect in [d for d in DEFECTS if not args.only or args.only in d.name]:
+        rows.append(defect_row(defect))
+        print(rows[-1], flush=True)
+    clean = []
+    for seed in [] if args.only else CLEAN_SEEDS:
+        clean.append(clean_row(seed))
+        print(clean[-1], flush=True)
+    red = sum("red" in row["Check"] + row["Unit tests"] for row in rows)
+    alarms = sum(row["Check"] == "red" for row in clean)
+    args.out.write_text(
+        "# What the regression check sees\n\nWritten by `tests/faults/defects.py`.\n\n"
+        f"{red} of {len(rows)} injected defects turn the check or their unit tests red:\n\n"
+        f"{table(rows)}\n\nThe unchanged program, trained with seeds that the record does not "
+        f"hold, raises {alarms} false alarms in {len(clean)} checks:\n\n"
+        f"{table(clean) if clean else ''}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

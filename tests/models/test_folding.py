@@ -1,0 +1,138 @@
+"""Folding batch norms changes no number beyond rounding, and nothing of the model given."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from baselines.dcpose import DCPose
+from baselines.posewarper import PoseWarper
+from baselines.single_frame import SingleFrame
+from tdmi.core.errors import UserError
+from tdmi.experiments.build import read_split, split_windows
+from tdmi.models.folding import folded
+from tdmi.models.method import PoseMethod
+from tdmi.models.resnet import PoseResNet
+from tdmi.models.tdmi import TDMI
+from tdmi.models.tdmi_st import TDMIST
+from tdmi.prediction import predict as inference
+from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
+from tests.models import test_method_contract as test_methods
+from tests.support import tiny_dataset
+
+OWN = {"encoder": {"offset_groups": 4}, "disentanglement": {"hidden": 16}}
+METHODS = {
+    **test_methods.METHODS,
+    "tdmi": (TDMI, OWN),
+    "tdmi_st": (TDMIST, {"disentanglement": {"hidden": 16}}),
+}
+
+
+def norms(module: nn.Module) -> list[nn.Module]:
+    return [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def build(name: str, **options) -> PoseMethod:
+    cls, small = METHODS[name]
+    torch.manual_seed(0)
+    return varied(cls(test_methods.trunk(), test_methods.JOINTS, **small, **options))
+
+
+def varied(method: PoseMethod) -> PoseMethod:
+    """Away from zeros and ones, so that every weight and statistic counts."""
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+        for norm in norms(method):
+            norm.running_mean.normal_(0, 0.3)
+            norm.running_var.uniform_(0.5, 2)
+    return method.eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(name, {}) for name in METHODS]
+    + [(name, {"start": "paper"}) for name in METHODS if name != "single_frame"],
+)
+def test_folded_methods_equal_the_original(name, options):
+    """float32: no further from exact than the original is, where that is more than 1e-5 of the
+    deviation (random offsets of deformable convolutions magnify rounding)."""
+    method = build(name, **options)
+    frames, offsets = test_methods.clip(method)
+    fast, fast_exact = folded(method), folded(copy.deepcopy(method).double())
+    assert norms(method) and not norms(fast)
+    with torch.no_grad():
+        single = [m(frames, offsets).heatmaps.double() for m in (method, fast)]
+        exact = method.double()(frames.double(), offsets).heatmaps
+        found = fast_exact(frames.double(), offsets).heatmaps
+    own, changed = (float((x - exact).abs().max() / exact.std()) for x in single)
+    assert changed <= max(1e-5, 4 * own)
+    assert float((found - exact).abs().max() / exact.std()) <= 1e-12
+
+
+def test_transposed_convolutions_are_folded():
+    torch.manual_seed(0)
+    method = varied(SingleFrame(PoseResNet(50, width=4))).double()
+    frames = torch.randn(1, 1, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        wanted = method(frames, torch.zeros(1, 1)).heatmaps
+        found = folded(method)(frames, torch.zeros(1, 1)).heatmaps
+    assert float((found - wanted).abs().max()) <= 1e-12 * float(wanted.std())
+
+
+def test_the_method_given_stays_as_it_is():
+    method = build("dcpose").train()
+    before = test_methods.bytes_of(method)
+    fast = folded(method)
+    assert method.training and not fast.training
+    assert test_methods.bytes_of(method) == before
+    assert isinstance(fast, DCPose)
+    assert not any(p.requires_grad for p in fast.parameters())
+    assert not {p.data_ptr() for p in fast.parameters()} & {
+        p.data_ptr() for p in method.parameters()
+    }
+
+
+def test_memory_layout_is_kept():
+    method = build("single_frame").to(memory_format=torch.channels_last)
+    weight = folded(method).backbone.layer1[0].conv2.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_folding_within_inference_mode_gives_a_method_that_works():
+    """PoseWarper reads the versions of its weights, which tensors of inference mode do not have."""
+    method = build("posewarper")
+    frames, offsets = test_methods.clip(method)
+    with torch.inference_mode():
+        wanted = method(frames, offsets).heatmaps
+        found = folded(method)(frames, offsets).heatmaps
+    assert isinstance(method, PoseWarper)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * float(wanted.std()))
+
+
+def test_prediction_folds_if_asked(tmp_path, monkeypatch):
+    tiny_dataset.write(tmp_path)
+    settings = tiny_dataset.settings(tmp_path)
+    windows = split_windows(settings, read_split(settings, "test"), (0,))
+    boxes = ground_truth_boxes(windows.annotations)
+    torch.manual_seed(0)
+    method = varied(SingleFrame(test_methods.trunk(), 17))
+    used = []
+    monkeypatch.setattr(inference, "folded", lambda m: used.append(folded(m)) or used[-1])
+    plain, fast = (
+        predict(method, windows, boxes, InferenceOptions(blur_kernel=3, fold_norms=fold))
+        for fold in (False, True)
+    )
+    assert len(used) == 1 and norms(method)
+    np.testing.assert_allclose(fast.joint_score, plain.joint_score, rtol=1e-4)
+    assert plain.joint_score.std() > 0
+
+
+@pytest.mark.parametrize("before", [[], [nn.Conv2d(4, 4, 1), nn.ReLU()]])
+def test_a_norm_without_its_convolution_is_refused(before):
+    method = build("single_frame")
+    method.tail = nn.Sequential(*before, nn.BatchNorm2d(4))
+    with pytest.raises(UserError, match=rf"SingleFrame has the norm tail\.{len(before)}"):
+        folded(method)

@@ -1,0 +1,86 @@
+"""How well the pseudo-labels agree with detections: their own, and held-out ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tdmi.data.skeletons import POSETRACK18
+from tdmi.datasets.pose2sim.joints import head_boxes, joints_from_landmarks
+from tdmi.datasets.pose2sim.labels import PseudoLabels
+from tdmi.datasets.pose2sim.landmarks import NAMES
+
+SEEN_WEIGHT = 0.3
+"""Detections of a lower weight are left out of the figures: the detector itself doubts them."""
+# Detected joints of the benchmark; head_bottom and head_top have no detection to compare with.
+COMPARED = tuple(joint for joint in POSETRACK18.joints if joint in NAMES)
+_BONES = {
+    f"{side}_{bone}": (f"{side}_{upper}", f"{side}_{lower}")
+    for side in ("left", "right")
+    for bone, upper, lower in (
+        ("thigh", "hip", "knee"), ("shank", "knee", "ankle"),
+        ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"),
+    )
+}  # fmt: skip
+
+
+def reprojection_errors(
+    labels: PseudoLabels, detections: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances [C, F, K] of reprojected and detected joints (`COMPARED`), in pixels of the video
+    and in head sizes (0.6 of the head box's diagonal, as in PCKh); NaN where hardly seen."""
+    slots = [POSETRACK18.index(joint) for joint in COMPARED]
+    columns = [NAMES.index(joint) for joint in COMPARED]
+    pixels, heads = [], []
+    for name, camera in labels.cameras.items():
+        found = detections[name][:, columns]
+        off = np.linalg.norm(camera.project(labels.joints[:, slots]) - found[..., :2], axis=-1)
+        box = head_boxes(labels.joints, camera)
+        size = 0.6 * np.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+        off = np.where(found[..., 2] >= SEEN_WEIGHT, off, np.nan)
+        pixels.append(off)
+        heads.append(off / size[:, None])
+    return np.stack(pixels), np.stack(heads)
+
+
+def summary(pixels: np.ndarray, heads: np.ndarray, cameras: list[str]) -> dict[str, Any]:
+    """Figures over all, per camera and per joint, from arrays [C, F, K]."""
+    return {
+        "all": _figures(pixels, heads),
+        "per_camera": {
+            name: _figures(pixels[view], heads[view]) for view, name in enumerate(cameras)
+        },
+        "per_joint": {
+            joint: _figures(pixels[..., k], heads[..., k]) for k, joint in enumerate(COMPARED)
+        },
+    }
+
+
+def bone_lengths(landmarks: np.ndarray) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation over time of the limb lengths of landmarks [F, L, 3], in metres:
+    a real bone keeps its length, and nothing in the making of the labels demands it."""
+    joints = joints_from_landmarks(landmarks)
+    result = {}
+    for bone, (upper, lower) in _BONES.items():
+        ends = joints[:, POSETRACK18.index(upper)] - joints[:, POSETRACK18.index(lower)]
+        lengths = np.linalg.norm(ends, axis=-1)
+        result[bone] = {
+            "mean": round(float(np.nanmean(lengths)), 3),
+            "standard_deviation": round(float(np.nanstd(lengths)), 3),
+        }
+    return result
+
+
+def _figures(pixels: np.ndarray, heads: np.ndarray) -> dict[str, float]:
+    return {
+        "median_px": round(float(np.nanmedian(pixels)), 2),
+        "mean_px": round(float(np.nanmean(pixels)), 2),
+        "p90_px": round(float(np.nanpercentile(pixels, 90)), 2),
+        "median_head": round(float(np.nanmedian(heads)), 3),
+        "mean_head": round(float(np.nanmean(heads)), 3),
+        "p90_head": round(float(np.nanpercentile(heads, 90)), 3),
+        "within_half_head": round(float((heads[np.isfinite(heads)] <= 0.5).mean()), 4),
+        "compared": int(np.isfinite(pixels).sum()),
+        "left_out": int(np.isnan(pixels).sum()),
+    }

@@ -1,0 +1,137 @@
+"""Check the cameras against the detections: time shifts between videos, and small camera moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, product
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from tdmi.datasets.pose2sim.calibration import Camera
+from tdmi.datasets.pose2sim.landmarks import MIRRORED
+from workflow.scripts.pose2sim.triangulate import triangulate
+
+
+def disagreement(
+    cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, tolerance: float = 10.0
+) -> float:
+    """Mean saturating reprojection cost in [0, 1): weighted r^2 / (r^2 + tolerance^2)."""
+    found = triangulate(cameras, pixels, weights, tolerance, np.inf, iterations=5)
+    square = (np.nan_to_num(found.residuals) / tolerance) ** 2
+    return float((weights * square / (1 + square)).sum() / weights.sum())
+
+
+def estimate_shifts(
+    cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, largest: int = 6
+) -> tuple[tuple[int, ...], list[list[float]]]:
+    """How many frames each view lags behind the first, by the least disagreement in space.
+
+    pixels [C, F, L, 2], weights [C, F, L], F > 4 * largest. Each pair of views is triangulated at
+    every relative shift; of all combinations of shifts up to `largest`, the one with the least
+    sum over the pairs is taken, so no local minimum can hold the search. Returns the shifts (the
+    first is 0) and, for each view, the sum at each of its shifts with the others at their best.
+    Choice of this project: two views out of step break the epipolar constraint on whoever moves.
+    """
+    pairs = list(combinations(range(len(cameras)), 2))
+    inner = np.arange(2 * largest, pixels.shape[1] - 2 * largest)
+    lags = range(-2 * largest, 2 * largest + 1)
+    table = {
+        (first, second): np.array(
+            [
+                disagreement(
+                    [cameras[first], cameras[second]],
+                    np.stack([pixels[first, inner], pixels[second, inner + lag]]),
+                    np.stack([weights[first, inner], weights[second, inner + lag]]),
+                )
+                for lag in lags
+            ]
+        )
+        for first, second in pairs
+    }
+
+    def total(shifts: Sequence[int]) -> float:
+        return sum(table[i, j][shifts[j] - shifts[i] + 2 * largest] for i, j in pairs)
+
+    steps = range(-largest, largest + 1)
+    best = min(((0, *rest) for rest in product(steps, repeat=len(cameras) - 1)), key=total)
+    costs = [
+        [float(total((*best[:view], step, *best[view + 1 :]))) for step in steps]
+        for view in range(len(cameras))
+    ]
+    return best, costs
+
+
+def moved(camera: Camera, change: np.ndarray) -> Camera:
+    """The camera turned by `change[:3]` (rotation vector, radians, its axes), then shifted by
+    `change[3:]` (metres, its axes)."""
+    turn = Rotation.from_rotvec(change[:3]).as_matrix()
+    return replace(
+        camera,
+        rotation=turn @ camera.rotation,
+        translation=turn @ camera.translation + change[3:],
+    )
+
+
+def refine_cameras(
+    cameras: Sequence[Camera],
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    turn_sigma: float = 0.5,
+    place_sigma: float = 0.02,
+    tolerance: float = 10.0,
+) -> tuple[list[Camera], np.ndarray]:
+    """Small corrections of where the cameras stand, from the person's joints themselves.
+
+    Minimises the Cauchy cost of all reprojection errors over six numbers a camera, points being
+    triangulated anew for every trial, plus a Gaussian prior at the given calibration (`turn_sigma`
+    degrees, `place_sigma` metres, which also fixes the world's place and size). Returns the
+    cameras and the changes [C, 6] (degrees, metres).
+    """
+    prior = np.tile(
+        np.r_[np.full(3, np.radians(turn_sigma)), np.full(3, place_sigma)], len(cameras)
+    )
+    weights = np.where(np.isfinite(pixels).all(-1), weights, 0.0)
+
+    def cameras_at(change: np.ndarray) -> list[Camera]:
+        parts = (change * prior).reshape(len(cameras), 6)
+        return [moved(camera, part) for camera, part in zip(cameras, parts, strict=True)]
+
+    def errors(change: np.ndarray) -> np.ndarray:
+        found = triangulate(cameras_at(change), pixels, weights, tolerance, np.inf, iterations=12)
+        ratio = np.nan_to_num(found.residuals) / tolerance
+        return np.r_[np.sqrt(weights * np.log1p(ratio**2)).ravel(), change]
+
+    solved = least_squares(errors, np.zeros(len(prior)), method="trf", max_nfev=20, diff_step=1e-4)
+    changes = (solved.x * prior).reshape(len(cameras), 6)
+    degrees = np.concatenate([np.degrees(changes[:, :3]), changes[:, 3:]], axis=1)
+    return cameras_at(solved.x), degrees
+
+
+def resolve_sides(
+    cameras: Sequence[Camera], detections: np.ndarray
+) -> tuple[np.ndarray, list[int]]:
+    """Exchange left and right in a view's frame where the other views say so.
+
+    detections [C, F, L, 3] (x, y, weight) in the order of `NAMES`. Each view in turn is compared
+    with the points of the other views; its sides are exchanged if that halves the median error.
+    Returns the corrected detections and the number of exchanged frames of each view.
+    """
+    detections = detections.copy()
+    counts = []
+    for view, camera in enumerate(cameras):
+        weights = detections[..., 2].copy()
+        weights[view] = 0
+        points = triangulate(cameras, detections[..., :2], weights).points
+        there = camera.project(points)
+        mirrored = detections[view][:, MIRRORED]
+        as_is, exchanged = (
+            np.nanmedian(np.linalg.norm(which[..., :2] - there, axis=-1), axis=1)
+            for which in (detections[view], mirrored)
+        )
+        turn = exchanged < 0.5 * as_is
+        detections[view][turn] = mirrored[turn]
+        counts.append(int(turn.sum()))
+    return detections, counts
