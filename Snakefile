@@ -19,8 +19,8 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    refuse_missing_scheduler()
-    refuse_second_workflow()
+    check_scheduler()
+    check_only_workflow()
 
 
 # What needs the network, or nothing but a look; compute nodes often have none.

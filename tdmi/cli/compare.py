@@ -117,7 +117,7 @@ def _statistics(args: argparse.Namespace, folder: Path) -> list[Statistics]:
 
 def _refuse_options(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
-    from tdmi.evaluation.inputs import refuse_unwritable
+    from tdmi.evaluation.inputs import check_writable
 
     for method in ("a", "b"):
         folders = [folder.resolve() for folder in getattr(args, method)]
@@ -133,7 +133,7 @@ def _refuse_options(args: argparse.Namespace) -> None:
         raise UserError(f"--resamples: found {args.resamples}, expected 1 or more")
     if args.seed < 0:
         raise UserError(f"--seed: found {args.seed}, expected 0 or more")
-    refuse_unwritable(args.out, "--out")
+    check_writable(args.out, "--out")
 
 
 def _table(result: dict) -> str:

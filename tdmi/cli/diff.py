@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
     from tdmi.core.files import write_json, write_text
-    from tdmi.evaluation.inputs import refuse_unwritable
+    from tdmi.evaluation.inputs import check_writable
     from tdmi.reporting.diff import presentation
     from tdmi.reporting.diff.changes import EQUAL, WITHIN, compare
     from tdmi.reporting.diff.trees import read_trees
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         if args.out.suffix not in _FORMATS:
             raise UserError(f"--out: {args.out}: expected a name in {', '.join(_FORMATS)}")
-        refuse_unwritable(args.out, "--out")
+        check_writable(args.out, "--out")
     ours, theirs = read_trees(args.a), read_trees(args.b)
     shared = [suite for suite in ours if suite in theirs]
     if not shared:

@@ -90,19 +90,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.core.locks import alone
+    from tdmi.core.locks import exclusive_writer
 
     _refuse_options(args)
-    with alone(args.out):
+    with exclusive_writer(args.out):
         _run(args)
 
 
 def _run(args: argparse.Namespace) -> None:
     from tdmi.evaluation.inputs import paired_videos
-    from tdmi.experiments.provenance import refuse_changed_predictions
+    from tdmi.experiments.provenance import check_predictions_unchanged
 
     names = paired_videos(args.gt, args.pred)
-    refuse_changed_predictions(args.pred)
+    check_predictions_unchanged(args.pred)
     if args.protocol == "hieve":
         _run_hieve(args, names)
     elif args.protocol == "oks":
@@ -129,7 +129,7 @@ def _refuse_options(args: argparse.Namespace) -> None:
         raise UserError(f"--seed: found {args.seed}, expected 0 or more; leave it out")
     if args.attributes and not args.slices:
         raise UserError("--attributes goes with --slices, which is missing; add it")
-    inputs.refuse_unwritable(args.out, "--out")
+    inputs.check_writable(args.out, "--out")
     if args.cross_check:
         from tdmi.evaluation.protocols.cross_check import refuse_missing
 

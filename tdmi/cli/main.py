@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 
 from tdmi import __version__
@@ -51,10 +52,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def log_to_stderr() -> None:
+    """Show the messages of library code as plain lines on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for package in ("tdmi", "baselines"):
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [handler]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 on success, 130 for Ctrl-C, 2 for bad input or what the system refuses
     (a full disk, a file that may not be read), with one line on stderr."""
     parsed = build_parser().parse_args(arguments)
+    log_to_stderr()
     try:
         parsed.run(parsed)
     except UserError as error:

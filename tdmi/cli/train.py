@@ -35,9 +35,9 @@ def run(args: argparse.Namespace) -> None:
 
     suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
     if args.check:
-        from tdmi.experiments.build import refuse_unbuildable
+        from tdmi.experiments.build import check_buildable
 
-        refuse_unbuildable(suite)
+        check_buildable(suite)
         return
     settings = resolve(suite, args.method, args.seed)
     claim(settings["recipe"].get("devices", 1))
@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.core.threads import use_threads
 
     use_threads(args.threads)
-    from tdmi.experiments.build import refuse_unbuildable
+    from tdmi.experiments.build import check_buildable
     from tdmi.experiments.run import perform
 
     # Whichever trains first: a wrong option of any other stops the job before it.
     if settings["start_from"] is None or args.grid:
-        refuse_unbuildable(suite)
+        check_buildable(suite)
     name = run_name(suite, args.method, args.seed)
     perform(settings, args.runs, name, args.fresh, args.restart_if_changed)

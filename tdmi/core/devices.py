@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tdmi.core.errors import UserError
-from tdmi.core.locks import take
+from tdmi.core.locks import try_lock
 
 POOL = "TDMI_DEVICES"
 """Environment variable: devices to choose from, as in ``CUDA_VISIBLE_DEVICES``. The workflow sets
@@ -52,7 +52,7 @@ def claim(count: int = 1) -> None:
     while True:
         taken = {}
         for name in pool:
-            lock = take(folder / f"{name.replace('/', '_')}.lock")
+            lock = try_lock(folder / f"{name.replace('/', '_')}.lock")
             if lock:
                 taken[name] = lock
             if len(taken) == count:

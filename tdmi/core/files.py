@@ -24,7 +24,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def in_one_line(path: Path | str) -> Iterator[None]:
+def disk_full_as_user_error(path: Path | str) -> Iterator[None]:
     """Turn a full disk, met while `path` is written, into a UserError that names `path`."""
     try:
         yield
@@ -44,11 +44,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
     Raises UserError if the disk is full.
     """
     path = Path(path)
-    with in_one_line(path):
+    with disk_full_as_user_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        with in_one_line(path):
+        with disk_full_as_user_error(path):
             yield temporary
             os.replace(temporary, path)
     finally:

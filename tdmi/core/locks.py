@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TextIO
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import in_one_line, remove_leftovers
+from tdmi.core.files import disk_full_as_user_error, remove_leftovers
 
 WORKFLOW = "TDMI_WORKFLOW"
 """Environment variable of a workflow's jobs: who the workflow is, and where that is signed."""
 
 
-def take(path: Path) -> TextIO | None:
+def try_lock(path: Path) -> TextIO | None:
     """Lock `path` for as long as the returned file is open in a process; None if another has it.
 
     The file stays, empty, when the lock is gone. On a file system that knows no locks every lock is
@@ -40,7 +40,7 @@ def take(path: Path) -> TextIO | None:
     return file
 
 
-def sign(lock: TextIO) -> str:
+def write_owner(lock: TextIO) -> str:
     """Write into a lock's file who holds it, for `holder`; returns it."""
     now = datetime.now().isoformat(sep=" ", timespec="milliseconds")
     name = f"process {os.getpid()} on {socket.gethostname()} since {now}"
@@ -51,23 +51,23 @@ def sign(lock: TextIO) -> str:
     return name
 
 
-def holder(path: Path) -> str:
+def read_owner(path: Path) -> str:
     """Who holds a lock or held it last, if it is signed: ``process 123 on host since ...``."""
     return path.read_text(encoding="utf-8")
 
 
-def lead_jobs(lock: TextIO) -> None:
+def register_workflow(lock: TextIO) -> None:
     """Sign the lock of a workflow, and tell the jobs that this process starts whose they are."""
-    os.environ[WORKFLOW] = f"{sign(lock)};{Path(lock.name).absolute()}"
+    os.environ[WORKFLOW] = f"{write_owner(lock)};{Path(lock.name).absolute()}"
 
 
-def refuse_replaced_workflow(path: Path) -> None:
+def check_workflow_current(path: Path) -> None:
     """UserError if this is a job of a workflow and another one was started in its folder since.
 
     That one makes what is to be made itself, and reads it as soon as its own job has written it.
     """
     name, _, signed = os.environ.get(WORKFLOW, "").partition(";")
-    if name and Path(signed).exists() and holder(Path(signed)) != name:
+    if name and Path(signed).exists() and read_owner(Path(signed)) != name:
         raise UserError(
             f"{path}: not written, for the workflow that this job belongs to has ended and another "
             f"one was started ({signed})"
@@ -75,30 +75,30 @@ def refuse_replaced_workflow(path: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path | str) -> Iterator[None]:
+def exclusive_writer(path: Path | str) -> Iterator[None]:
     """Be the only process that writes `path`; wait, and say so, while another one is.
 
     A killed workflow may leave jobs running, so that another one starts a second writer. The lock
     is a hidden file beside `path` that stays there. What killed writers left beside `path`, under
     its name or that of its record, and directly in it, is removed. Raises UserError, naming `path`,
     if the disk is full, and in a job that gets its turn when its workflow has been replaced (see
-    `refuse_replaced_workflow`).
+    `check_workflow_current`).
     """
     path = Path(path).absolute()
     if int(os.environ.get("LOCAL_RANK", 0)):  # of a run on several devices: the first one holds it
         yield
         return
-    with in_one_line(path):
+    with disk_full_as_user_error(path):
         lock = path.with_name(f".{path.name}.lock")
-        held = take(lock)
+        held = try_lock(lock)
         if held is None:
             print(f"{path}: another process is writing it; waiting for its end", file=sys.stderr)
             while held is None:
                 time.sleep(0.2)
-                held = take(lock)
+                held = try_lock(lock)
         with held:
             try:
-                refuse_replaced_workflow(path)
+                check_workflow_current(path)
                 _remove_leftovers(path)
                 yield
             finally:

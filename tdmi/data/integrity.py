@@ -28,7 +28,7 @@ def sha256_of_folder(folder: Path) -> str:
     return sha256_of_files(folder, folder.rglob("*"))
 
 
-def refuse_changed_split(root: Path, split: str, annotations: Annotations) -> None:
+def check_split_unchanged(root: Path, split: str, annotations: Annotations) -> None:
     """UserError if a split's files have not the hash that its record states.
 
     A frame of the `annotations` that cannot be read is named. A data set generated in one piece is

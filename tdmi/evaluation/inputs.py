@@ -63,7 +63,7 @@ def total_size(truth: Path, predictions: Path, names: Iterable[str]) -> int:
     return total
 
 
-def refuse_unwritable(out: Path, option: str) -> None:
+def check_writable(out: Path, option: str) -> None:
     """UserError, before any work is done, if the file `out` could not be written."""
     folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
     try:

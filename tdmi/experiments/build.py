@@ -16,7 +16,7 @@ from tdmi.config.suites import resolve, skeleton_of
 from tdmi.core.checks import build, choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
-from tdmi.data.integrity import refuse_changed_split
+from tdmi.data.integrity import check_split_unchanged
 from tdmi.formats.posetrack18 import read_folder
 from tdmi.models.hrnet import HRNet
 from tdmi.models.method import Backbone, PoseMethod
@@ -52,7 +52,7 @@ def build_method(settings: dict[str, Any], backbone: Backbone | None = None) -> 
     return model.to(memory_format=torch.channels_last)
 
 
-def refuse_unbuildable(suite: dict[str, Any]) -> None:
+def check_buildable(suite: dict[str, Any]) -> None:
     """Build every method of a suite without room for its weights, on one backbone where they share
     it; UserError names the first that fails. What another suite owns is left to that suite."""
     backbones: dict[str, Backbone] = {}
@@ -87,7 +87,7 @@ def read_split(settings: dict[str, Any], split: str) -> Annotations:
             f"{folder}: no such folder; make the data set with `tdmi data` (README, Data)"
         )
     annotations = read_folder(folder)
-    refuse_changed_split(root, dataset[split], annotations)
+    check_split_unchanged(root, dataset[split], annotations)
     if annotations.skeleton != skeleton_of(settings):
         raise UserError(
             f"{folder}: joints are {annotations.skeleton.name}, expected "
@@ -103,7 +103,7 @@ def split_windows(
     return Windows(annotations, store, window, crop_options(settings))
 
 
-def refuse_flipped(path: Path | str) -> None:
+def check_not_flipped(path: Path | str) -> None:
     """zipfile.BadZipFile unless every checksum in a file of `torch.save` fits: torch reads none."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
@@ -114,7 +114,7 @@ def refuse_flipped(path: Path | str) -> None:
 def load_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
     """State dictionary of a finished run's ``checkpoint.pt``."""
     try:
-        refuse_flipped(path)
+        check_not_flipped(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         state, found = content["model"], content.get("format", 1)
     except FileNotFoundError:

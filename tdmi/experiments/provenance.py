@@ -111,7 +111,7 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def refuse_changed(path: Path, expected: str, cure: str) -> None:
+def check_unchanged(path: Path, expected: str, cure: str) -> None:
     """UserError that ends with `cure` if a file is missing or has not the expected SHA-256."""
     if not path.is_file():
         raise UserError(f"{path}: no such file, expected SHA-256 {expected[:12]}; {cure}")
@@ -122,7 +122,7 @@ def refuse_changed(path: Path, expected: str, cure: str) -> None:
         )
 
 
-def refuse_changed_predictions(folder: Path) -> None:
+def check_predictions_unchanged(folder: Path) -> None:
     """UserError if a folder of a run's predictions holds other files than recorded.
 
     A folder that no record of `tdmi predict` names, as one from elsewhere, passes.
@@ -132,7 +132,7 @@ def refuse_changed_predictions(folder: Path) -> None:
         return
     name = folder.relative_to(run).as_posix()
     for file, expected in read_record(run / PREDICTIONS_RECORD)["files"].get(name, {}).items():
-        refuse_changed(folder / file, expected, f"make them again with `tdmi predict --run {run}`")
+        check_unchanged(folder / file, expected, f"make them again with `tdmi predict --run {run}`")
 
 
 def writer_of(record: Path) -> str:

@@ -21,17 +21,17 @@ from tdmi.core.files import (
     write_json,
     write_text,
 )
-from tdmi.core.locks import alone
+from tdmi.core.locks import exclusive_writer
 from tdmi.data.detections import read_detections
 from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
 from tdmi.experiments.provenance import (
     PREDICTIONS_RECORD,
+    check_unchanged,
     digest,
     hashes_of_folder,
     imported_code,
     provenance,
     read_record,
-    refuse_changed,
     write_record,
 )
 from tdmi.formats.posetrack18 import write_folder
@@ -117,7 +117,7 @@ def perform(
         starts: folder of the run that this one starts from; `runs` unless given.
     """
     folder = runs / name
-    with alone(folder):
+    with exclusive_writer(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if fresh:
             (folder / "resume.pt").unlink(missing_ok=True)
@@ -128,7 +128,7 @@ def _perform(settings: dict[str, Any], folder: Path, initial: Path | None, resta
     # These take half of all imports; a prediction does without.
     from tdmi.models.cost import cost
     from tdmi.training import train
-    from tdmi.training.state import refuse_other_state
+    from tdmi.training.state import check_resumable
 
     # All that is recorded is taken before the training: it may take days, in which files change.
     made_from = {
@@ -144,7 +144,7 @@ def _perform(settings: dict[str, Any], folder: Path, initial: Path | None, resta
         "initial_weights_sha256": made_from["initial_weights_sha256"],
         "data_sha256": made_from["data_sha256"],
     }
-    refuse_other_state(folder / "resume.pt", identity, restart)
+    check_resumable(folder / "resume.pt", identity, restart)
     write_text(folder / "config.yaml", config_text(settings))
     height, width = settings["crop"]["size"]
     write_json(folder / "cost.json", asdict(cost(build_method(settings), height, width)))
@@ -171,7 +171,7 @@ def predict_run(run: Path, split: str, out: Path) -> None:
     ``<out>/predictions.provenance.json``: what they were made from, and the hash of every file.
     UserError if the run's files are not as recorded. Waits for another process that writes `out`.
     """
-    with alone(out):
+    with exclusive_writer(out):
         _predict_run(run, split, out)
 
 
@@ -181,7 +181,7 @@ def _predict_run(run: Path, split: str, out: Path) -> None:
         expected = record.get(f"{Path(file).stem}_sha256")
         if expected is not None:  # older records have no hash of the settings
             cure = "delete it and train that run again"
-            refuse_changed(run / file, expected, cure)
+            check_unchanged(run / file, expected, cure)
     settings = read_yaml(run / "config.yaml")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     method = build_method(settings)

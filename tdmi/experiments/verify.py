@@ -11,13 +11,13 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, read_yaml, sha256_of
 from tdmi.experiments.provenance import (
     PREDICTIONS_RECORD,
+    check_unchanged,
     code_file,
     digest,
     hashes_of_folder,
     provenance,
     read_record,
     record_of,
-    refuse_changed,
     writer_of,
 )
 from tdmi.experiments.run import (
@@ -162,7 +162,7 @@ def _verify_training(run: Path, record: dict[str, Any], found: Verification) -> 
             found.unrecorded.append(name)
             continue
         cure = "restore it, or train the run again with `tdmi train`"
-        refuse_changed(run / name, expected, cure if name == "config.yaml" else again)
+        check_unchanged(run / name, expected, cure if name == "config.yaml" else again)
         checked += 1
     found.files["training"] = checked
 
@@ -185,7 +185,7 @@ def _verify_predictions(
         )
     for folder, hashes in predicted["files"].items():
         for name, expected in hashes.items():
-            refuse_changed(run / folder / name, expected, cure)
+            check_unchanged(run / folder / name, expected, cure)
         shown = {p.name for p in (run / folder).iterdir() if not p.name.startswith(".")}
         strangers = shown - set(hashes)
         if strangers:
@@ -217,7 +217,7 @@ def _verify_metrics(
             f"judge them again with `tdmi evaluate --protocol {protocol}{tracking} --gt {truth} "
             f"--pred {folder} --out {path}`"
         )
-        refuse_changed(path, entry["metrics_sha256"], cure)
+        check_unchanged(path, entry["metrics_sha256"], cure)
         hashes = files.get(folder.relative_to(run).as_posix())
         if hashes is not None and digest(hashes) != entry["predictions_sha256"]:
             raise UserError(

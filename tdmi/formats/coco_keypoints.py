@@ -90,7 +90,7 @@ def write_keypoints(annotations: Annotations, path: Path | str) -> None:
     files name, or two frames have one file name.
     """
     annotations = writing.with_areas(annotations)
-    writing.refuse_unwritable(annotations, path)
+    writing.check_writable(annotations, path)
     _video_names(annotations.frame_file, str(path))
     ids = writing.image_ids(annotations)
     flag = annotations.present.astype(np.int64) + annotations.visible

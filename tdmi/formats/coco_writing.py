@@ -36,7 +36,7 @@ def category(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
-def refuse_unwritable(annotations: Annotations, path: Path | str) -> None:
+def check_writable(annotations: Annotations, path: Path | str) -> None:
     """UserError if the skeleton or a number is one that a reader would not get back."""
     if recognised(list(annotations.skeleton.joints)) != annotations.skeleton:
         raise UserError(

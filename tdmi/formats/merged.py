@@ -117,7 +117,7 @@ def write_merged(annotations: Annotations, path: Path | str, form: str = "mmpose
     choose("form", form, FORMS)
     if form == "detect_and_track":
         annotations = writing.with_areas(annotations)
-    writing.refuse_unwritable(annotations, path)
+    writing.check_writable(annotations, path)
     ids = writing.image_ids(annotations)
     images = writing.image_records(annotations, np.arange(annotations.frames), ids)
     _refuse_order(annotations, images, path)

@@ -90,7 +90,7 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
     or two frames of a video have one name or id, or if a video's frames lie in several folders.
     """
     folder = Path(folder)
-    writing.refuse_unwritable(annotations, folder)
+    writing.check_writable(annotations, folder)
     videos = [annotations.frames_of(video) for video in range(len(annotations.video_names))]
     for name, frames in zip(annotations.video_names, videos, strict=True):
         _refuse_video(annotations, name, frames, folder)

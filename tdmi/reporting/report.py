@@ -14,7 +14,7 @@ from pandas import DataFrame
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import write_json, write_text
-from tdmi.core.locks import alone
+from tdmi.core.locks import exclusive_writer
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, read_runs
 from tdmi.reporting.data.settings import Settings
@@ -40,7 +40,7 @@ def make_report(settings: Settings, runs_folder: Path, out: Path, published_file
     An interrupted report leaves the former one as it was. UserError if `out` holds anything else
     that no report writes, for it would be lost.
     """
-    with alone(out):
+    with exclusive_writer(out):
         _make_report(settings, runs_folder, out, published_file)
 
 

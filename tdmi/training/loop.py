@@ -54,7 +54,7 @@ def train(
         initial: ``checkpoint.pt`` of the run that this one starts from, or the file of published
             weights if the settings have `initial_weights`.
         identity: settings and hashes of data and initial weights, kept with the state; see
-            `tdmi.training.state.refuse_other_state`.
+            `tdmi.training.state.check_resumable`.
 
     Returns:
         {"train_seconds": over all attempts, "train_samples_per_second", "device"}.

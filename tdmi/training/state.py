@@ -12,7 +12,7 @@ import torch
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing
-from tdmi.experiments.build import CHECKPOINT_FORMAT, refuse_flipped
+from tdmi.experiments.build import CHECKPOINT_FORMAT, check_not_flipped
 from tdmi.training.recipe import HARMLESS
 
 SHOWN = 5
@@ -44,7 +44,7 @@ def load_state(
     if not path.exists():
         return None
     try:
-        refuse_flipped(path)
+        check_not_flipped(path)
         state = torch.load(path, map_location=device, weights_only=True, mmap=not weights)
         found = state.get("format", 1)
     except Exception as error:
@@ -60,7 +60,7 @@ def load_state(
     return state
 
 
-def refuse_other_state(path: Path, identity: dict[str, Any], restart: bool = False) -> None:
+def check_resumable(path: Path, identity: dict[str, Any], restart: bool = False) -> None:
     """Raise UserError if the state at `path` cannot be resumed by a run of this `identity`.
 
     Args:

@@ -12,12 +12,12 @@ import pytest
 from tdmi.cli.main import main
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing, write_json, write_text
-from tdmi.core.locks import WORKFLOW, alone, lead_jobs, sign, take
+from tdmi.core.locks import WORKFLOW, exclusive_writer, register_workflow, try_lock, write_owner
 
 HOLDER = """
 import sys, time
-from tdmi.core.locks import alone
-with alone(sys.argv[1]):
+from tdmi.core.locks import exclusive_writer
+with exclusive_writer(sys.argv[1]):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
     open(sys.argv[1], "a").write("first ")
@@ -44,7 +44,7 @@ def hold(tmp_path):
 
 def test_second_writer_waits_and_says_so_once(hold, tmp_path, capsys):
     hold(0.5)
-    with alone(tmp_path / "out"), open(tmp_path / "out", "a") as file:
+    with exclusive_writer(tmp_path / "out"), open(tmp_path / "out", "a") as file:
         file.write("second")
     assert (tmp_path / "out").read_text() == "first second"
     (line,) = capsys.readouterr().err.splitlines()
@@ -56,7 +56,7 @@ def test_lock_ends_with_a_killed_process(hold, tmp_path, capsys):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     begin = time.monotonic()
-    with alone(tmp_path / "out"):
+    with exclusive_writer(tmp_path / "out"):
         pass
     assert time.monotonic() - begin < 60
     assert capsys.readouterr().err == ""
@@ -64,8 +64,8 @@ def test_lock_ends_with_a_killed_process(hold, tmp_path, capsys):
 
 WAITER = """
 import sys
-from tdmi.core.locks import alone
-with alone(sys.argv[1]):
+from tdmi.core.locks import exclusive_writer
+with exclusive_writer(sys.argv[1]):
     open(sys.argv[1], "a").write(sys.argv[2])
 """
 
@@ -79,8 +79,8 @@ def test_of_two_waiting_jobs_the_one_of_the_last_workflow_writes(hold, tmp_path,
     monkeypatch.setenv(WORKFLOW, "")
     waiting = []
     for name in ("second ", "third "):
-        with take(running) as lock:
-            lead_jobs(lock)
+        with try_lock(running) as lock:
+            register_workflow(lock)
         command = [sys.executable, "-c", WAITER, str(tmp_path / "out"), name]
         waiting.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
     said = [process.communicate()[1] for process in waiting]
@@ -92,24 +92,27 @@ def test_of_two_waiting_jobs_the_one_of_the_last_workflow_writes(hold, tmp_path,
 def test_job_goes_on_as_long_as_no_other_workflow_was_started(tmp_path, monkeypatch):
     running, out = tmp_path / "running.lock", tmp_path / "out"
     monkeypatch.setenv(WORKFLOW, "")
-    with take(running) as lock:
-        lead_jobs(lock)
-        with alone(out):
+    with try_lock(running) as lock:
+        register_workflow(lock)
+        with exclusive_writer(out):
             pass
-    with alone(out):  # the workflow has ended
+    with exclusive_writer(out):  # the workflow has ended
         pass
-    with take(running) as lock:
-        sign(lock)
-        with pytest.raises(UserError, match=f"^{out}: not written, for the workflow"), alone(out):
+    with try_lock(running) as lock:
+        write_owner(lock)
+        with (
+            pytest.raises(UserError, match=f"^{out}: not written, for the workflow"),
+            exclusive_writer(out),
+        ):
             raise AssertionError("entered")
     running.unlink()
-    with alone(out):  # and the refused one holds nothing
+    with exclusive_writer(out):  # and the refused one holds nothing
         pass
 
 
 def test_files_beside_one_another_do_not_wait(hold, tmp_path, capsys):
     hold(600)
-    with alone(tmp_path / "out2"):
+    with exclusive_writer(tmp_path / "out2"):
         pass
     assert capsys.readouterr().err == ""
 
@@ -120,7 +123,7 @@ def test_other_processes_of_the_same_run_do_not_wait_for_the_first(
     hold(600)
     monkeypatch.setenv("LOCAL_RANK", "1")
     begin = time.monotonic()
-    with alone(tmp_path / "out"):
+    with exclusive_writer(tmp_path / "out"):
         pass
     assert time.monotonic() - begin < 60
     assert capsys.readouterr().err == ""
@@ -131,7 +134,7 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
     kept = [".metric.7.part.json", ".metrics2.7.part.json", ".metrics.part.json", "metrics.7.json"]
     for name in left + kept:
         (tmp_path / name).touch()
-    with alone(tmp_path / "metrics.json"):
+    with exclusive_writer(tmp_path / "metrics.json"):
         pass
     assert {p.name for p in tmp_path.iterdir()} == {*kept, ".metrics.json.lock"}
 
@@ -141,7 +144,7 @@ def test_left_folders_and_what_is_left_in_the_folder_itself_are_removed(tmp_path
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".resume.7.part.pt").touch()
     (tmp_path / "run" / "resume.pt").touch()
-    with alone(tmp_path / "run"):
+    with exclusive_writer(tmp_path / "run"):
         pass
     assert {p.name for p in tmp_path.iterdir()} == {"run", ".run.lock"}
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["resume.pt"]

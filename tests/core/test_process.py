@@ -9,7 +9,7 @@ import pytest
 
 from tdmi.core import devices
 from tdmi.core.errors import UserError
-from tdmi.core.locks import holder, sign, take
+from tdmi.core.locks import read_owner, try_lock, write_owner
 
 JOB = (
     "import os, sys, time; from tdmi.core.devices import claim; claim(int(sys.argv[1]));"
@@ -91,10 +91,10 @@ def test_machine_without_driver_has_no_devices(monkeypatch, tmp_path):
 
 def test_lock_names_its_holder_and_is_free_when_closed(tmp_path):
     path = tmp_path / "folder" / "lock"
-    held = take(path)
-    assert take(path) is None
-    sign(held)
-    assert holder(path).startswith(f"process {os.getpid()} on ")
+    held = try_lock(path)
+    assert try_lock(path) is None
+    write_owner(held)
+    assert read_owner(path).startswith(f"process {os.getpid()} on ")
     held.close()
     begin = time.monotonic()
-    assert take(path) is not None and time.monotonic() - begin < 60
+    assert try_lock(path) is not None and time.monotonic() - begin < 60

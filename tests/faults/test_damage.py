@@ -9,7 +9,7 @@ from tdmi.core.errors import UserError
 from tdmi.experiments.run import perform
 from tdmi.reporting.data.runs import read_runs
 from tdmi.reporting.data.settings import Method
-from tdmi.reporting.figures.gallery import refuse_changed_predictions
+from tdmi.reporting.figures.gallery import check_predictions_unchanged
 from tdmi.training.loop import Loop
 from tests.support import tiny_dataset, tiny_runs
 from tests.support.tiny_runs import SINGLE, TEMPORAL
@@ -138,7 +138,7 @@ def test_evaluation_refuses_damaged_predictions(recorded, runs, capsys, name, ho
     found = line(capsys)
     assert str(path) in found and ("tdmi predict" in found or "regenerate" in found)
     with pytest.raises(UserError, match=name):
-        refuse_changed_predictions(folder)
+        check_predictions_unchanged(folder)
 
 
 @pytest.mark.parametrize("how", DAMAGES)

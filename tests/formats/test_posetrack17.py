@@ -197,7 +197,7 @@ def test_hieve_is_recognised_and_refused_by_name(tmp_path):
     write_json(tmp_path / "1.json", hieve_content())
     assert is_hieve_annolist(hieve_content())
     for read in (posetrack17.read_file, read_video_file):
-        with pytest.raises(UserError, match=r"1\.json: this is HiEve: use tdmi\.datasets\.hieve"):
+        with pytest.raises(UserError, match=r"1\.json: this is HiEve: use tdmi\.formats\.hieve"):
             read(tmp_path / "1.json")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tdmi.core.locks import holder
+from tdmi.core.locks import read_owner
 from tests.integration.test_workflow import checkout
 from tests.support.scheduler_stand_ins import command, environment, stand_in_slurm, stand_in_tdmi
 
@@ -77,7 +77,7 @@ def assert_told_whose_it_is(clone, method):
     told = (clone / TRAINED.format(method)).with_name("workflow").read_text()
     lock = clone / ".snakemake" / "running.lock"
     assert re.match(r"process \d+ on .+ since 20", told)
-    assert told == f"{holder(lock)};{lock}\n"
+    assert told == f"{read_owner(lock)};{lock}\n"
 
 
 def test_jobs_are_told_whose_they_are(clone, commands):

@@ -3,24 +3,24 @@
 import shutil
 from pathlib import Path
 
-from tdmi.core.locks import holder, lead_jobs, take
+from tdmi.core.locks import read_owner, register_workflow, try_lock
 
 RUNNING = Path(".snakemake/running.lock")
 
 
-def refuse_second_workflow():
+def check_only_workflow():
     """Hold the folder until this process ends. Snakemake's own lock would outlive a power cut."""
     global FOLDER_LOCK
-    FOLDER_LOCK = take(RUNNING)
+    FOLDER_LOCK = try_lock(RUNNING)
     if FOLDER_LOCK is None:
         raise WorkflowError(
-            f"{Path.cwd()}: found a workflow running here ({holder(RUNNING)}), expected none; "
+            f"{Path.cwd()}: found a workflow running here ({read_owner(RUNNING)}), expected none; "
             "wait for it, or stop it; a dry run (-n) is allowed beside it"
         )
-    lead_jobs(FOLDER_LOCK)
+    register_workflow(FOLDER_LOCK)
 
 
-def refuse_missing_scheduler():
+def check_scheduler():
     if workflow.executor_plugin.name == "slurm" and shutil.which("sbatch") is None:
         raise WorkflowError(
             "profile slurm: found no command sbatch, expected a machine that submits jobs to SLURM; "

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tdmi.core.files import read_json, write_json, write_text
-from tdmi.core.locks import alone
+from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import UNSCORED, Annotations, concatenate
 from tdmi.data.detections import Detections, write_detections
 from tdmi.data.integrity import sha256_of_folder
@@ -66,7 +66,7 @@ def generate_split(
     """
     root = Path(root)
     library = load_library(sources, split)
-    with alone(root.with_name(f"{root.name}-{split}")):
+    with exclusive_writer(root.with_name(f"{root.name}-{split}")):
         return _generate(options, split, library, source_records(sources), root)
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import sha256_of, write_json, write_text
-from tdmi.core.locks import alone
+from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import UNSCORED, Annotations, concatenate
 from tdmi.data.detections import Detections, write_detections
 from tdmi.data.integrity import sha256_of_folder
@@ -64,7 +64,7 @@ def prepare(
             raise UserError(
                 f"option cameras: no {name} in {labels}, only {', '.join(known.cameras)}"
             )
-    with alone(root), replacing_folder(root) as temporary:
+    with exclusive_writer(root), replacing_folder(root) as temporary:
         counts = {
             split: _write_split(options, split, known, Path(sources), temporary) for split in SPLITS
         }

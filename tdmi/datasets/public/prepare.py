@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of, write_json
-from tdmi.core.locks import alone
+from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, select_videos
 from tdmi.data.detections import write_detections
 from tdmi.datasets.public.check.release import release_of
@@ -55,7 +55,7 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             f"put a published box file there, make one with `tdmi data detect --root {root} "
             "--split val`, or take detected_boxes out of the suite's box_protocols"
         )
-    with alone(root / "prepared"):
+    with exclusive_writer(root / "prepared"):
         return _prepare(name, root, boxes_file if detected_boxes else None)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
-from tdmi.experiments.provenance import read_record, record_of, refuse_changed
+from tdmi.experiments.provenance import check_unchanged, read_record, record_of
 from tdmi.reporting.data import comparability as mixing
 from tdmi.reporting.data import details
 from tdmi.reporting.data.settings import Method
@@ -109,7 +109,7 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
             for file in ("cost.json", "history.csv"):
                 expected = record.get(f"{Path(file).stem}_sha256")
                 if expected is not None and (run / file).exists():
-                    refuse_changed(run / file, expected, "train this run again with `tdmi train`")
+                    check_unchanged(run / file, expected, "train this run again with `tdmi train`")
             if (run / "cost.json").exists():
                 _add_cost(cost, name, run / "cost.json")
             if (run / "timing.json").exists():
@@ -158,7 +158,7 @@ def _judged(path: Path) -> dict[str, Any]:
     if record_of(path).is_file():
         expected = read_record(record_of(path)).get("metrics_sha256")
         if expected is not None:
-            refuse_changed(path, expected, "delete it and evaluate this run again")
+            check_unchanged(path, expected, "delete it and evaluate this run again")
     return _object(path)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tdmi.core.files import write_text
 from tdmi.data.annotations import Annotations
-from tdmi.experiments.provenance import refuse_changed_predictions
+from tdmi.experiments.provenance import check_predictions_unchanged
 from tdmi.formats import posetrack18
 from tdmi.reporting.data import selection
 from tdmi.reporting.data.runs import run_folder
@@ -87,7 +87,7 @@ def read_predicted(
     for method in methods:
         folder = run_folder(runs, method, method.seeds[0]) / protocol / "predictions"
         if folder.is_dir():
-            refuse_changed_predictions(folder)
+            check_predictions_unchanged(folder)
             prediction = posetrack18.read_folder(folder, truth.video_names)
             found[method.name] = Predicted(
                 prediction, *selection.joint_distances(truth, prediction, sizes)

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from tdmi import __version__
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
-from tdmi.core.files import in_one_line, read_json, remove_leftovers, write_json
+from tdmi.core.files import disk_full_as_user_error, read_json, remove_leftovers, write_json
 from tdmi.datasets.public.acquire import by_hand
 from tdmi.datasets.public.acquire.catalogue import Piece, count_matching, read_catalogue
 from tdmi.datasets.public.acquire.job import Job, say, size_of
@@ -96,7 +96,7 @@ def _alone(root: Path) -> Iterator[None]:
 @contextmanager
 def _in_one_line(root: Path) -> Iterator[None]:
     try:
-        with in_one_line(root):
+        with disk_full_as_user_error(root):
             yield
     except OSError as error:
         place = error.filename or root

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, read_yaml, sha256_of, write_json
-from tdmi.core.locks import alone
+from tdmi.core.locks import exclusive_writer
 
 SOURCE_LIST = Path(__file__).with_name("sources.yaml")
 RECORD = "source.json"
@@ -81,7 +81,7 @@ def fetch(
     UserError: no download, wrong SHA-256 (the download is deleted), unsafe or missing members.
     """
     folder = Path(root) / source.name
-    with alone(folder):
+    with exclusive_writer(folder):
         if not is_complete(source, folder):
             _fetch(source, folder, archive, keep_archive)
     return folder
