@@ -1,3 +1,3 @@
 """TDMI and the benchmark around it: data sets, models, training, official evaluation, reports."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
