@@ -75,7 +75,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any, indent: int | None = 2) -> None:
-    """Write JSON. Raises ValueError for NaN and infinity: callers turn them into None on purpose."""
+    """Write JSON. Raises ValueError for NaN and infinity: callers decide what they become."""
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
