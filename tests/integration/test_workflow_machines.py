@@ -1,4 +1,4 @@
-"""The workflow on several GPUs, on a cluster, and where another one is running already."""
+"""The workflow on several GPUs, on a cluster, and beside another running workflow."""
 
 import os
 import re
@@ -62,11 +62,11 @@ def test_as_many_trainings_as_gpus_run_at_once_each_on_its_own(clone, commands, 
     shown = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", shown)
-        # This machine's memory is left out of it.
+        # Independent of this machine's memory.
         machine = ("--cores", "4", "--resources", "mem_mb=100000")
         code, printed = snakemake(clone, commands, *machine, *CONFIG, "--", *targets)
     assert code == 0, printed
-    # They share the cores, too.
+    # They also share the cores.
     claimed = sorted(path.read_text() for path in claims.iterdir())
     assert claimed == ["0 with threads 2", "1 with threads 2"]
 
@@ -88,7 +88,7 @@ def test_jobs_know_their_workflow(clone, commands):
 
 
 @pytest.mark.slow
-def test_cluster_job_asks_for_a_gpu_and_goes_on_after_its_time_limit(clone, commands, tmp_path):
+def test_cluster_job_asks_for_a_gpu_and_continues_after_its_time_limit(clone, commands, tmp_path):
     stand_in_tdmi(commands, train='echo "$TDMI_WORKFLOW" > "$run/workflow"')
     stand_in_slurm(commands)
     log = tmp_path / "jobs"
@@ -121,14 +121,14 @@ def test_cluster_job_asks_for_a_gpu_and_goes_on_after_its_time_limit(clone, comm
     assert_job_knows_its_workflow(clone, "single_frame")
 
 
-def test_profile_of_a_scheduler_that_is_not_there_stops_before_anything_runs(clone, commands):
+def test_profile_of_a_missing_scheduler_stops_before_anything_runs(clone, commands):
     code, printed = snakemake(clone, commands, "--profile", "profiles/slurm", SOURCE, USER="me")
     assert code != 0
     assert "found no command sbatch, expected a machine that submits jobs" in printed
     assert not (clone / "data").exists()
 
 
-def test_second_workflow_in_a_folder_is_refused_while_the_first_lives(clone, commands):
+def test_second_workflow_in_a_folder_is_an_error_while_the_first_runs(clone, commands):
     lock = clone / ".snakemake" / "running.lock"
     held = try_lock(lock)
     owner = write_owner(held)
@@ -150,7 +150,7 @@ def test_unknown_seed_stops_before_anything_runs(clone, commands):
     assert "suite smoke: no seed 7; expected some of 0" in printed
 
 
-def test_seeds_cut_the_job_down(clone, commands):
+def test_seeds_limit_the_runs(clone, commands):
     code, printed = snakemake(clone, commands, "-n", "--config", "seeds=1,3")
     assert code == 0, printed
     for suite in ("embedded", "pose2sim"):
