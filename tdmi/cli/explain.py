@@ -1,6 +1,6 @@
 """Draw what a trained TDMI computes for one person: differences, motion, masks, heatmaps.
 
-By default this is the person of the split whose joints move fastest; --video, --frame and --track
+By default this is the person of the split whose joints move fastest. --video, --frame and --track
 narrow the choice. Writes three files named like --out: .svg, .png, and the numbers as .csv.
 """
 

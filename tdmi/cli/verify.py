@@ -1,9 +1,9 @@
 """Hash a run's files again and list what differs from today's code, data and environment.
 
 The files of the run folder (settings, checkpoint, history, predictions, metrics) must be as
-recorded: the first that is not ends the command with one line and exit status 2. Whatever else has
-changed since (commit, source files, package versions, hardware, data, boxes, initial weights) is
-listed, with exit status 0. Pictures are not read; the record of their data set stands for them.
+recorded, else the first changed file is named in one line, with exit status 2. Other changes
+(commit, source files, package versions, hardware, data, boxes, initial weights) are listed, with
+exit status 0. Pictures are not read; the record of their data set stands for them.
 """
 
 from __future__ import annotations
