@@ -12,13 +12,15 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tdmi.cli.options import add_threads
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite", required=True, metavar="NAME", help="record: workflow/regression/NAME.json"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="K", help="of the two trainings")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
+    add_threads(parser)
     parser.add_argument(
         "--update",
         type=int,
@@ -30,9 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.core.threads import use_threads
-
-    use_threads(args.threads)
     from tdmi.core.errors import UserError
     from tdmi.experiments.regression import record
     from tdmi.experiments.regression.judgement import explanation, failures

@@ -1,7 +1,7 @@
 """Draw what a trained TDMI computes for one person: differences, motion, masks, heatmaps.
 
-By default the person of the split whose joints move fastest; --video, --frame and --track narrow
-the choice. Writes three files named like --out: .svg, .png, and the numbers as .csv.
+By default this is the person of the split whose joints move fastest. --video, --frame and --track
+narrow the choice. Writes three files named like --out: .svg, .png, and the numbers as .csv.
 """
 
 from __future__ import annotations
@@ -9,25 +9,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tdmi.cli.options import add_split, add_threads, add_trained_run
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--run", dest="folder", type=Path, required=True, metavar="DIR", help="a trained run"
-    )
+    add_trained_run(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument(
-        "--split", choices=("train", "validation", "test"), default="test", help="default: test"
-    )
+    add_split(parser)
     parser.add_argument("--video", metavar="NAME", help="name of a video of the split")
-    parser.add_argument("--frame", type=int, metavar="N", help="place in the video, from 0")
+    parser.add_argument("--frame", type=int, metavar="N", help="index in the video, from 0")
     parser.add_argument("--track", type=int, metavar="ID", help="track id of the person")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default 2)")
+    add_threads(parser, default=2)
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.core.threads import use_threads
-
-    use_threads(args.threads)
     from tdmi.reporting.figures.explanation import explain_run
 
     person = explain_run(args.folder, args.out, args.split, args.video, args.frame, args.track)

@@ -1,27 +1,26 @@
-"""Train one method of a suite; an interrupted run goes on where it was."""
+"""Train one method of a suite, or continue its interrupted training."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tdmi.cli.suite_options import add_protocol, add_trial, trial_of
+from tdmi.cli.options import add_suite_options, add_threads, trial_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", required=True, metavar="NAME", help="workflow/config/NAME.yaml")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--method", metavar="NAME", help="a method of the suite or grid")
-    what.add_argument(
-        "--check", action="store_true", help="only see whether every method can be built"
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--method", metavar="NAME", help="a method of the suite or grid")
+    task.add_argument(
+        "--check", action="store_true", help="train nothing; check that every method can be built"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="K")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
-    add_protocol(parser)
-    add_trial(parser)
+    add_threads(parser, gpus=_gpus)
+    add_suite_options(parser)
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--fresh", action="store_true", help="start again, do not resume")
+    again.add_argument("--fresh", action="store_true", help="start again instead of resuming")
     again.add_argument(
         "--restart-if-changed",
         action="store_true",
@@ -29,27 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    from tdmi.config.suites import load_suite, resolve, run_name
-    from tdmi.core.devices import claim
+def _gpus(args: argparse.Namespace) -> int:
+    """Return how many GPUs the method's recipe trains on; none for ``--check``."""
+    from tdmi.config.suites import load_suite, resolve
 
     suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
-    if args.check:
-        from tdmi.experiments.build import check_buildable
+    return 0 if args.check else resolve(suite, args.method, args.seed)["recipe"].get("devices", 1)
 
-        check_buildable(suite)
-        return
-    settings = resolve(suite, args.method, args.seed)
-    claim(settings["recipe"].get("devices", 1))
 
-    from tdmi.core.threads import use_threads
-
-    use_threads(args.threads)
+def run(args: argparse.Namespace) -> None:
+    from tdmi.config.suites import load_suite, resolve, run_name
     from tdmi.experiments.build import check_buildable
     from tdmi.experiments.run import perform
 
-    # Whichever trains first: a wrong option of any other stops the job before it.
-    if settings["start_from"] is None or args.grid:
+    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
+    settings = None if args.check else resolve(suite, args.method, args.seed)
+    # Trainings that start from nothing run first: there a wrong option of another method is cheap.
+    if settings is None or settings["start_from"] is None or args.grid:
         check_buildable(suite)
-    name = run_name(suite, args.method, args.seed)
-    perform(settings, args.runs, name, args.fresh, args.restart_if_changed)
+    if settings is not None:
+        name = run_name(suite, args.method, args.seed)
+        perform(settings, args.runs, name, args.fresh, args.restart_if_changed)

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, files, locks, processes, checks of options."""
+"""Foundations of all other packages: errors, files, locks, processes, checks of options."""

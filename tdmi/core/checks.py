@@ -1,4 +1,4 @@
-"""Check named options before they build something, so that a wrong one is a one-line error."""
+"""Check named options before they build something: a wrong one is an error of one line."""
 
 from __future__ import annotations
 

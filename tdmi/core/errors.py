@@ -1,8 +1,8 @@
-"""The one exception that means: the input is wrong, and here is how to mend it."""
+"""The exception for bad input."""
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: file and place, what was found, what was expected, cure.
+    """Bad input. The message is one line: file and place, what was found and expected, the cure.
 
-    The command line prints it on stderr without a traceback and leaves with exit status 2.
+    The command line prints it on standard error without a traceback, with exit status 2.
     """

@@ -1,4 +1,4 @@
-"""Write files so that a reader never sees half of one: temporary name first, then rename."""
+"""Read and write files. Nobody ever sees half of a file: it gets its name when it is complete."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import yaml
 
 from tdmi.core.errors import UserError
 
-# The one in C is ten times as fast, but not in every build of PyYAML.
+# The loader in C is ten times as fast, but some builds of PyYAML lack it.
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def disk_full_as_user_error(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in _NO_ROOM:
             raise
         raise UserError(
             f"{path}: {error.strerror}; free some room there and run the same command again"
@@ -38,7 +38,7 @@ def disk_full_as_user_error(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` if the block succeeds.
+    """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
 
     The temporary name keeps the suffix, because image writers choose the format by it.
     Raises UserError if the disk is full.
@@ -56,32 +56,33 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that killed calls of `replacing` left in a folder nobody else uses."""
+    """Delete what killed calls of `replacing` left in a folder that no other process writes."""
     for path in folder.glob(".*.part*"):
         if re.fullmatch(r"\..+\.\d+\.part(\..*)?", path.name):
             path.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path | str) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path | str, text: str) -> None:
+    """Write text in UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path | str, value: Any, indent: int | None = 2) -> None:
-    """Write JSON; NaN and infinity are refused, so callers turn them into None on purpose."""
+    """Write JSON. Raises ValueError for NaN and infinity: callers decide what they become."""
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
 def write_compact_json(path: Path | str, value: Any) -> None:
-    """Write JSON without layout, fast. The caller sees to it that every number is finite.
+    """Write JSON without layout, fast. Every number must be finite.
 
-    Floats are written with the fewest digits that give them back to the last bit.
+    Floats get the fewest digits from which a reader recovers every bit.
     """
     try:
         data = orjson.dumps(value)
@@ -92,10 +93,10 @@ def write_compact_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Content of a JSON file in UTF-8, with or without byte order mark.
+    """Return the content of a JSON file in UTF-8, with or without byte order mark.
 
-    What the standard forbids and Python's own parser reads is read: bare NaN and Infinity, halves
-    of surrogate pairs. Raises UserError if the file cannot be read or is not JSON.
+    Bare NaN and Infinity and halves of surrogate pairs are read as Python's own parser reads them.
+    Raises UserError if the file cannot be read or is not JSON.
     """
     path = Path(path)
     try:
@@ -122,6 +123,7 @@ def _read_json_leniently(data: bytes, path: Path) -> Any:
 
 
 def read_yaml(path: Path | str) -> Any:
+    """Return the content of a YAML file. Raises UserError if it is missing or not YAML."""
     path = Path(path)
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json
+from tdmi.core.files import read_json, sha256_of
 from tdmi.experiments.run import perform, predict_run
 from tdmi.experiments.verify import METRICS, inputs, read_run
+
+SHOWN = 20
+"""Differences of one evaluation that are printed; a choice of this project, one screen of lines."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,52 @@ class Comparison:
         if any(None in pair for pair in pairs):
             return None
         return max((abs(after - before) for before, after in pairs), default=0.0)
+
+    def lines(self) -> list[str]:
+        """Return the comparison as lines of text, with the first differences."""
+        if not self.differing:
+            return [f"{self.name}: {self.numbers} numbers equal to the last digit"]
+        count = len(self.differing)
+        largest = "" if self.largest is None else f", by at most {self.largest:.6g}"
+        result = [f"{self.name}: {count} of {self.numbers} numbers differ{largest}"]
+        for place, pair in list(self.differing.items())[:SHOWN]:
+            before, after = ("nothing" if value is None else f"{value:.6g}" for value in pair)
+            result.append(f"  {place}: recorded {before}, repeated {after}")
+        if count > SHOWN:
+            result.append(f"  … and {count - SHOWN} more, in reproduction.json")
+        return result
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A repeated run beside its record."""
+
+    checkpoint_equal: bool
+    comparisons: list[Comparison]
+
+    def lines(self) -> list[str]:
+        """Return the whole comparison as lines of text."""
+        first = f"checkpoint: {'the same bits' if self.checkpoint_equal else 'other bits'}"
+        return [first, *(line for one in self.comparisons for line in one.lines())]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of ``reproduction.json``."""
+        metrics = {
+            one.name: {"numbers": one.numbers, "differing": one.differing}
+            for one in self.comparisons
+        }
+        return {"checkpoint_equal": self.checkpoint_equal, "metrics": metrics}
+
+
+def compare_runs(run: Path, repeated: Path, evaluations: list[Path]) -> Reproduction:
+    """Compare a run with its repetition: the checkpoint, and the metrics files at these paths."""
+    _, record = read_run(run)
+    comparisons = [
+        compare(path.as_posix(), read_json(run / path), read_json(repeated / path))
+        for path in evaluations
+    ]
+    same = sha256_of(repeated / "checkpoint.pt") == record["checkpoint_sha256"]
+    return Reproduction(same, comparisons)
 
 
 def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:

@@ -15,7 +15,7 @@ from tdmi.clips.samples import Windows
 from tdmi.clips.targets import decode, flip_back, heatmap_to_crop
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
-from tdmi.core.memory import out_of_memory
+from tdmi.core.process import out_of_memory
 from tdmi.data.annotations import Annotations
 from tdmi.data.detections import Detections
 from tdmi.models.folding import folded

@@ -24,7 +24,7 @@ from tdmi.clips.samples import TrainingSamples
 from tdmi.config.suites import skeleton_of
 from tdmi.core.errors import UserError
 from tdmi.core.files import write_text
-from tdmi.core.memory import out_of_memory
+from tdmi.core.process import out_of_memory
 from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
 from tdmi.models.method import PoseMethod
 from tdmi.training.batches import Batch, load_batches, part_size

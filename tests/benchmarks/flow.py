@@ -21,7 +21,7 @@ import torch
 from baselines.flow import WindowFlow
 from tdmi.clips.crops import crop_matrix, warp
 from tdmi.clips.frames import FrameStore
-from tdmi.core.threads import use_threads
+from tdmi.core.process import use_threads
 
 FRAME, CROP = (720, 1280), (384, 288)
 

@@ -47,7 +47,7 @@ from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.samples import TrainingSamples
 from tdmi.core.files import write_json
-from tdmi.core.threads import use_threads
+from tdmi.core.process import use_threads
 from tdmi.experiments import build as building
 from tdmi.experiments.provenance import provenance
 from tdmi.formats.posetrack18 import read_folder, write_folder

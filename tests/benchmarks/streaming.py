@@ -26,7 +26,7 @@ import numpy as np
 from tdmi.clips.samples import CropOptions, Windows
 from tdmi.config.suites import load_suite, resolve
 from tdmi.core.files import read_yaml
-from tdmi.core.threads import use_threads
+from tdmi.core.process import use_threads
 from tdmi.data.annotations import UNSCORED, Annotations, on_skeleton, select_persons
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
 from tdmi.evaluation.protocols.poseval import evaluate

@@ -1,18 +1,16 @@
-"""GPUs shared out among processes; the devices are made up, the locks are real."""
+"""The process on its machine; its GPUs are made up, the locks are real."""
 
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
-from tdmi.core import devices
+from tdmi.core import process
 from tdmi.core.errors import UserError
-from tdmi.core.locks import read_owner, try_lock, write_owner
 
 JOB = (
-    "import os, sys, time; from tdmi.core.devices import claim; claim(int(sys.argv[1]));"
+    "import os, sys, time; from tdmi.core.process import claim_gpus; claim_gpus(int(sys.argv[1]));"
     "print(os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ.get('TDMI_DEVICES'), flush=True);"
     "time.sleep(600)"
 )
@@ -20,7 +18,7 @@ JOB = (
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a process that claims devices; its first line says which."""
+    """Start a process that claims GPUs; its first line says which."""
     jobs = []
 
     def started(count: int = 1, pool: str = "3,5") -> subprocess.Popen:
@@ -40,9 +38,9 @@ def start(tmp_path):
         job.communicate()
 
 
-def test_each_job_has_a_device_of_its_own_and_a_killed_one_frees_it(start):
+def test_each_job_has_its_own_gpu_and_a_killed_job_frees_it(start):
     first, second = start(), start()
-    # What is started below a job takes nothing more.
+    # A job hides the pool from the processes that it starts.
     claimed = {job: job.stdout.readline().split() for job in (first, second)}
     assert sorted(claimed.values()) == [["3", "None"], ["5", "None"]]
     third = start()
@@ -51,12 +49,12 @@ def test_each_job_has_a_device_of_its_own_and_a_killed_one_frees_it(start):
     assert third.stdout.readline().split()[0] == claimed[first][0]
 
 
-def test_job_of_two_devices_waits_until_both_are_free(start):
+def test_job_of_two_gpus_waits_until_both_are_free(start):
     one = start()
     one.stdout.readline()
     both = start(2)
     both.stderr.readline()
-    # It holds none of them while it waits.
+    # It holds no GPU while it waits.
     other = start()
     assert other.stdout.readline().startswith("5")
     one.kill()
@@ -64,37 +62,44 @@ def test_job_of_two_devices_waits_until_both_are_free(start):
     assert both.stdout.readline().startswith("3,5")
 
 
-def test_more_devices_than_there_are_is_refused(monkeypatch):
+def test_more_gpus_than_the_machine_has_is_an_error(monkeypatch):
     monkeypatch.setenv("TDMI_DEVICES", "0")
     with pytest.raises(UserError, match=r"recipe\.devices: found 2, expected at most 1"):
-        devices.claim(2)
+        process.claim_gpus(2)
 
 
-def test_without_a_pool_nothing_is_taken(monkeypatch):
+def test_without_a_pool_nothing_is_claimed(monkeypatch):
     monkeypatch.delenv("TDMI_DEVICES", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
-    devices.claim()
+    process.claim_gpus()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
 
 
 @pytest.mark.parametrize(("shown", "found"), [("2, 0", ["2", "0"]), ("", []), ("-1", [])])
-def test_visible_devices_are_those_that_the_surroundings_show(monkeypatch, shown, found):
+def test_visible_gpus_are_those_of_the_environment(monkeypatch, shown, found):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
-    assert devices.visible_devices() == found
+    assert process.visible_gpus() == found
 
 
-def test_machine_without_driver_has_no_devices(monkeypatch, tmp_path):
+def test_machine_without_driver_has_no_gpus(monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert devices.visible_devices() == []
+    assert process.visible_gpus() == []
 
 
-def test_lock_names_its_holder_and_is_free_when_closed(tmp_path):
-    path = tmp_path / "folder" / "lock"
-    held = try_lock(path)
-    assert try_lock(path) is None
-    write_owner(held)
-    assert read_owner(path).startswith(f"process {os.getpid()} on ")
-    held.close()
-    begin = time.monotonic()
-    assert try_lock(path) is not None and time.monotonic() - begin < 60
+def test_process_claims_its_gpus_before_torch_is_imported(tmp_path):
+    check = (
+        "import sys; from tdmi.core import process; claim = process.claim_gpus;"
+        "process.claim_gpus = lambda n: (print(n, 'torch' in sys.modules), claim(n));"
+        "process.prepare_process(3, 2);"
+        "import os, torch, cv2;"
+        "print(os.environ['CUDA_VISIBLE_DEVICES'], torch.get_num_threads(), cv2.getNumThreads())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        env=os.environ | {"TDMI_DEVICES": "3,5", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["2 False", "3,5 3 3"]

@@ -1,12 +1,12 @@
-"""Kill the workflow of the smoke suite at random moments; it has to end as if nobody had.
+"""Kill the workflow of the smoke suite at random moments; its results must not change.
 
     python tests/faults/kills.py --kills 25 --seed 0
 
-Two checkouts are made: one runs undisturbed (or give one with `--reference`), the other is struck.
+Two checkouts are made: one runs undisturbed (or is given with `--reference`), the other is struck.
 A strike hits the main process alone (its jobs live on), one job, or all of them, with SIGTERM or
-SIGKILL, some seconds after a job was seen at work. The same command is given again after each. A
-workflow that ends before the last strike begins again without its runs. In the end files of the
-runs have to have the same bytes, and no process and no half-written file may be left.
+SIGKILL, some seconds after a job was seen at work. The same command is given again after each
+strike. A workflow that ends before the last strike begins again without its runs. In the end the
+files of the runs must have the same bytes, with no process and no half-written file left.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def draw(random_: random.Random, within: tuple[float, float]) -> Strike:
 
 
 def members(groups: Sequence[int]) -> dict[int, str]:
-    """Command lines of the living processes of some process groups, by process."""
+    """Return the command lines of the living processes of some process groups, by process."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -65,7 +65,7 @@ def members(groups: Sequence[int]) -> dict[int, str]:
 
 
 def jobs(groups: Sequence[int]) -> dict[int, str]:
-    """What the jobs of some process groups do, ``train`` or the like, by process."""
+    """Return the sub-commands of the jobs of some process groups, e.g. ``train``, by process."""
     work = {}
     for pid, command in members(groups).items():
         words = command.split()
@@ -75,7 +75,7 @@ def jobs(groups: Sequence[int]) -> dict[int, str]:
 
 
 class Workflow:
-    """One checkout in which the same command is given again and again."""
+    """A checkout in which the same command is run again and again."""
 
     def __init__(self, folder: Path, targets: Sequence[str], cores: int = 2) -> None:
         self.folder = folder
@@ -104,7 +104,7 @@ class Workflow:
         return self.process.wait(PATIENCE)
 
     def strike(self, strike: Strike, random_: random.Random) -> list[str] | None:
-        """What was at work when it was hit; None if the workflow ended before."""
+        """Strike; return the sub-commands at work then, or None if the workflow ended before."""
         group = self.process.pid
         while self.running and not jobs([group]):
             time.sleep(0.2)
@@ -123,7 +123,7 @@ class Workflow:
         return sorted(working.values())
 
     def last_words(self, lines: int = 60) -> str:
-        """The end of what the workflow and its jobs have written; the folder may not outlive us."""
+        """Return the end of all logs, for messages: the folder may be temporary."""
         files = [self.folder / "workflow.out", *self.folder.glob("runs/**/*.log")]
         texts = [path.read_text(errors="replace").splitlines()[-lines:] for path in files]
         return "\n".join(f"{f}:\n" + "\n".join(t) for f, t in zip(files, texts, strict=True))
@@ -139,7 +139,7 @@ def _kill(how: Callable[[int, int], None], which: int, with_: signal.Signals) ->
 
 
 def targets_of(methods: Sequence[str]) -> list[str]:
-    """Files to ask the workflow for; all, with the report, if no method is chosen."""
+    """Return the files to ask the workflow for: none, which means all, without a method."""
     return [
         f"runs/smoke/{method}/seed0/{boxes}/{file}.json"
         for method in methods
@@ -148,8 +148,8 @@ def targets_of(methods: Sequence[str]) -> list[str]:
     ]
 
 
-def compared(reference: Path, folder: Path, methods: Sequence[str]) -> tuple[int, list[str]]:
-    """How many files were compared, and which of them differ or are missing."""
+def compare_files(reference: Path, folder: Path, methods: Sequence[str]) -> tuple[int, list[str]]:
+    """Return how many files were compared, and which of them differ or are missing."""
     runs = reference / "runs" / "smoke"
     paths = [p for name in SAME for p in runs.rglob(name)]
     paths += [p for kind in ("predictions", "tracked") for p in runs.glob(f"*/*/*/{kind}/9*.json")]
@@ -167,7 +167,7 @@ def compared(reference: Path, folder: Path, methods: Sequence[str]) -> tuple[int
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Half-written files, and states of trainings that are complete."""
+    """Return half-written files, and states of complete trainings."""
     wrong = [p for pattern in (".*.part*", ".*.former") for p in folder.rglob(pattern)]
     wrong += (folder / "runs").rglob("resume.pt")
     return sorted(str(path.relative_to(folder)) for path in wrong)
@@ -180,10 +180,10 @@ def harass(
     within: tuple[float, float],
     check: Callable[[], None],
 ) -> Counter:
-    """Strike so often; how often what was hit. A workflow that ends before is checked, then begins
-    again without its runs.
+    """Strike `kills` times and count the strikes by what they hit.
 
-    RuntimeError if a workflow fails none of whose jobs was struck.
+    A workflow that ends before is checked, then begins again without its runs. RuntimeError if a
+    workflow fails although none of its jobs was struck.
     """
     hits, count, job_struck = Counter(), 0, False
     while count < kills:
@@ -214,7 +214,7 @@ def harass(
 
 
 def finish(workflow: Workflow, attempts: int = 3) -> int:
-    """Let the workflow end, with the same command; how often that had to be given."""
+    """Run the same command until the workflow ends; return how often it was run."""
     for attempt in range(attempts):
         if not workflow.running:
             workflow.start()
@@ -223,7 +223,7 @@ def finish(workflow: Workflow, attempts: int = 3) -> int:
     sys.exit(f"{workflow.folder}: did not end in {attempts} attempts, see workflow.out there")
 
 
-def prepared(folder: Path, sources: Path) -> Path:
+def prepare_checkout(folder: Path, sources: Path) -> Path:
     checkout(folder)
     copy_sources(folder, sources)
     return folder
@@ -233,16 +233,16 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     targets = targets_of(options.methods)
     reference = options.reference
     if reference is None:
-        reference = prepared(folder / "reference", options.sources)
+        reference = prepare_checkout(folder / "reference", options.sources)
         finish(Workflow(reference, targets), attempts=1)
-    struck = Workflow(prepared(folder / "struck", options.sources), targets)
+    struck = Workflow(prepare_checkout(folder / "struck", options.sources), targets)
     random_ = random.Random(options.seed)
     begin = time.monotonic()
     faults: list[str] = []
 
     def check() -> None:
-        """Look at a workflow that came to its end."""
-        count, different = compared(reference, struck.folder, options.methods)
+        """Check a workflow that has ended."""
+        count, different = compare_files(reference, struck.folder, options.methods)
         left, alive = leftovers(struck.folder), members(struck.groups)
         print(f"end of a workflow: {count} files compared, {len(different)} different")
         faults.extend(f"different: {name}" for name in different)

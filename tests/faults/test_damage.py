@@ -1,4 +1,4 @@
-"""Damaged files of data, runs and results: refused by name with what mends them, never used."""
+"""Damaged files of data, runs and results are never used: the error names them and the cure."""
 
 import shutil
 
@@ -19,9 +19,9 @@ VIDEO = "900003_mpiinew_dots.json"
 
 
 def damage(path, how):
-    """Cut a file to half, empty it, or turn one bit in each of 64 bytes in its middle.
+    """Cut a file to half, empty it, or flip one bit in each of 64 bytes in its middle.
 
-    Fewer might all lie in the padding between the parts of a checkpoint, where they do no harm.
+    Fewer bytes might all lie in the padding between the parts of a checkpoint, without effect.
     """
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -58,7 +58,7 @@ def line(capsys) -> str:
 
 
 def report(runs):
-    """What a report reads."""
+    """Read the runs as a report does."""
     methods = [Method(run.split("/")[1], "", "single", seeds=(3,)) for run in (SINGLE, TEMPORAL)]
     return read_runs(runs / "tiny", methods, tiny_runs.BOXES)
 

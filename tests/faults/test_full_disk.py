@@ -1,4 +1,4 @@
-"""A disk that fills up, for real: a small file system in memory, mounted by root."""
+"""A disk that fills up: a small file system in memory, mounted by root."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Data, and a run on it with room enough."""
+    """Data, and a run on it with enough room."""
     folder = tmp_path_factory.mktemp("whole")
     tiny_dataset.write(folder / "data")
     perform(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
@@ -46,14 +46,14 @@ def disk(tmp_path):
 
 
 def fill(disk: Path, room: int) -> Path:
-    """A file that leaves so many bytes of the disk."""
+    """Write a file that leaves `room` bytes of the disk."""
     filler = disk / "filler"
     free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     filler.write_bytes(bytes(free - room))
     return filler
 
 
-# The state is saved after steps 2 to 7, and while a new one is written the old one is there, too.
+# The state is saved after steps 2 to 7. While a new one is written the old one still takes room.
 @pytest.mark.parametrize(
     ("room", "file"), [(0, "config.yaml"), (8, "resume.pt"), (60, "resume.pt"), (120, None)]
 )

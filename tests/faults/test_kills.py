@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from tests.faults.kills import TARGETS, compared, draw, jobs, leftovers, members
+from tests.faults.kills import TARGETS, compare_files, draw, jobs, leftovers, members
 
 
 def test_strikes_are_drawn_by_the_seed_and_of_every_kind():
@@ -40,14 +40,14 @@ def test_differences_and_leftovers_are_found(tmp_path):
         (run / "detected_boxes" / "predictions").mkdir(parents=True)
         (run / "detected_boxes" / "predictions" / "900001.json").write_text("{}")
         (run / "checkpoint.pt").write_text("weights")
-    assert compared(tmp_path / "reference", tmp_path / "struck", ["tdmi"]) == (2, [])
-    assert compared(tmp_path / "reference", tmp_path / "struck", ["other"]) == (0, [])
+    assert compare_files(tmp_path / "reference", tmp_path / "struck", ["tdmi"]) == (2, [])
+    assert compare_files(tmp_path / "reference", tmp_path / "struck", ["other"]) == (0, [])
     assert leftovers(tmp_path / "struck") == []
     (run / "checkpoint.pt").write_text("others")
     (run / "detected_boxes" / "predictions" / "900001.json").unlink()
     (run / ".resume.7.part.pt").touch()
     (run / "resume.pt").touch()
-    assert compared(tmp_path / "reference", tmp_path / "struck", []) == (
+    assert compare_files(tmp_path / "reference", tmp_path / "struck", []) == (
         2,
         [
             "runs/smoke/tdmi/seed0/checkpoint.pt",

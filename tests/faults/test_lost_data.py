@@ -1,4 +1,4 @@
-"""Data that goes while a run works: one line names it, and once it is back the run goes on."""
+"""Data lost during a run: one line names it, and with the data back the run continues."""
 
 import shutil
 
@@ -19,7 +19,7 @@ FILES = ("checkpoint.pt", "history.csv")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Data, and a run on it that nothing disturbed; frames are read anew for every sample."""
+    """Data, and an undisturbed run on it."""
     folder = tmp_path_factory.mktemp("whole")
     tiny_dataset.write(folder / "data")
     perform(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
@@ -28,7 +28,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def no_cache(monkeypatch):
-    """Every frame is read when it is wanted, as in a data set beyond the memory."""
+    """Read every frame from disk each time, as in a data set larger than the memory."""
     read = FrameStore.read
 
     def anew(store, file, reduction=1):
@@ -40,7 +40,7 @@ def no_cache(monkeypatch):
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("lost", [FRAME, "images/train", "."])
-def test_training_names_what_is_gone_and_goes_on_when_it_is_back(
+def test_training_names_lost_data_and_continues_when_it_is_back(
     whole, tmp_path, monkeypatch, no_cache, lost, workers
 ):
     root, away = whole / "data", tmp_path / "away"

@@ -51,7 +51,7 @@ def train(tmp_path):
 
 
 def test_orphan_with_older_settings_does_not_overwrite_the_run(train, tmp_path):
-    """The orphan, in the middle of its training, goes on when the new job waits or has ended."""
+    """The orphan, in the middle of its training, continues while the new job waits."""
     tiny_dataset.write(tmp_path / "data")
     orphan = train(0.001, tmp_path / "go", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert orphan.stdout.readline() == "in the middle\n"

@@ -1,4 +1,4 @@
-"""The workflow of the smoke suite under faults; `kills.py` does the first of them at length."""
+"""The workflow of the smoke suite under faults; `kills.py` runs many more kills."""
 
 import os
 import random
@@ -9,12 +9,12 @@ import pytest
 
 from tests.faults.kills import (
     Workflow,
-    compared,
+    compare_files,
     finish,
     harass,
     leftovers,
     members,
-    prepared,
+    prepare_checkout,
     targets_of,
 )
 from tests.support.checkouts import ROOT, snakemake
@@ -28,14 +28,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     """A checkout in which one method was run undisturbed."""
-    folder = prepared(tmp_path_factory.mktemp("reference"), ROOT / "data" / "sources")
+    folder = prepare_checkout(tmp_path_factory.mktemp("reference"), ROOT / "data" / "sources")
     done = snakemake(folder, *COMMAND)
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 
 
 def assert_the_same(reference, folder):
-    count, different = compared(reference, folder, METHODS)
+    count, different = compare_files(reference, folder, METHODS)
     assert count > 0 and different == []
     assert leftovers(folder) == []
 
@@ -47,7 +47,7 @@ def with_data(reference, folder):
 
 
 def test_killed_workflow_ends_with_the_same_bytes(reference, tmp_path):
-    workflow = Workflow(prepared(tmp_path, ROOT / "data" / "sources"), targets_of(METHODS))
+    workflow = Workflow(prepare_checkout(tmp_path, ROOT / "data" / "sources"), targets_of(METHODS))
     hits = harass(workflow, 3, random.Random(1), (1.0, 15.0), lambda: None)
     assert sum(count for what, count in hits.items() if "SIG" in what) == 3
     finish(workflow)
@@ -55,7 +55,7 @@ def test_killed_workflow_ends_with_the_same_bytes(reference, tmp_path):
     assert_the_same(reference, tmp_path)
 
 
-def test_full_disk_ends_the_workflow_which_goes_on_with_more_room(reference, tmp_path):
+def test_full_disk_ends_the_workflow_which_continues_with_more_room(reference, tmp_path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=256M", "tmpfs", tmp_path]
     if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a file system can only be mounted by root")
@@ -75,7 +75,7 @@ def test_full_disk_ends_the_workflow_which_goes_on_with_more_room(reference, tmp
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_lost_frame_ends_the_workflow_which_goes_on_with_the_frame(reference, tmp_path):
+def test_lost_frame_ends_the_workflow_which_continues_with_the_frame(reference, tmp_path):
     folder = with_data(reference, tmp_path / "checkout")
     frame = min((folder / "data" / "mocap_smoke" / "images" / "test").rglob("*.jpg"))
     content = frame.read_bytes()

@@ -1,6 +1,6 @@
-"""Snakemake and DVC agree: what one of them has made, the other does not make again.
+"""Snakemake and DVC agree: neither makes again what the other one has made.
 
-Each test works in clones of its own, on the smoke suite cut down to three methods.
+Each test works in its own clones, on the smoke suite cut down to three methods.
 """
 
 import csv
@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tdmi.config.suites import load_suites, resolve
-from tests.integration.test_workflow import checkout
+from tests.support.checkouts import checkout
 from tests.support.paths import ROOT
 
 STAGES = runpy.run_path(str(ROOT / "workflow" / "scripts" / "dvc_stages.py"))
@@ -24,12 +24,12 @@ OUTDATED = runpy.run_path(str(ROOT / "workflow" / "scripts" / "outdated_runs.py"
 METHODS = ("single_frame", "single_frame_equal_compute", "key_frame_fusion")
 SUITE = ("--config", "suite=smoke")
 STATUS_IS_CLEAN = ["dvc", "status", "-q"]
-# As the README has it.
+# The command in the README.
 SETTLE = ["snakemake", "--cores", "1", "--quiet", "all", "--touch", "--forceall", *SUITE]
 
 
 def run(folder: Path, *command: str) -> str:
-    """What a command prints; it must succeed. Code and settings are those of `folder`."""
+    """Run a command with the code and settings of `folder`; return what it prints."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -51,7 +51,7 @@ def nothing_to_do(folder: Path) -> bool:
 
 
 def times(folder: Path) -> dict[str, int]:
-    """When each run's checkpoint and metrics and each split of the data was written."""
+    """Return when each run's checkpoint and metrics and each split of the data was written."""
     made = [*folder.glob("data/*/dataset-*.json"), *folder.glob("runs/smoke/**/*.json")]
     made += folder.glob("runs/smoke/*/*/checkpoint.pt")
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in sorted(made)}
@@ -102,7 +102,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recorded(project):
-    """The same after `dvc repro`; what came out is committed and pushed to a remote folder."""
+    """The same after `dvc repro`; the results are committed and pushed to a remote folder."""
     run(project, "dvc", "repro")
     run(project, *STATUS_IS_CLEAN)
     assert nothing_to_do(project)
@@ -174,7 +174,7 @@ def test_dvc_computes_nothing_after_snakemake(recorded):
     run(recorded, *STATUS_IS_CLEAN)
     run(recorded, "dvc", "repro")
     assert times(recorded) == before
-    # Where DVC knows of no stage it enters them all, and Snakemake has nothing to do in them.
+    # Without a lock file DVC records every stage, and Snakemake has nothing to do in them.
     lock = recorded / "dvc.lock"
     committed = lock.read_text()
     for command in (("dvc", "repro"), ("dvc", "commit", "--force")):

@@ -38,8 +38,7 @@ def test_fresh_clone_plans_to_train_although_results_are_committed(tmp_path):
 def test_grids_share_the_suites_runs(tmp_path):
     clone = checkout(tmp_path)
     jobs = planned_jobs(clone, "--config", "suite=smoke", "grid=components,gate")
-    # single_frame, equal_compute, equal_layers and tdmi (three seeds but of the first) are the
-    # suite's own.
+    # The suite owns single_frame (one seed), equal_compute, equal_layers and tdmi (three seeds).
     assert jobs["train"] == 1 + 3 + 3 + 3 + 3 * 3 + 4 * 3
     assert jobs["report"] == 2
 

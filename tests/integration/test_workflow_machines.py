@@ -1,6 +1,5 @@
-"""The workflow on several GPUs, on a cluster, and where another one is running already."""
+"""The workflow on several GPUs, on a cluster, and beside another running workflow."""
 
-import fcntl
 import os
 import re
 import subprocess
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tdmi.core.locks import read_owner
-from tests.integration.test_workflow import checkout
+from tdmi.core.locks import read_owner, try_lock, write_owner
+from tests.support.checkouts import checkout
 from tests.support.scheduler_stand_ins import command, environment, stand_in_slurm, stand_in_tdmi
 
 TRAINED = "runs/posetrack17/{}/seed0/checkpoint.pt"
@@ -44,11 +43,11 @@ def test_as_many_trainings_as_gpus_run_at_once_each_on_its_own(clone, commands, 
     claims = tmp_path / "claims"
     claims.mkdir()
     claim = tmp_path / "claim.py"
-    # Each waits until the other has its device, too: one after the other would never end.
+    # Each waits until the other has its GPU: one after the other would never end.
     claim.write_text(
         "import os, pathlib, sys, time\n"
-        "from tdmi.core.devices import claim\n"
-        "claim()\n"
+        "from tdmi.core.process import claim_gpus\n"
+        "claim_gpus()\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "claimed = os.environ['CUDA_VISIBLE_DEVICES'] + ' with threads ' + sys.argv[3]\n"
         "(folder / sys.argv[2]).write_text(claimed)\n"
@@ -63,33 +62,33 @@ def test_as_many_trainings_as_gpus_run_at_once_each_on_its_own(clone, commands, 
     shown = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", shown)
-        # This machine's memory is left out of it.
+        # Independent of this machine's memory.
         machine = ("--cores", "4", "--resources", "mem_mb=100000")
         code, printed = snakemake(clone, commands, *machine, *CONFIG, "--", *targets)
     assert code == 0, printed
-    # They share the cores, too.
+    # They also share the cores.
     claimed = sorted(path.read_text() for path in claims.iterdir())
     assert claimed == ["0 with threads 2", "1 with threads 2"]
 
 
-def assert_told_whose_it_is(clone, method):
+def assert_job_knows_its_workflow(clone, method):
     """The job's environment names the workflow as the lock of the folder does."""
-    told = (clone / TRAINED.format(method)).with_name("workflow").read_text()
+    known = (clone / TRAINED.format(method)).with_name("workflow").read_text()
     lock = clone / ".snakemake" / "running.lock"
-    assert re.match(r"process \d+ on .+ since 20", told)
-    assert told == f"{read_owner(lock)};{lock}\n"
+    assert re.match(r"process \d+ on .+ since 20", known)
+    assert known == f"{read_owner(lock)};{lock}\n"
 
 
-def test_jobs_are_told_whose_they_are(clone, commands):
+def test_jobs_know_their_workflow(clone, commands):
     stand_in_tdmi(commands, train='echo "$TDMI_WORKFLOW" > "$run/workflow"')
     target = TRAINED.format("single_frame")
     code, printed = snakemake(clone, commands, "--cores", "1", *CONFIG, "--", target)
     assert code == 0, printed
-    assert_told_whose_it_is(clone, "single_frame")
+    assert_job_knows_its_workflow(clone, "single_frame")
 
 
 @pytest.mark.slow
-def test_cluster_job_asks_for_a_gpu_and_goes_on_after_its_time_limit(clone, commands, tmp_path):
+def test_cluster_job_asks_for_a_gpu_and_continues_after_its_time_limit(clone, commands, tmp_path):
     stand_in_tdmi(commands, train='echo "$TDMI_WORKFLOW" > "$run/workflow"')
     stand_in_slurm(commands)
     log = tmp_path / "jobs"
@@ -119,28 +118,26 @@ def test_cluster_job_asks_for_a_gpu_and_goes_on_after_its_time_limit(clone, comm
     # What needs the network stays on the machine that submits.
     assert not [job for job in jobs if "rule_acquire" in job or "rule_weights" in job]
     assert "TIMEOUT" in printed
-    assert_told_whose_it_is(clone, "single_frame")
+    assert_job_knows_its_workflow(clone, "single_frame")
 
 
-def test_profile_of_a_scheduler_that_is_not_there_stops_before_anything_runs(clone, commands):
+def test_profile_of_a_missing_scheduler_stops_before_anything_runs(clone, commands):
     code, printed = snakemake(clone, commands, "--profile", "profiles/slurm", SOURCE, USER="me")
     assert code != 0
     assert "found no command sbatch, expected a machine that submits jobs" in printed
     assert not (clone / "data").exists()
 
 
-def test_second_workflow_in_a_folder_is_refused_while_the_first_lives(clone, commands):
+def test_second_workflow_in_a_folder_is_an_error_while_the_first_runs(clone, commands):
     lock = clone / ".snakemake" / "running.lock"
-    lock.parent.mkdir()
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write("process 123 on elsewhere")
-        file.flush()
-        code, printed = snakemake(clone, commands, "--cores", "1", SOURCE)
-        assert code != 0
-        assert "a workflow running here (process 123 on elsewhere)" in printed
-        assert not (clone / SOURCE).exists()
-        assert snakemake(clone, commands, "-n", SOURCE)[0] == 0
+    held = try_lock(lock)
+    owner = write_owner(held)
+    code, printed = snakemake(clone, commands, "--cores", "1", SOURCE)
+    assert code != 0
+    assert f"a workflow running here ({owner})" in printed
+    assert not (clone / SOURCE).exists()
+    assert snakemake(clone, commands, "-n", SOURCE)[0] == 0
+    held.release()
     # The file is still there, its holder is not.
     code, printed = snakemake(clone, commands, "--cores", "1", SOURCE)
     assert code == 0, printed
@@ -153,7 +150,7 @@ def test_unknown_seed_stops_before_anything_runs(clone, commands):
     assert "suite smoke: no seed 7; expected some of 0" in printed
 
 
-def test_seeds_cut_the_job_down(clone, commands):
+def test_seeds_limit_the_runs(clone, commands):
     code, printed = snakemake(clone, commands, "-n", "--config", "seeds=1,3")
     assert code == 0, printed
     for suite in ("embedded", "pose2sim"):

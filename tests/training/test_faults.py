@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tdmi.core.errors import UserError
-from tdmi.core.memory import out_of_memory
+from tdmi.core.process import out_of_memory
 from tdmi.experiments.run import perform
 from tdmi.training.faults import collapsed, not_finite, smaller_batch
 from tdmi.training.loop import Loop

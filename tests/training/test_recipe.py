@@ -84,7 +84,7 @@ def test_workers_load_after_opencv_and_torch_have_used_threads(root, tmp_path):
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from tests.support import tiny_dataset\n"
         "from tdmi.experiments.run import perform\n"
-        "from tdmi.core.threads import use_threads\n"
+        "from tdmi.core.process import use_threads\n"
         "use_threads(2)\n"
         "torch.nn.Conv2d(3, 8, 3)(torch.randn(8, 3, 200, 200)).sum().backward()\n"
         "cv2.warpAffine(numpy.zeros((720, 1280, 3), numpy.uint8), numpy.eye(2, 3), (1280, 720))\n"

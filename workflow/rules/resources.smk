@@ -2,7 +2,7 @@
 
 import os
 
-from tdmi.core.devices import POOL, visible_devices
+from tdmi.core.process import POOL, visible_gpus
 
 # Of jobs of suites that name nothing: small networks on one core. The most that a training of the
 # embedded suite was seen to take is 1,766 MB.
@@ -53,7 +53,7 @@ def without_resources(suites):
 # `--resources` says otherwise.
 HERE = workflow.is_main_process and workflow.resource_settings.nodes is None
 DEVICES = (
-    visible_devices()
+    visible_gpus()
     if HERE and any("gpu" in job for s in SUITES.values() for job in s.get("resources", {}).values())
     else []
 )

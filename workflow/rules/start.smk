@@ -1,4 +1,4 @@
-"""Before the first job: one workflow at a time in a folder, on a scheduler that is there."""
+"""Checks before the first job: one workflow at a time in a folder, on a scheduler that exists."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ RUNNING = Path(".snakemake/running.lock")
 
 
 def check_only_workflow():
-    """Hold the folder until this process ends. Snakemake's own lock would outlive a power cut."""
+    """Lock the folder until this process ends. Snakemake's own lock would outlive a power cut."""
     global FOLDER_LOCK
     FOLDER_LOCK = try_lock(RUNNING)
     if FOLDER_LOCK is None:

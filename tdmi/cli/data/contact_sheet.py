@@ -1,4 +1,4 @@
-"""Draw some videos of a data set in one PNG."""
+"""Draw frames of some videos of a data set in one PNG."""
 
 from __future__ import annotations
 

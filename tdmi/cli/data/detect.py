@@ -1,8 +1,7 @@
 """Detect persons in the frames of a data set with torchvision's detector.
 
-Writes the boxes as a COCO detection list, and beside it FILE.provenance.json, which says with which
-weights they were made. Weights are never downloaded: name a file, or put torchvision's into its
-cache.
+Writes the boxes as a COCO detection list, and beside it FILE.provenance.json, which names the
+weights. Weights are never downloaded: name a file, or put torchvision's into its cache.
 """
 
 from __future__ import annotations
@@ -10,32 +9,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tdmi.cli.options import add_detector_weights, add_threads
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="one data set")
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FILE",
-        help="state dictionary of fasterrcnn_resnet50_fpn_v2; default: from torchvision's cache",
-    )
+    add_detector_weights(parser, "--weights")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: ROOT/boxes/SPLIT.json; must not exist"
     )
     parser.add_argument(
         "--threshold", type=float, default=0.05, help="lowest score kept (default 0.05)"
     )
-    parser.add_argument(
-        "--all-frames", action="store_true", help="not only frames that have labels"
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default 2)")
+    parser.add_argument("--all-frames", action="store_true", help="also frames that have no labels")
+    add_threads(parser, default=2)
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.core.threads import use_threads
-
-    use_threads(args.threads)
     from tdmi.prediction.detect_boxes import detect_split
 
     out = args.out or args.root / "boxes" / f"{args.split}.json"

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--options", type=Path, metavar="FILE", help="YAML mapping of options")
     parser.add_argument("--sources", type=Path, default=Path("data/sources"), metavar="DIR")
     parser.add_argument("--root", type=Path, metavar="DIR", help="default: the suite's, data/mocap")
-    parser.add_argument("--split", choices=("train", "val", "test"), help="this one alone")
+    parser.add_argument("--split", choices=("train", "val", "test"), help="default: all three")
 
 
 def run(args: argparse.Namespace) -> None:

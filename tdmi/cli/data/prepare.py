@@ -1,4 +1,4 @@
-"""Make a fetched data set ready for training and evaluation, in <root>/prepared."""
+"""Prepare a fetched data set for training and evaluation, in <root>/prepared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--root", type=Path, metavar="DIR", help="default: data/NAME")
     parser.add_argument(
-        "--without-boxes", action="store_true", help="no detector boxes: ground-truth boxes only"
+        "--without-boxes",
+        action="store_true",
+        help="leave out detected boxes: ground-truth boxes only",
     )
 
 

@@ -1,8 +1,7 @@
-"""Say what is in a file of published weights, and what a method of a suite would take from it.
+"""Describe a file of published weights, and what a method of a suite would load from it.
 
-The project whose weights they are is recognised by the names. Without a suite the trunk is
-compared with the backbone that its own shapes describe. A file that is not there or does not fit is
-an error.
+The project that published the weights is recognised by their names. Without a suite, the trunk is
+compared with the backbone that its own shapes describe. A missing or unsuitable file is an error.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.checkpoints import inspect_published, load_published
     from tdmi.core.errors import UserError
+    from tdmi.core.files import sha256_of
 
     if (args.suite is None) != (args.method is None):
         raise UserError("found --suite or --method alone, expected both or neither")
-    from tdmi.checkpoints import inspect_published, load_published
-    from tdmi.core.files import sha256_of
-
     if args.suite is None:
         report = inspect_published(args.file)
     else:

@@ -105,7 +105,7 @@ def _defined(probes: Probes) -> Probes:
 
 
 if __name__ == "__main__":
-    from tdmi.core.threads import use_threads
+    from tdmi.core.process import use_threads
 
     use_threads(int(sys.argv[2]))
     print(json.dumps(fixed_probes(sys.argv[1])))

@@ -177,9 +177,3 @@ def test_a_grid_of_the_workflow_becomes_settings_of_a_report():
         "stages3": "stages2",
     }
     assert list(settings.ablation.left_out) == ["Four stages"]
-
-
-def test_a_grid_needs_a_suite(tmp_path, capsys):
-    out = ["--out", str(tmp_path / "out")]
-    assert main(["report", "--config", "x.yaml", "--grid", "gate", *out]) == 2
-    assert "--grid: found it with --config" in capsys.readouterr().err
