@@ -39,15 +39,19 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.core.threads import use_threads
 
     use_threads(args.threads)
+    from dataclasses import replace
+
     from tdmi.core.files import read_json, sha256_of, write_json
+    from tdmi.experiments.evaluate import evaluate_and_record
     from tdmi.experiments.reproduce import compare, evaluations, repeat
-    from tdmi.experiments.verify import read_run
+    from tdmi.experiments.verify import judged_folder, read_run
 
     wanted = evaluations(args.folder)
     folder = repeat(args.folder, args.out, args.runs)
     comparisons = []
-    for path, options in wanted:
-        _evaluate(folder / path, options)
+    for path, request in wanted:
+        again = replace(request, predictions=judged_folder(folder / path))
+        evaluate_and_record(again, folder / path)
         pair = [read_json(one / path) for one in (args.folder, folder)]
         comparisons.append(compare(path.as_posix(), *pair))
     _, record = read_run(args.folder)
@@ -64,18 +68,6 @@ def run(args: argparse.Namespace) -> None:
     write_json(folder / "reproduction.json", content)
     if any(one.differing for one in comparisons):
         sys.exit(1)
-
-
-def _evaluate(out: Path, options: list[str]) -> None:
-    from tdmi.cli import evaluate
-    from tdmi.experiments.verify import judged_folder
-
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    options = [*options, "--pred", str(judged_folder(out)), "--out", str(out), "--quiet"]
-    if out.name == "tracking.json":
-        options.append("--tracking")
-    evaluate.run(parser.parse_args(options))
 
 
 def lines(comparison: Comparison) -> list[str]:

@@ -8,8 +8,8 @@ import torch
 
 from tdmi.data.annotations import on_skeleton
 from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.output import metrics
 from tdmi.evaluation.protocols.poseval import evaluate
-from tdmi.evaluation.table import metrics
 from tdmi.experiments.build import read_split, split_windows
 from tdmi.models.method import PoseMethod
 from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict

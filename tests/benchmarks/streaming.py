@@ -29,8 +29,8 @@ from tdmi.core.files import read_yaml
 from tdmi.core.threads import use_threads
 from tdmi.data.annotations import UNSCORED, Annotations, on_skeleton, select_persons
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
+from tdmi.evaluation.output import metrics
 from tdmi.evaluation.protocols.poseval import evaluate
-from tdmi.evaluation.table import metrics
 from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
 from tdmi.prediction.predict import Boxes, InferenceOptions, ground_truth_boxes, predict
 

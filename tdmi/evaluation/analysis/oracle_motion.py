@@ -15,6 +15,7 @@ import numpy as np
 
 from tdmi.core.checks import choose
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array
 
 RULES = ("surest", "mean")
 
@@ -68,9 +69,7 @@ def _keys(people: Annotations) -> list[tuple[str, int, int]]:
     return list(zip(videos, numbers, tracks, strict=True))
 
 
-def _joined(
-    moved: np.ndarray, score: np.ndarray, known: np.ndarray, rule: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _joined(moved: Array, score: Array, known: Array, rule: str) -> tuple[Array, Array]:
     """Positions [J, 2] and scores [J] from those of K frames, [K, J, 2] and [K, J]."""
     if rule == "surest":
         best = score.argmax(axis=0)

@@ -13,26 +13,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array, pool
 from tdmi.evaluation.matching.assignment import HIT_DISTANCE, Matches, match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, judged_videos
+from tdmi.evaluation.matching.scored_videos import ScoredVideo, scored_videos
 
 
 @dataclass
 class Statistics:
     """Everything that average precision needs to know of some videos; M judged joints."""
 
-    joint: np.ndarray
+    joint: Array
     """[M] int8, joint of each predicted joint, in the order of frames and predictions."""
-    score: np.ndarray
+    score: Array
     """[M] float64."""
-    hit: np.ndarray
+    hit: Array
     """[M] bool, true positive."""
-    annotated: np.ndarray
+    annotated: Array
     """[J] int64, number of annotated joints; float64, the sum of their weights, if weighted."""
     frames: int
     truth_persons: int
     predicted_persons: int
-    weight: np.ndarray | None = None
+    weight: Array | None = None
     """[M] float64, what each predicted joint counts; 1 each if left out."""
 
 
@@ -40,9 +41,9 @@ class Statistics:
 class Scores:
     """Percentages [J + 1]: each joint, then the Total (mean over joints without NaN)."""
 
-    ap: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    ap: Array
+    precision: Array
+    recall: Array
 
 
 def evaluate(
@@ -54,12 +55,12 @@ def evaluate(
     """
     return {
         video.name: video_statistics(video, match_video(video, threshold))
-        for video in judged_videos(truth, predictions)
+        for video in scored_videos(truth, predictions)
     }
 
 
 def video_statistics(
-    video: JudgedVideo, matches: Matches, frame_weight: np.ndarray | None = None
+    video: ScoredVideo, matches: Matches, frame_weight: Array | None = None
 ) -> Statistics:
     """Label every predicted joint of one video as true or false positive.
 
@@ -93,18 +94,7 @@ def combine(statistics: Iterable[Statistics]) -> Statistics:
 
     Either all of them are weighted or none is.
     """
-    parts = list(statistics)
-    weighted = any(part.weight is not None for part in parts)
-    return Statistics(
-        joint=np.concatenate([part.joint for part in parts]),
-        score=np.concatenate([part.score for part in parts]),
-        hit=np.concatenate([part.hit for part in parts]),
-        annotated=np.sum([part.annotated for part in parts], axis=0),
-        frames=sum(part.frames for part in parts),
-        truth_persons=sum(part.truth_persons for part in parts),
-        predicted_persons=sum(part.predicted_persons for part in parts),
-        weight=np.concatenate([part.weight for part in parts]) if weighted else None,
-    )
+    return pool(statistics, ("annotated", "frames", "truth_persons", "predicted_persons"))
 
 
 def average_precision(statistics: Statistics) -> Scores:
@@ -116,7 +106,7 @@ def average_precision(statistics: Statistics) -> Scores:
     return _scores(statistics, lambda score, hit: best_first(score))
 
 
-def best_first(score: np.ndarray) -> np.ndarray:
+def best_first(score: Array) -> Array:
     """Rows of `score` [M] float64 from the highest to the lowest: NaN first, of equals the later.
 
     The same as a stable ascending argsort, reversed.
@@ -126,7 +116,9 @@ def best_first(score: np.ndarray) -> np.ndarray:
     one_nan_one_zero = np.where(np.isnan(score), np.nan, score + 0.0)
     bits = one_nan_one_zero.view(np.int64)
     rank = np.where(bits < 0, ~bits, bits ^ np.iinfo(np.int64).min)
-    return np.lexsort([(rank >> shift).astype(np.uint16) for shift in (0, 16, 32, 48)])[::-1]
+    parts = [(rank >> shift).astype(np.uint16) for shift in (0, 16, 32, 48)]
+    ascending: Array = np.lexsort(parts)
+    return ascending[::-1]
 
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
@@ -137,7 +129,7 @@ def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
     )
 
 
-def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
+def voc_area(recall: Array, precision: Array) -> float:
     """Area under the precision envelope at every recall step (VOC 2010, all points).
 
     `recall` and `precision` [M] along the list of predictions; recall that is never reached costs
@@ -149,14 +141,12 @@ def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
     return float(np.sum((recall[step] - recall[step - 1]) * envelope[step]))
 
 
-def _rank(score: np.ndarray) -> np.ndarray:
+def _rank(score: Array) -> Array:
     """Equal scores, NaN among them, share a rank; the best has the highest."""
     return np.unique(score, return_inverse=True)[1]
 
 
-def _scores(
-    statistics: Statistics, best_first: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> Scores:
+def _scores(statistics: Statistics, best_first: Callable[[Array, Array], Array]) -> Scores:
     """Scores with the predictions of each joint in the order `best_first(score, hit)`."""
     table = np.zeros((3, len(statistics.annotated)))
     for j, annotated in enumerate(statistics.annotated.astype(np.float64)):
@@ -177,7 +167,7 @@ def _scores(
     return Scores(*(with_total(row) for row in table))
 
 
-def with_total(values: np.ndarray) -> np.ndarray:
+def with_total(values: Array) -> Array:
     """Per-joint values [J] with their Total behind them [J + 1]: the mean of those not NaN."""
     known = values[~np.isnan(values)]
     return np.append(values, known.mean() if len(known) else np.nan)

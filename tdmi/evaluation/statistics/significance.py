@@ -3,14 +3,6 @@
 **The unit is the video.** People in one video are alike, so videos are drawn, never frames or
 people, and the AP is pooled anew over what was drawn.
 
-**Interval of one AP.** The bootstrap (Efron and Tibshirani 1993, An Introduction to the Bootstrap):
-V of the V videos are drawn with replacement. Ends are the *expanded percentiles* of Hesterberg
-(2015, What Teachers Should Know About the Bootstrap, The American Statistician 69): plain ones are
-too narrow for few videos, so the tail is that of Student's t with V - 1 degrees of freedom, times
-sqrt(V / (V - 1)). In simulated videos whose true AP is known, 95% intervals held it in 90, 94, 96
-and 94% of the cases at 6, 12, 30 and 100 videos; plain percentiles in 82, 89, 94 and 93%, BCa ends
-in 80, 89, 92 and 93% (300 cases each).
-
 **Interval of a difference.** Both methods get the same videos in every resample, which takes the
 difficulty of the videos out of the difference. Seeds are a second level, crossed with the videos:
 videos and each method's runs are drawn independently of one another (Owen 2007, The Pigeonhole
@@ -38,26 +30,26 @@ find something by chance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import TypeAlias
 
 import numpy as np
-from scipy.stats import norm, t
 from tqdm import tqdm
 
-from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.output import Content, group_entries, number_or_none
 from tdmi.evaluation.protocols.poseval import Statistics, best_first, combine
-from tdmi.evaluation.statistics.resampling import RankedVideos
-from tdmi.evaluation.table import Groups, number_or_none
+from tdmi.evaluation.statistics import interval
+from tdmi.evaluation.statistics.bootstrap import (
+    RankedVideos,
+    draw_videos,
+    generator,
+    mean_of_drawn_runs,
+)
 
-LEVEL = 0.95
-"""Of all intervals."""
-
-NEVER_ANNOTATED = {"poseval": np.nan, "posetrack21": 0.0}
-"""AP by protocol of a joint that is predicted but annotated in no drawn video."""
-
-Runs = Sequence[Sequence[Statistics]]
+Runs: TypeAlias = Sequence[Sequence[Statistics]]
 """The seeds of a method; of each the videos, in the same order everywhere."""
 _SAME = 1e-9
 """Percentage points by which two ways to the same AP may differ."""
@@ -67,45 +59,16 @@ _SAME = 1e-9
 class Difference:
     """What two methods differ by, a minus b, in percentage points; [J + 1] joints and Total."""
 
-    a: np.ndarray
+    a: Array
     """Mean AP over the runs of a."""
-    b: np.ndarray
-    estimate: np.ndarray
-    replicates: np.ndarray
+    b: Array
+    estimate: Array
+    replicates: Array
     """[B, J + 1] differences in the resamples."""
     p_value: float
     """Of the Total, two-sided."""
     mixtures: int
     """How many mixtures the p-value rests on."""
-
-
-def bootstrap(
-    videos: Sequence[Statistics], resamples: int, seed: int, never_annotated: float = np.nan
-) -> np.ndarray:
-    """AP in percent [B, J + 1], joints and Total, of `resamples` draws of the videos.
-
-    The seed alone decides which are drawn.
-    """
-    weights = draw_videos(len(videos), resamples, generator(seed))
-    return RankedVideos(videos, never_annotated).average_precision(weights)
-
-
-def draw_videos(videos: int, resamples: int, random: np.random.Generator) -> np.ndarray:
-    """How often each of V videos is drawn in each resample [B, V] int64; rows sum to V."""
-    return random.multinomial(videos, np.full(videos, 1 / videos), resamples)
-
-
-def interval(replicates: np.ndarray, videos: int) -> np.ndarray:
-    """Lower and upper end [2, ...] of replicates [B, ...] from draws of `videos` videos.
-
-    NaN where a replicate is undefined, and everywhere for a single video, which says nothing about
-    others.
-    """
-    if videos < 2:
-        return np.full((2, *replicates.shape[1:]), np.nan)
-    quantile = t.ppf((1 - LEVEL) / 2, videos - 1) * np.sqrt(videos / (videos - 1))
-    tail = norm.cdf(quantile)
-    return np.quantile(replicates, [tail, 1 - tail], axis=0)
 
 
 def difference(
@@ -131,8 +94,8 @@ def difference(
     drawn_a, drawn_b = (mean_of_drawn_runs(ap[:, 1:], random) for ap in (ap_a, ap_b))
     swapped = _swaps(videos, resamples, random)
     pairs = list(zip(a, b, strict=True) if len(a) == len(b) else product(a, b))
-    pairs = tqdm(pairs, desc="permuting", unit="pair of runs", disable=quiet or None)
-    mixed = np.mean([_mixed_differences(*pair, swapped, never_annotated) for pair in pairs], axis=0)
+    shown = tqdm(pairs, desc="permuting", unit="pair of runs", disable=quiet or None)
+    mixed = np.mean([_mixed_differences(x, y, swapped, never_annotated) for x, y in shown], axis=0)
     mean_a, mean_b = ap_a[:, 0].mean(axis=0), ap_b[:, 0].mean(axis=0)
     return Difference(
         a=mean_a,
@@ -144,95 +107,36 @@ def difference(
     )
 
 
-def interval_content(
-    replicates: np.ndarray,
-    videos: int,
-    seed: int,
-    skeleton: Skeleton = POSETRACK17,
-    groups: Groups = JOINT_GROUPS,
-) -> dict:
-    """Content of ``interval`` in ``metrics.json``: ends of AP by column, null where undefined."""
-    ends = _by_column(replicates, lambda column: interval_ends(column, videos), skeleton, groups)
-    return about_interval(len(replicates), videos, seed) | {"ap": ends}
-
-
-def about_interval(resamples: int, videos: int, seed: int) -> dict:
-    """How an interval was made, for ``metrics.json``."""
-    return {
-        "level": LEVEL,
-        "method": "bootstrap over videos, expanded percentiles",
-        "videos": videos,
-        "resamples": resamples,
-        "seed": seed,
-    }
-
-
-def interval_ends(column: np.ndarray, videos: int) -> list[float] | None:
-    """The `interval` of replicates [B] of one number, None where it is undefined."""
-    low, high = interval(column, videos)
-    return None if np.isnan(low) or np.isnan(high) else [float(low), float(high)]
-
-
-def content(found: Difference, videos: int, seed: int) -> dict:
-    """Content of the JSON file of a comparison, by column; undefined values None."""
-    ap = {
-        name: _by_column(values, number_or_none)
-        for name, values in (("a", found.a), ("b", found.b))
-    }
+def content(found: Difference, videos: int, seed: int) -> Content:
+    """Return the JSON of a comparison, by column; undefined values None."""
+    about = interval.about(len(found.replicates), videos, seed)
     return {
         "videos": videos,
-        "ap": ap,
-        "difference": _by_column(found.estimate, number_or_none),
-        "interval": about_interval(len(found.replicates), videos, seed)
-        | {"difference": _by_column(found.replicates, lambda c: interval_ends(c, videos))},
+        "ap": {"a": group_entries(found.a), "b": group_entries(found.b)},
+        "difference": group_entries(found.estimate),
+        "interval": about | {"difference": interval.column_ends(found.replicates, videos)},
         "p_value": number_or_none(found.p_value),
         "mixtures": found.mixtures,
     }
 
 
-def _by_column(
-    values: np.ndarray,
-    entry: Callable,
-    skeleton: Skeleton = POSETRACK17,
-    groups: Groups = JOINT_GROUPS,
-) -> dict:
-    """`entry` of each official column of values [..., J + 1]: plain group means, then the Total."""
-    columns = {
-        group: values[..., [skeleton.index(joint) for joint in joints]].mean(axis=-1)
-        for group, joints in groups.items()
-    }
-    columns["total"] = values[..., -1]
-    return {name: entry(column) for name, column in columns.items()}
-
-
-def generator(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
-
-
-def mean_of_drawn_runs(ap: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Mean AP [B, J + 1] of S - 1 runs drawn anew for each resample, of `ap` [S, B, J + 1]."""
-    runs, resamples = ap.shape[:2]
-    if runs == 1:
-        return ap[0]
-    drawn = random.multinomial(runs - 1, np.full(runs, 1 / runs), resamples) / (runs - 1)
-    return np.einsum("bs,sbj->bj", drawn, ap)
-
-
-def _swaps(videos: int, resamples: int, random: np.random.Generator) -> np.ndarray:
+def _swaps(videos: int, resamples: int, random: np.random.Generator) -> Array:
     """Which videos change sides [B, V] 0 or 1: at random, or every way once if there are fewer."""
     if 2**videos <= resamples:
-        return np.arange(2**videos)[:, None] >> np.arange(videos) & 1
+        every: Array = np.arange(2**videos)[:, None] >> np.arange(videos) & 1
+        return every
     return random.integers(0, 2, (resamples, videos))
 
 
 def _mixed_differences(
-    a: Sequence[Statistics], b: Sequence[Statistics], swapped: np.ndarray, never_annotated: float
-) -> np.ndarray:
+    a: Sequence[Statistics], b: Sequence[Statistics], swapped: Array, never_annotated: float
+) -> Array:
     """Difference of the Totals [B] of two runs after some videos have changed sides."""
     ranked = RankedVideos([*_by_rank(a), *_by_rank(b)], never_annotated)
     first = ranked.average_precision(np.concatenate([1 - swapped, swapped], axis=1))
     second = ranked.average_precision(np.concatenate([swapped, 1 - swapped], axis=1))
-    return first[:, -1] - second[:, -1]
+    by: Array = first[:, -1] - second[:, -1]
+    return by
 
 
 def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
@@ -249,7 +153,7 @@ def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
     ]
 
 
-def _p_value(mixed: np.ndarray, observed: float, complete: bool) -> float:
+def _p_value(mixed: Array, observed: float, complete: bool) -> float:
     """Share of mixtures [B] that differ as much as what was observed, itself one of them."""
     if np.isnan(observed):
         return float("nan")

@@ -14,31 +14,32 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tdmi.data.annotations import NO_TRACK
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import Matches
-from tdmi.evaluation.matching.pairing import People, repeated_in_frame
+from tdmi.evaluation.matching.scored_videos import People, repeated_in_frame
 
 
 @dataclass
 class Candidates:
     """C possible pairs of one video, sorted by frame, joint, ground truth and prediction."""
 
-    frame: np.ndarray
-    joint: np.ndarray
-    truth: np.ndarray
+    frame: Array
+    joint: Array
+    truth: Array
     """[C] rows of the ground truth."""
-    prediction: np.ndarray
+    prediction: Array
     """[C] rows of the predictions."""
-    object: np.ndarray
+    object: Array
     """[C] track of the ground-truth person, numbered from 0."""
-    hypothesis: np.ndarray
+    hypothesis: Array
     """[C] track of the predicted person, numbered from 0."""
-    distance: np.ndarray
+    distance: Array
     """[C] float64 in head sizes."""
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def __getitem__(self, rows: np.ndarray) -> Candidates:
+    def __getitem__(self, rows: Array) -> Candidates:
         return Candidates(**{name: column[rows] for name, column in vars(self).items()})
 
 
@@ -46,17 +47,17 @@ class Candidates:
 class Correspondences:
     """What becomes of the C candidates."""
 
-    paired: np.ndarray
+    paired: Array
     """[C] bool."""
-    switched: np.ndarray
+    switched: Array
     """[C] bool, a pair whose object was last paired with another hypothesis."""
-    extra_events: np.ndarray
+    extra_events: Array
     """[C] int64, how many further times motmetrics logs the pair: ascend (a switch to a hypothesis
     never paired before), transfer (a new pair with a hypothesis that was last newly paired with
     another object) and migrate (a transfer to an object never paired before)."""
 
 
-def identities(people: People, repeats: bool) -> np.ndarray:
+def identities(people: People, repeats: bool) -> Array:
     """[N] number from 0 of each person's track; who has no track id is a track alone.
 
     Without `repeats`, of several persons with one id in a frame only the first has it.
@@ -111,9 +112,7 @@ def correspond(possible: Candidates, truth: People, predictions: People) -> Corr
     return Correspondences(paired, switched, extra_events)
 
 
-def _previous(
-    group: np.ndarray, value: np.ndarray, pairs: Candidates, turn: np.ndarray
-) -> np.ndarray:
+def _previous(group: Array, value: Array, pairs: Candidates, turn: Array) -> Array:
     """`value` of the pair just before in time with the same joint and `group`; -1 if none."""
     order = np.lexsort((turn, pairs.frame, group, pairs.joint))
     group, joint = group[order], pairs.joint[order]
@@ -123,9 +122,7 @@ def _previous(
     return before
 
 
-def _pair(
-    possible: Candidates, truth: People, predictions: People
-) -> tuple[np.ndarray, np.ndarray]:
+def _pair(possible: Candidates, truth: People, predictions: People) -> tuple[Array, Array]:
     """Which candidates become pairs (bool [C]), and each pair's turn in its frame (int [C]).
 
     Where nobody is wanted twice for a joint, all candidates of that frame and joint become pairs
@@ -155,13 +152,13 @@ def _pair(
     return paired, turn
 
 
-def _contested(possible: Candidates, truth: People, joints: int) -> np.ndarray:
+def _contested(possible: Candidates, truth: People, joints: int) -> Array:
     """[C] bool: in this frame somebody has two candidates for this joint.
 
     So has a whole frame in which two ground-truth persons share a track id.
     """
 
-    def twice(key: np.ndarray) -> np.ndarray:
+    def twice(key: Array) -> Array:
         return np.bincount(key)[key] > 1
 
     contested = twice(possible.truth * joints + possible.joint)
@@ -171,9 +168,7 @@ def _contested(possible: Candidates, truth: People, joints: int) -> np.ndarray:
     return np.isin(group, group[contested]) | np.isin(possible.frame, ambiguous)
 
 
-def _settle(
-    group: Candidates, truth: People, predictions: People, partner: np.ndarray
-) -> list[int]:
+def _settle(group: Candidates, truth: People, predictions: People, partner: Array) -> list[int]:
     """Pair one frame and joint; rows of `group` in the order in which the pairs are made.
 
     `partner` [J, objects] is the hypothesis that each object was last paired with, or -1.
@@ -202,7 +197,8 @@ def _settle(
     return [*kept, *left[choice[row[left]] == column[left]]]
 
 
-def _persons(people: People, frame: int, joint: int) -> np.ndarray:
+def _persons(people: People, frame: int, joint: int) -> Array:
     """Rows of the persons of a frame who have the joint."""
     first, last = np.searchsorted(people.frame, [frame, frame + 1])
-    return first + np.flatnonzero(people.present[first:last, joint])
+    rows: Array = first + np.flatnonzero(people.present[first:last, joint])
+    return rows

@@ -20,8 +20,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array, pool
 from tdmi.evaluation.matching.assignment import Matches, match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, judged_videos
+from tdmi.evaluation.matching.scored_videos import ScoredVideo, scored_videos
 from tdmi.evaluation.protocols.poseval import with_total
 from tdmi.evaluation.tracking.correspondences import candidates, correspond
 
@@ -30,15 +31,15 @@ from tdmi.evaluation.tracking.correspondences import candidates, correspond
 class Statistics:
     """Counts of some videos, per joint [J]; they add up over videos."""
 
-    pairs: np.ndarray
+    pairs: Array
     """int64, objects paired with a hypothesis, switches included."""
-    switches: np.ndarray
+    switches: Array
     """int64, pairs whose object was last paired with another hypothesis, however long ago."""
-    misses: np.ndarray
+    misses: Array
     """int64."""
-    false_positives: np.ndarray
+    false_positives: Array
     """int64."""
-    distance: np.ndarray
+    distance: Array
     """float64 in head sizes, summed over motmetrics' event log: every possible pair, every pair
     made, and once more for each of its events ascend, transfer and migrate."""
 
@@ -47,21 +48,21 @@ class Statistics:
 class Scores:
     """Percentages [J + 1]: each joint, then the Total (mean over joints without NaN)."""
 
-    mota: np.ndarray
-    motp: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    mota: Array
+    motp: Array
+    precision: Array
+    recall: Array
 
 
 def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
     """Statistics of every video of the ground truth, by name."""
     return {
         video.name: video_statistics(video, match_video(video))
-        for video in judged_videos(truth, predictions)
+        for video in scored_videos(truth, predictions)
     }
 
 
-def video_statistics(video: JudgedVideo, matches: Matches) -> Statistics:
+def video_statistics(video: ScoredVideo, matches: Matches) -> Statistics:
     """Count pairs, switches, misses and false positives of one video."""
     truth, predictions = video.truth, video.predictions
     frames = len(video.frame_index)
@@ -90,9 +91,7 @@ def video_statistics(video: JudgedVideo, matches: Matches) -> Statistics:
 
 def combine(statistics: Iterable[Statistics]) -> Statistics:
     """Add up several videos."""
-    parts = list(statistics)
-    names = [field.name for field in fields(Statistics)]
-    return Statistics(**{n: np.sum([getattr(part, n) for part in parts], axis=0) for n in names})
+    return pool(statistics, added=[field.name for field in fields(Statistics)])
 
 
 def tracking_accuracy(statistics: Statistics) -> Scores:

@@ -12,10 +12,9 @@ from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, concatenate
 from tdmi.data.attributes import read_attributes
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.analysis import slices
-from tdmi.evaluation.analysis.crowd_index import crowd_index
-from tdmi.evaluation.analysis.derived_attributes import derived_attributes, speed
+from tdmi.evaluation.analysis.derived_attributes import crowd_index, derived_attributes, speed
 from tdmi.evaluation.matching.assignment import match_video
-from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.matching.scored_videos import scored_videos
 from tdmi.evaluation.protocols import posetrack21
 from tdmi.evaluation.protocols.poseval import (
     Statistics,
@@ -62,7 +61,7 @@ def aps(people: slices.Owned, edges: list) -> list[float]:
 
 def owned(truth: Annotations, predictions: Annotations) -> slices.Owned:
     videos, attributes = [], derived_attributes(truth)
-    for video in judged_videos(truth, predictions):
+    for video in scored_videos(truth, predictions):
         matches = match_video(video)
         statistics = video_statistics(video, matches)
         videos.append(slices.own(video, matches, statistics, truth, attributes))
@@ -130,11 +129,11 @@ def test_one_bin_of_everybody_has_exactly_the_ap_of_the_whole(name, attribute, t
 
 def test_one_bin_by_the_rules_of_posetrack21(tmp_path):
     truth, predictions = read_case("m_medium_pt18", tmp_path)
-    sides = posetrack21.as_judged(truth, predictions)
+    sides = posetrack21.as_scored(truth, predictions)
     people = owned(*sides)
     people.attributes["crowding"][:] = 1.0
     (part,) = slices.bins(people, "crowding", [], posetrack21.average_precision)
-    whole = combine(posetrack21.evaluate(truth, predictions).values())
+    whole = combine(evaluate(*sides).values())
     same_scores(part.scores, posetrack21.average_precision(whole))
 
 
@@ -159,7 +158,7 @@ def test_ap_by_number_of_people_is_ap_on_those_frames(tmp_path):
     people = owned(truth, predictions)
     crowded = np.zeros(truth.frames, dtype=bool)
     for video, name in enumerate(truth.video_names):
-        (judged,) = [v for v in judged_videos(truth, predictions) if v.name == name]
+        (judged,) = [v for v in scored_videos(truth, predictions) if v.name == name]
         number = np.bincount(judged.truth.frame, minlength=len(judged.frame_index))
         crowded[truth.frames_of(video)[judged.frame_index]] = number >= 3
     for part, chosen in zip(slices.bins(people, "people", [3]), (~crowded, crowded), strict=True):
@@ -171,7 +170,7 @@ def test_ap_by_number_of_people_is_ap_on_those_frames(tmp_path):
 def test_judged_people_keep_their_row_in_the_annotations(tmp_path):
     truth, predictions = read_case("m_medium_pt18", tmp_path)
     judged = 0
-    for video in judged_videos(truth, predictions):
+    for video in scored_videos(truth, predictions):
         for people, side in ((video.truth, truth), (video.predictions, predictions)):
             np.testing.assert_array_equal(people.keypoints, side.keypoints[people.row])
             judged += len(people)

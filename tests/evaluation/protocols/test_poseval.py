@@ -12,8 +12,9 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, concatenate
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.matching.assignment import assign, frame_pairs, head_sizes
-from tdmi.evaluation.matching.ignore_regions import inside_any
-from tdmi.evaluation.matching.pairing import judged_videos, misnamed_frames
+from tdmi.evaluation.matching.ignore_regions import regions_of, strictly_inside
+from tdmi.evaluation.matching.scored_videos import misnamed_frames, scored_videos
+from tdmi.evaluation.output import metrics, official_table
 from tdmi.evaluation.protocols.poseval import (
     Statistics,
     average_precision,
@@ -22,7 +23,6 @@ from tdmi.evaluation.protocols.poseval import (
     evaluate,
     voc_area,
 )
-from tdmi.evaluation.table import metrics, official_table
 from tdmi.formats.parsing import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
@@ -45,6 +45,11 @@ REFUSED = {
     "too_few_frames": "2 frames in the predictions, 3 in the ground truth",
     "too_many_frames": "3 frames in the predictions, 2 in the ground truth",
 }
+
+
+def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    regions = regions_of([[polygon]])
+    return strictly_inside(points, np.zeros(len(points), dtype=np.int64), regions)
 
 
 def read_case(name: str, folder) -> tuple[Annotations, Annotations]:
@@ -199,14 +204,14 @@ def test_inside_is_strict_and_even_odd():
     points = np.array([[5, 5], [0, 5], [10, 10], [5, 0], [11, 5], [np.nan, 5]], dtype=float)
     expected = [True, False, False, False, False, False]
     for polygon in (square, square[::-1], np.vstack([square, square[:1]])):
-        np.testing.assert_array_equal(inside_any(points, [polygon]), expected)
+        np.testing.assert_array_equal(inside(points, polygon), expected)
     bow_tie = square[[0, 2, 1, 3]]
     np.testing.assert_array_equal(
-        inside_any(np.array([[1.0, 5.0], [9.0, 5.0], [5.0, 1.0], [5.0, 5.0]]), [bow_tie]),
+        inside(np.array([[1.0, 5.0], [9.0, 5.0], [5.0, 1.0], [5.0, 5.0]]), bow_tie),
         [True, True, False, False],
     )
     # Twice around: every point is crossed an even number of times.
-    assert not inside_any(points, [np.vstack([square, square])]).any()
+    assert not inside(points, np.vstack([square, square])).any()
 
 
 def test_side_of_an_edge_is_exact_where_rounding_hides_it():
@@ -216,13 +221,13 @@ def test_side_of_an_edge_is_exact_where_rounding_hides_it():
     exact = [[Fraction(float(v)) for v in p] for p in (start, end, point)]
     (ax, ay), (bx, by), (px, py) = exact
     assert (ax - px) * (by - py) < (ay - py) * (bx - px)
-    assert inside_any(point[None], [np.array([start, end, [1.0, 1.0]])]).all()
-    assert not inside_any(point[None], [np.array([start, end, [0.0, 0.0]])]).any()
+    assert inside(point[None], np.array([start, end, [1.0, 1.0]])).all()
+    assert not inside(point[None], np.array([start, end, [0.0, 0.0]])).any()
 
 
 def test_persons_without_joints_go_only_where_there_are_regions(tmp_path):
     for name, count in (("odd_annopoints", 4), ("odd_annopoints_with_region", 2)):
-        (video,) = judged_videos(*read_case(name, tmp_path / name))
+        (video,) = scored_videos(*read_case(name, tmp_path / name))
         assert len(video.truth) == len(video.predictions) == count
 
 
@@ -248,7 +253,7 @@ def test_official_row_format():
     ("modules", "unwanted"),
     [
         (
-            "tdmi.evaluation.table, tdmi.evaluation.protocols.oks, tdmi.evaluation.tracking.mota",
+            "tdmi.evaluation.output, tdmi.evaluation.protocols.oks, tdmi.evaluation.tracking.mota",
             ("torch",),
         ),
         ("tdmi.evaluation.run, tdmi.cli.evaluate", ("torch", "scipy", "pandas", "cv2")),

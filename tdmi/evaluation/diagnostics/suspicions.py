@@ -6,15 +6,16 @@ predictions of a poor model stay silent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.data.skeletons import Skeleton
+from tdmi.evaluation.arrays import Array, pool
 from tdmi.evaluation.matching.assignment import head_sizes
-from tdmi.evaluation.matching.pairing import JudgedVideo, joint_extents
+from tdmi.evaluation.matching.scored_videos import ScoredVideo, joint_extents
 
 UNIT_RATIO = 2.0
 """Coordinates whose 95th percentile is this many times larger or smaller are in other units."""
@@ -32,31 +33,31 @@ LOW_AP = 1.0
 class Evidence:
     """What the signs are looked for in: little, whatever the number of joints of the videos."""
 
-    annotated: np.ndarray
+    annotated: Array
     """[J] int64, annotated joints."""
-    predicted: np.ndarray
+    predicted: Array
     """[J] int64, predicted joints."""
-    scores: np.ndarray
+    scores: Array
     """[2 V] float64, lowest and highest joint score of each video with predictions."""
-    annotated_centres: np.ndarray
+    annotated_centres: Array
     """[N, 2] float64, middle of each person's joints, px."""
-    predicted_centres: np.ndarray
+    predicted_centres: Array
     """[M, 2] float64."""
-    head_sizes: np.ndarray
+    head_sizes: Array
     """[K] float64 px, of people with three joints and a head box."""
-    spans: np.ndarray
+    spans: Array
     """[K] float64 px, diagonal of the box around their joints."""
     people: int
     """Predicted in any frame, judged or not."""
     untracked: int
     """Of them without track id."""
-    offsets: np.ndarray
+    offsets: Array
     """[2 V] int64, lowest and highest difference of track id and place in the frame."""
     departures: int
     """Frames with fewer people than the one before in the same video, though not without any."""
 
 
-def evidence(video: JudgedVideo, predictions: Annotations) -> Evidence:
+def evidence(video: ScoredVideo, predictions: Annotations) -> Evidence:
     """Evidence of one video; `predictions` are those of all its frames."""
     truth, found = video.truth, video.predictions
     scores = found.score[found.present]
@@ -80,16 +81,9 @@ def evidence(video: JudgedVideo, predictions: Annotations) -> Evidence:
     )
 
 
-def combine(parts: Sequence[Evidence]) -> Evidence:
-    """Evidence of several videos together."""
-    columns = {}
-    for field in fields(Evidence):
-        values = [getattr(part, field.name) for part in parts]
-        if field.name in ("annotated", "predicted", "people", "untracked", "departures"):
-            columns[field.name] = sum(values[1:], start=values[0])
-        else:
-            columns[field.name] = np.concatenate(values)
-    return Evidence(**columns)
+def combine(parts: Iterable[Evidence]) -> Evidence:
+    """Pool the evidence of several videos."""
+    return pool(parts, added=("annotated", "predicted", "people", "untracked", "departures"))
 
 
 def suspicions(evidence: Evidence, skeleton: Skeleton, total_ap: float) -> list[str]:
@@ -128,15 +122,16 @@ def doubtful_tracks(evidence: Evidence) -> list[str]:
     return []
 
 
-def _ends(values: np.ndarray) -> np.ndarray:
+def _ends(values: Array) -> Array:
     """Lowest and highest of `values`, nothing of nothing."""
     return np.array([values.min(), values.max()]) if len(values) else values[:0]
 
 
-def _centres(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _centres(low: Array, high: Array) -> Array:
     """Middle [N, 2] of each person's joints; people without joints are left out."""
     known = (np.isfinite(low) & np.isfinite(high)).all(axis=1)
-    return (low[known] + high[known]) / 2
+    middle: Array = (low[known] + high[known]) / 2
+    return middle
 
 
 def _never_predicted(evidence: Evidence, skeleton: Skeleton) -> list[str]:
@@ -194,7 +189,7 @@ def _odd_heads(evidence: Evidence) -> list[str]:
     ]
 
 
-def _places(people: Annotations) -> np.ndarray:
+def _places(people: Annotations) -> Array:
     """Place [N] of each person in its frame, from 0."""
     first = np.searchsorted(people.person_frame, people.person_frame)
     return np.arange(people.persons) - first
