@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.protocols.poseval import Scores, Statistics, average_precision, combine
+from tdmi.evaluation.protocols.poseval import Scores, Statistics
 
 if TYPE_CHECKING:  # it imports scipy
     from tdmi.evaluation.tracking import mota
@@ -64,33 +64,12 @@ def interval_line(
     )
 
 
-def metrics(statistics: dict[str, Statistics]) -> Content:
-    """Return the ``metrics.json`` of poseval's AP; `statistics` of each video by name."""
-    pooled = combine(statistics.values())
-    per_video = {name: video_entry(average_precision(part)) for name, part in statistics.items()}
-    return content("poseval", pooled, average_precision(pooled), per_video)
-
-
-def content(
-    protocol: str,
-    pooled: Statistics,
-    scores: Scores,
-    per_video: Mapping[str, Content],
-    tracking: mota.Scores | None = None,
-    notes: Sequence[str] = (),
+def scores_content(
+    protocol: str, pooled: Statistics, scores: Scores, tracking: mota.Scores | None = None
 ) -> Content:
-    """Return the content of ``metrics.json``.
-
-    `scores` and `tracking` are those of all videos together, `per_video` has the entry of each.
-    `notes` are lines on answers where the official program has none.
-    """
-    result: Content = {"protocol": protocol, **counts(pooled), **score_entries(scores)}
-    if tracking is not None:
-        result["mota"] = _tracking_entries(tracking)
-    result["per_video"] = per_video
-    if notes:
-        result["notes"] = list(notes)
-    return result
+    """Return the scores of all videos together, with the protocol and what was scored."""
+    result = {"protocol": protocol, **counts(pooled), **score_entries(scores)}
+    return result if tracking is None else result | {"mota": _tracking_entries(tracking)}
 
 
 def counts(pooled: Statistics) -> Content:

@@ -6,7 +6,7 @@ corners) is an error here too and is not listed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,15 +14,17 @@ import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, repeated_in_frame
+from tdmi.evaluation.matching.scored_videos import (
+    People,
+    ScoredVideo,
+    places_in_frame,
+    repeated_in_frame,
+)
 
-TRACK_ID_LIMIT = 10_000
-"""poseval accepts track ids below this."""
+ID_LIMIT = 10_000
+"""poseval accepts track ids and frame numbers below this."""
 SOURCES = ("mpii", "bonn", "mpiinew")
 """Second part of the names of image folders that poseval accepts in the form of 2018."""
-FRAME_LIMIT = 10_000
-"""poseval accepts frame numbers below this."""
-
 _ALONE = "the person is a track alone (AP does not look at track ids)"
 
 
@@ -52,6 +54,10 @@ class Refusal(Finding):
     tracking_only: bool = False
     """It stops the tracking evaluation, not AP."""
 
+    @property
+    def found(self) -> str:
+        return f"{self.text}: {self.places[0]} ({len(self.places)} in all)"
+
     def __str__(self) -> str:
         return f"{self.found}; {self.program} ends with {self.exception}, here {self.answer}"
 
@@ -60,7 +66,7 @@ Kind = TypeVar("Kind", bound=Finding)
 
 
 def merge(findings: Iterable[Kind]) -> list[Kind]:
-    """Return those of several videos as one of each kind that has a place, in order of coming."""
+    """Return one finding of each kind that has a place, in the order in which kinds come first."""
     kinds: dict[str, Kind] = {}
     for one in findings:
         known = kinds.get(one.text)
@@ -72,32 +78,30 @@ def track_refusals(
     truth: Annotations, predictions: Annotations, video: ScoredVideo
 ) -> list[Refusal]:
     """Return what poseval would refuse of one video because of its track ids."""
-    sides = {"ground truth": truth, "predictions": predictions}
-    repeated = repeated_in_frame(predictions.person_frame, predictions.track_id)
+    over = {
+        side: _places(people, people.track_id >= ID_LIMIT)
+        for side, people in (("ground truth", truth), ("predictions", predictions))
+    }
     kinds = [
         Refusal(
-            f"a track id of {TRACK_ID_LIMIT} or more in the {side}: {{where}} ({{count}} in all)",
-            _places(people, people.track_id >= TRACK_ID_LIMIT),
+            f"a track id of {ID_LIMIT} or more in the {side}",
+            places,
             "AssertionError",
             "track ids have no limit",
         )
-        for side, people in sides.items()
+        for side, places in over.items()
     ]
+    repeated = repeated_in_frame(predictions.person_frame, predictions.track_id)
     kinds += [
         Refusal(
-            "a track id that comes twice in one frame of the predictions: {where} ({count} in all)",
+            "a track id that comes twice in one frame of the predictions",
             _places(predictions, repeated),
             "Exception",
             f"from the second time on {_ALONE}",
         ),
+        Refusal("a person without track id", _frames_without_ids(video), "IndexError", _ALONE),
         Refusal(
-            "a person without track id: {where} ({count} in all)",
-            _frames_without_ids(video),
-            "IndexError",
-            _ALONE,
-        ),
-        Refusal(
-            "a video with a single judged frame: {where} ({count} in all)",
+            "a video with a single judged frame",
             [video.name] if len(video.frame_index) == 1 else [],
             "IndexError",
             "the last judged frame is left out as always, so the video adds nothing to MOTA",
@@ -112,18 +116,17 @@ def form_refusals(annotations: Annotations, side: str) -> list[Refusal]:
 
     It turns such files into the form of 2017 first, all their frames, scored or not.
     """
-    names = [k for k, file in enumerate(annotations.frame_file) if not _acceptable(file)]
+    odd = [k for k, file in enumerate(annotations.frame_file) if not _acceptable(file)]
     kinds = [
         Refusal(
             f"an image whose name is not <number>_<{'|'.join(SOURCES)}>_.../<number>.jpg in the "
-            f"{side}: {{where}} ({{count}} in all)",
-            [_frame_place(annotations, k) for k in names],
+            f"{side}",
+            _frame_places(annotations, odd),
             "an exception of several classes",
             "the names of images do not matter",
         ),
         Refusal(
-            f"a person without 'track_id' in the {side}, which is in the form of 2018: {{where}} "
-            "({count} in all)",
+            f"a person without 'track_id' in the {side}, which is in the form of 2018",
             _places(annotations, annotations.track_id == NO_TRACK),
             "KeyError",
             _ALONE,
@@ -132,44 +135,39 @@ def form_refusals(annotations: Annotations, side: str) -> list[Refusal]:
     return merge(kinds)
 
 
-def frame_places(video: ScoredVideo, rows: Sequence[int] | Array) -> list[str]:
-    """Return video and frame of rows of its scored frames, for a message."""
-    return [f"{video.name}: frame {k}" for k in video.frame_index[rows]]
+def scored_places(video: ScoredVideo, chosen: Array) -> list[str]:
+    """Return video and frame of the chosen ones [K] of its scored frames, for a message."""
+    return [f"{video.name}: frame {k}" for k in video.frame_index[chosen]]
+
+
+def _frame_places(annotations: Annotations, frames: Iterable[int]) -> list[str]:
+    videos = annotations.frame_video
+    return [
+        f"{annotations.video_names[videos[frame]]}: frame {annotations.frame_index[frame]}"
+        for frame in frames
+    ]
+
+
+def _places(annotations: Annotations, persons: Array) -> list[str]:
+    return _frame_places(annotations, annotations.person_frame[persons])
 
 
 def _acceptable(file: str) -> bool:
     """Return whether poseval can make an image id of the file's name."""
     folder, _, name = file.rpartition("/")
-    parts = folder.rpartition("/")[2].split("_")
+    video, source, *_ = [*folder.rpartition("/")[2].split("_"), ""]
     number = name.partition(".")[0]
-    return (
-        len(parts) > 1
-        and parts[0].isdecimal()
-        and parts[1] in SOURCES
-        and number.isdecimal()
-        and int(number) < FRAME_LIMIT
-    )
-
-
-def _frame_place(annotations: Annotations, frame: int) -> str:
-    name = annotations.video_names[annotations.frame_video[frame]]
-    return f"{name}: frame {annotations.frame_index[frame]}"
-
-
-def _places(annotations: Annotations, persons: Array) -> list[str]:
-    return [_frame_place(annotations, frame) for frame in annotations.person_frame[persons]]
+    named = video.isdecimal() and source in SOURCES and number.isdecimal()
+    return named and int(number) < ID_LIMIT
 
 
 def _frames_without_ids(video: ScoredVideo) -> list[str]:
     """Return the scored frames in which poseval looks for more track ids than there are."""
     frames = len(video.frame_index)
     sides = (video.truth, video.predictions)
-    both = np.ones(frames, dtype=bool)
-    lacking = np.zeros(frames, dtype=bool)
-    for side in sides:
-        both &= np.bincount(side.frame, minlength=frames) > 0
-        lacking |= _ids_wanted(side, frames) > 0
-    return frame_places(video, np.flatnonzero(lacking & both))
+    lacking = np.any([_ids_wanted(side, frames) > 0 for side in sides], axis=0)
+    both = np.all([np.bincount(side.frame, minlength=frames) > 0 for side in sides], axis=0)
+    return scored_places(video, lacking & both)
 
 
 def _ids_wanted(people: People, frames: int) -> Array:
@@ -177,10 +175,7 @@ def _ids_wanted(people: People, frames: int) -> Array:
 
     poseval keeps a list of a frame's ids and looks persons up by their place among all persons.
     """
-    count = np.bincount(people.frame, minlength=frames)
-    place = np.arange(len(people)) - (np.cumsum(count) - count)[people.frame]
     wanted = np.zeros(frames, dtype=np.int64)
     jointed = people.present.any(axis=1)
-    np.maximum.at(wanted, people.frame[jointed], place[jointed] + 1)
-    ids = np.bincount(people.frame[people.track_id != NO_TRACK], minlength=frames)
-    return np.maximum(wanted - ids, 0)
+    np.maximum.at(wanted, people.frame[jointed], places_in_frame(people.frame)[jointed] + 1)
+    return wanted - np.bincount(people.frame[people.track_id != NO_TRACK], minlength=frames)

@@ -135,6 +135,11 @@ def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
     return lines
 
 
+def places_in_frame(frame: Array) -> Array:
+    """Return the place [N] of each person in its frame, from 0; `frame` [N] ascends."""
+    return np.arange(len(frame)) - np.searchsorted(frame, frame)
+
+
 def repeated_in_frame(frame: Array, track_id: Array) -> Array:
     """Return where an earlier person of the same frame has the same track id, [N] bool."""
     order = np.lexsort((track_id, frame))

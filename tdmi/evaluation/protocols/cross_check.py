@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,22 @@ class Comparison:
     disagreements: list[str] = field(default_factory=list)
     """Lines on numbers that differ by more: a fault in one of the programs."""
 
+    def add(self, measure: str, ours: Array, official: Array, causes: Sequence[str | None]) -> None:
+        """Compare 16 numbers; `causes` explain a difference of each, where something does."""
+        self.numbers += len(ours)
+        for k, name in enumerate([*POSETRACK17.joints, "total"]):
+            if np.isnan(ours[k]) and np.isnan(official[k]):
+                continue
+            difference = abs(ours[k] - official[k])
+            self.largest_difference = float(np.nanmax([self.largest_difference, difference]))
+            if difference <= TOLERANCE:
+                continue
+            line = f"{measure}{name}: {ours[k]:.12g} here, {official[k]:.12g} by poseval"
+            if causes[k] is None:
+                self.disagreements.append(line)
+            else:
+                self.explained.append(f"{line} ({causes[k]})")
+
 
 def check_available(protocol: str) -> None:
     """Raise UserError unless the protocol is poseval and poseval is installed."""
@@ -81,22 +97,20 @@ def agrees(request: Request, evaluation: Evaluation) -> bool:
         tracking = None
     names = list(evaluation.content["per_video"])
     official = official_scores(request.truth, request.predictions, names, tracking is not None)
-    comparisons = {"AP": compare(evaluation.pooled, official["ap"])}
+    comparisons = [("AP", compare(evaluation.pooled, official["ap"]))]
     if tracking is not None:
-        comparisons["tracking"] = compare_tracking(tracking, official)
-    for title, result in comparisons.items():
+        comparisons.append(("tracking", compare_tracking(tracking, official)))
+    for title, result in comparisons:
         for line in result.explained:
-            _LOGGER.info("cross-check: explained: %s", line)
+            _LOGGER.info(f"cross-check: explained: {line}")
         for line in result.disagreements:
-            _LOGGER.info("cross-check: DIFFERS: %s", line)
+            _LOGGER.info(f"cross-check: DIFFERS: {line}")
         _LOGGER.info(
-            "cross-check: %s: largest difference from poseval %.3g (%d of %d numbers disagree)",
-            title,
-            result.largest_difference,
-            len(result.disagreements),
-            result.numbers,
+            f"cross-check: {title}: largest difference from poseval "
+            f"{result.largest_difference:.3g} ({len(result.disagreements)} of {result.numbers} "
+            "numbers disagree)"
         )
-    return not any(result.disagreements for result in comparisons.values())
+    return not any(result.disagreements for _, result in comparisons)
 
 
 def official_scores(
@@ -145,26 +159,25 @@ def compare(statistics: Statistics, official: Array) -> Comparison:
     any number between the lowest and the highest possible AP agrees.
     """
     lowest, highest = (bound.ap for bound in tie_bounds(statistics))
+    possible = (lowest - TOLERANCE <= official) & (official <= highest + TOLERANCE)
+    causes = [
+        f"equal scores allow {low:.12g} to {high:.12g}" if explained else None
+        for low, high, explained in zip(lowest, highest, possible, strict=True)
+    ]
     result = Comparison()
-    for k, line in _differences(result, "", average_precision(statistics).ap, official):
-        if lowest[k] - TOLERANCE <= official[k] <= highest[k] + TOLERANCE:
-            span = f"equal scores allow {lowest[k]:.12g} to {highest[k]:.12g}"
-            result.explained.append(f"{line} ({span})")
-        else:
-            result.disagreements.append(line)
+    result.add("", average_precision(statistics).ap, official, causes)
     return result
 
 
 def compare_tracking(ours: mota.Scores, official: dict[str, Array]) -> Comparison:
     """Compare MOTA, MOTP, precision and recall with the official ones."""
     version = installed_version("motmetrics")
+    other = None if version == MOTMETRICS else f"motmetrics {version}, not {MOTMETRICS}"
     result = Comparison()
     for name in _TRACKING:
-        for _, line in _differences(result, f"{name} of ", getattr(ours, name), official[name]):
-            if name == "motp" and version != MOTMETRICS:
-                result.explained.append(f"{line} (motmetrics {version}, not {MOTMETRICS})")
-            else:
-                result.disagreements.append(line)
+        values = getattr(ours, name)
+        causes = [other if name == "motp" else None] * len(values)
+        result.add(f"{name} of ", values, official[name], causes)
     return result
 
 
@@ -174,20 +187,6 @@ def installed_version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "of unknown version"
-
-
-def _differences(
-    result: Comparison, measure: str, ours: Array, official: Array
-) -> Iterator[tuple[int, str]]:
-    """Yield position and line of each number that differs; count all numbers in `result`."""
-    result.numbers += len(ours)
-    for k, name in enumerate([*POSETRACK17.joints, "total"]):
-        if np.isnan(ours[k]) and np.isnan(official[k]):
-            continue
-        difference = abs(ours[k] - official[k])
-        result.largest_difference = float(np.nanmax([result.largest_difference, difference]))
-        if not difference <= TOLERANCE:
-            yield k, f"{measure}{name}: {ours[k]:.12g} here, {official[k]:.12g} by poseval"
 
 
 def _run(truth: Path, predictions: Path, out: Path, options: list[str]) -> None:

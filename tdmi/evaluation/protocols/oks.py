@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import UNSCORED, Annotations
+from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK18
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.scored_videos import paired_frames
@@ -154,8 +154,7 @@ def _persons_in(annotations: Annotations, frames: Array) -> tuple[Array, Array]:
 
 def _truth_records(truth: Annotations, frames: Array) -> list[Record]:
     records: list[Record] = []
-    persons, images = _persons_in(truth, frames)
-    for person, image in zip(persons, images, strict=True):
+    for person, image in zip(*_persons_in(truth, frames), strict=True):
         box, area = truth.box[person], truth.area[person]
         if np.isnan(area):
             area = _BOX_SHARE * box[2] * box[3]
@@ -165,50 +164,38 @@ def _truth_records(truth: Annotations, frames: Array) -> list[Record]:
                 "no 'bbox', expected x, y, width, height; use --protocol poseval or add the boxes"
             )
         visible = truth.visible[person]
-        records.append(
-            {
-                "id": len(records) + 1,
-                "image_id": int(image),
-                "category_id": 1,
-                "keypoints": _triplets(truth.keypoints[person], visible),
-                "num_keypoints": int(visible.sum()),
-                "bbox": box.tolist(),
-                "area": float(area),
-                "iscrowd": int(truth.crowd[person]),
-            }
-        )
+        record = _record(len(records), image, truth.keypoints[person], visible, box, area)
+        record["num_keypoints"] = int(visible.sum())
+        records.append(record | {"iscrowd": int(truth.crowd[person])})
     return records
 
 
 def _detection_records(predictions: Annotations, frames: Array) -> list[Record]:
     records: list[Record] = []
-    persons, images = _persons_in(predictions, frames)
-    for person, image in zip(persons, images, strict=True):
-        present = predictions.present[person]
+    for person, image in zip(*_persons_in(predictions, frames), strict=True):
+        present, points = predictions.present[person], predictions.keypoints[person]
         if not present.any():
             continue
-        points = predictions.keypoints[person][present]
-        low, high = points.min(axis=0), points.max(axis=0)
-        records.append(
-            {
-                "id": len(records) + 1,
-                "image_id": int(image),
-                "category_id": 1,
-                "keypoints": _triplets(predictions.keypoints[person], present),
-                "score": _score(predictions, person),
-                "bbox": [*low.tolist(), *(high - low).tolist()],
-                "area": float(np.prod(high - low)),
-                "iscrowd": 0,
-            }
-        )
+        low, extent = points[present].min(axis=0), np.ptp(points[present], axis=0)
+        box = np.concatenate([low, extent])
+        score = predictions.score[person]
+        if np.isnan(score):
+            score = predictions.joint_score[person][present].mean()
+        record = _record(len(records), image, points, present, box, np.prod(extent))
+        records.append(record | {"score": float(score)})
     return records
 
 
-def _score(predictions: Annotations, person: int) -> float:
-    if not np.isnan(predictions.score[person]):
-        return float(predictions.score[person])
-    scores = predictions.joint_score[person][predictions.present[person]]
-    return float(scores.mean()) if len(scores) else UNSCORED
+def _record(number: int, image: int, points: Array, flag: Array, box: Array, area: float) -> Record:
+    return {
+        "id": number + 1,
+        "image_id": int(image),
+        "category_id": 1,
+        "keypoints": _triplets(points, flag),
+        "bbox": box.tolist(),
+        "area": float(area),
+        "iscrowd": 0,
+    }
 
 
 def _triplets(keypoints: Array, flag: Array) -> list[float]:

@@ -22,7 +22,7 @@ from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation import inputs, output
 from tdmi.evaluation.analysis import curves, slices
 from tdmi.evaluation.analysis.derived_attributes import derived_attributes
-from tdmi.evaluation.diagnostics import suspicions
+from tdmi.evaluation.diagnostics import signs
 from tdmi.evaluation.diagnostics.refusals import (
     Finding,
     Refusal,
@@ -49,9 +49,7 @@ class VideoResult:
 
     name: str
     statistics: Statistics
-    entry: Content
-    """Its part of ``metrics.json``."""
-    evidence: suspicions.Evidence
+    evidence: signs.Evidence
     images: tuple[str, str]
     """What identifies the images of the ground truth and of the predictions."""
     misnamed: list[str]
@@ -72,7 +70,7 @@ class VideoEvaluation(Evaluation):
 
 
 class VideoProtocol(Protocol):
-    """A protocol that scores every video on its own and pools the statistics."""
+    """A protocol that scores every video by itself and pools the statistics."""
 
     never_annotated: float
     """AP of a joint that is predicted but annotated in no video."""
@@ -105,61 +103,64 @@ class VideoProtocol(Protocol):
                 f"{refusals[0].exception}; repair the files or leave the option out"
             )
         pooled = poseval.combine(result.statistics for result in results)
-        scores = self.average_precision(pooled)
-        tracking = _tracking_scores(results)
-        per_video = {result.name: result.entry for result in results}
-        notes = list(map(str, refusals))
-        content = output.content(request.protocol, pooled, scores, per_video, tracking, notes)
-        content |= self._extras(request, results, pooled)
+        scores, tracking = self.average_precision(pooled), _tracking_scores(results)
+        content = {
+            **output.scores_content(request.protocol, pooled, scores, tracking),
+            "per_video": {
+                result.name: output.video_entry(
+                    self.average_precision(result.statistics), _tracking_scores([result])
+                )
+                for result in results
+            },
+        }
+        if refusals:
+            content["notes"] = list(map(str, refusals))
         tables = [output.official_table(scores.ap)]
         if tracking is not None:
             tables.append(output.tracking_table(tracking))
-        if "interval" in content:
-            ends = content["interval"]["ap"]["total"]
-            tables.append(output.interval_line("Total AP", content["interval"], ends))
-        if "slices" in content:
-            tables.append(slices.table(content["slices"]))
+        self._add_extras(request, results, content, tables)
         warnings = _warnings(request, results, scores.ap[-1])
         return VideoEvaluation(
             content, tables, warnings, pooled=pooled, tracking=tracking, refusals=refusals
         )
 
-    def _extras(
-        self, request: Request, results: Sequence[VideoResult], pooled: Statistics
-    ) -> Content:
-        """Return the parts of ``metrics.json`` that the request asks for beyond the scores."""
-        extras = {}
+    def _add_extras(
+        self, request: Request, results: list[VideoResult], content: Content, tables: list[str]
+    ) -> None:
+        """Add the parts of ``metrics.json`` that the request asks for beyond the scores."""
+        statistics = [result.statistics for result in results]
         found = [result.curves for result in results if result.curves is not None]
         if found:
-            extras["pckh"] = curves.pckh(curves.combine(found))
-            extras["reliability"] = curves.reliability(pooled)
+            content["pckh"] = curves.pckh(curves.combine(found))
+            content["reliability"] = curves.reliability(poseval.combine(statistics))
         owned = [result.owned for result in results if result.owned is not None]
         if owned:
-            people, table = slices.pool(owned), {}
+            people, attributes = slices.pool(owned), {}
             if request.attributes:
-                table = read_attributes(request.attributes, people.image_id, people.track_id)
-            extras["slices"] = slices.metrics(people, table, self.average_precision)
+                ids = (people.image_id, people.track_id)
+                attributes = read_attributes(request.attributes, *ids)
+            content["slices"] = slices.metrics(people, attributes, self.average_precision)
         if request.bootstrap:
             from tdmi.evaluation.statistics import bootstrap, interval
 
-            statistics = [result.statistics for result in results]
             replicates = bootstrap.bootstrap(
                 statistics, request.bootstrap, request.seed, self.never_annotated
             )
-            extras["interval"] = interval.content(replicates, len(results), request.seed)
-        return extras
+            content["interval"] = interval.content(replicates, len(results), request.seed)
+            ends = content["interval"]["ap"]["total"]
+            tables.append(output.interval_line("Total AP", content["interval"], ends))
+        if owned:
+            tables.append(slices.table(content["slices"]))
 
     def _result(
         self, request: Request, video: ScoredVideo, truth: Annotations, predictions: Annotations
     ) -> VideoResult:
         """Evaluate a video; `truth` and `predictions` are those of all frames, scored or not."""
         matches = match_video(video)
-        statistics = poseval.video_statistics(video, matches)
         result = VideoResult(
             name=video.name,
-            statistics=statistics,
-            entry={},
-            evidence=suspicions.evidence(video, predictions),
+            statistics=poseval.video_statistics(video, matches),
+            evidence=signs.evidence(video, predictions),
             images=(inputs.images_of(truth), inputs.images_of(predictions)),
             misnamed=misnamed_frames(truth, predictions),
         )
@@ -171,9 +172,7 @@ class VideoProtocol(Protocol):
             result.curves = curves.video_statistics(video, matches)
         if request.slices:
             attributes = derived_attributes(truth)
-            result.owned = slices.own(video, matches, statistics, truth, attributes)
-        scores = self.average_precision(statistics)
-        result.entry = output.video_entry(scores, _tracking_scores([result]))
+            result.owned = slices.own(video, matches, result.statistics, truth, attributes)
         return result
 
 
@@ -244,10 +243,10 @@ def _read(request: Request, name: str) -> tuple[tuple[Annotations, Annotations],
 def _warnings(request: Request, results: Sequence[VideoResult], total_ap: float) -> list[str]:
     lines = [line for result in results for line in result.misnamed]
     lines += [one.found for one in merge(one for result in results for one in result.findings)]
-    evidence = suspicions.combine(result.evidence for result in results)
+    evidence = signs.combine(result.evidence for result in results)
     if request.tracking:
-        lines += suspicions.doubtful_tracks(evidence)
-    return lines + suspicions.suspicions(evidence, POSETRACK17, total_ap)
+        lines += signs.track_signs(evidence)
+    return [*lines, *signs.signs(evidence, POSETRACK17, total_ap)]
 
 
 def _tracking_scores(results: Iterable[VideoResult]) -> mota.Scores | None:

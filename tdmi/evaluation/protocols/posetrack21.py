@@ -28,7 +28,7 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, select_frames
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.diagnostics.refusals import Finding, Refusal, frame_places, merge
+from tdmi.evaluation.diagnostics.refusals import Finding, Refusal, merge, scored_places
 from tdmi.evaluation.matching.scored_videos import ScoredVideo, file_label
 from tdmi.evaluation.protocols import poseval
 from tdmi.evaluation.protocols.poseval import Scores, Statistics
@@ -59,8 +59,8 @@ def refusals(video: ScoredVideo) -> list[Refusal]:
     """Return a refusal if the kit would end on scored frames without people."""
     people = np.bincount(video.truth.frame, minlength=len(video.frame_index))
     kind = Refusal(
-        "a judged frame without annotated people outside ignore regions: {where} ({count} in all)",
-        frame_places(video, np.flatnonzero(people == 0)),
+        "a judged frame without annotated people outside ignore regions",
+        scored_places(video, people == 0),
         "TypeError or IndexError",
         "all predictions of the frame are false",
         program="the PoseTrack21 kit",

@@ -59,6 +59,11 @@ def evaluate(
     }
 
 
+def total_ap(truth: Annotations, predictions: Annotations) -> float:
+    """Return the Total AP in percent, pooled over all videos of the ground truth."""
+    return float(average_precision(combine(evaluate(truth, predictions).values())).ap[-1])
+
+
 def video_statistics(
     video: ScoredVideo, matches: Matches, frame_weight: Array | None = None
 ) -> Statistics:
@@ -107,18 +112,8 @@ def average_precision(statistics: Statistics) -> Scores:
 
 
 def best_first(score: Array) -> Array:
-    """Rows of `score` [M] float64 from the highest to the lowest: NaN first, of equals the later.
-
-    The same as a stable ascending argsort, reversed.
-    """
-    # Whole numbers in the order of the scores: NumPy sorts those of 16 bits in linear time, so that
-    # four rounds of them take less than half of its stable sort of float64.
-    one_nan_one_zero = np.where(np.isnan(score), np.nan, score + 0.0)
-    bits = one_nan_one_zero.view(np.int64)
-    rank = np.where(bits < 0, ~bits, bits ^ np.iinfo(np.int64).min)
-    parts = [(rank >> shift).astype(np.uint16) for shift in (0, 16, 32, 48)]
-    ascending: Array = np.lexsort(parts)
-    return ascending[::-1]
+    """Return rows of `score` [M] from the highest to the lowest: NaN first, of equals the later."""
+    return np.argsort(score, kind="stable")[::-1]
 
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
