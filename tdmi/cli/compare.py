@@ -1,8 +1,8 @@
 """Compare two methods on the same videos: difference of AP, its interval, a test.
 
-Each method is given by its folders of predictions, one for every run (seed). Printed is what the
-methods differ by, a minus b, with a 95% interval from resampling the videos and the runs, and the
-p-value of a permutation test over videos, which takes the runs as they are. The same numbers go to
+Each method is given by its folders of predictions, one for every run (seed). The command prints the
+difference, a minus b, with a 95% interval from resampling the videos and the runs, and the p-value
+of a permutation test over videos, which takes the runs as they are. The same numbers go to
 --out as JSON. tdmi/evaluation/statistics/significance.py documents the method and its limits.
 """
 

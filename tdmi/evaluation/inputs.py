@@ -127,7 +127,7 @@ def check_not_repeated(names: Iterable[str], frames: Iterable[str], folder: Path
 
 
 def images_of(annotations: Annotations, video: int = 0) -> str:
-    """Return what identifies the images of a video: its first and last name and their number.
+    """Return a text that identifies a video's images: first and last name and their number.
 
     The text is empty if the names have no folder, because 000000.jpg is in every video.
     """

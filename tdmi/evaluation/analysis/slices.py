@@ -1,6 +1,6 @@
 """Average precision on parts of the people, by how hard they are to find.
 
-The people of the ground truth are put into bins by an attribute: size, speed, crowding... In a bin
+The people of the ground truth fall into bins by an attribute: size, speed, crowding... In a bin
 
 - only the people of the bin are to be found;
 - a prediction that poseval's matching, done once on the whole frame, gives to a person of the bin
@@ -18,7 +18,7 @@ bins differ only if their people are found, placed or ranked differently; bins a
 the AP of the whole; and one bin that holds everybody has exactly the AP of the whole.
 
 For an attribute of the frame (the number of people in it) a false positive has a value of its own
-and counts fully in its frame's bin: AP in the bin is then AP on these frames alone.
+and counts fully in its frame's bin: AP in the bin is then AP on only these frames.
 """
 
 from __future__ import annotations
@@ -173,11 +173,11 @@ def bins(
         inside = place == number
         annotated = people.present[inside].sum(axis=0)
         if attribute == FRAME_ATTRIBUTE:
-            nobodys = np.searchsorted(edges, people.neighbours, side="right") == number
+            unowned = np.searchsorted(edges, people.neighbours, side="right") == number
         else:
             share = np.where(whole > 0, annotated / np.maximum(whole, 1), 1.0)
-            nobodys = share[people.statistics.joint]
-        scores = score(_restricted(people, inside, annotated, nobodys))
+            unowned = share[people.statistics.joint]
+        scores = score(_restricted(people, inside, annotated, unowned))
         to_find = inside & people.present.any(axis=1)
         found.append(
             Bin(
@@ -252,13 +252,13 @@ def _entry(part: Bin) -> Content:
     }
 
 
-def _restricted(people: Owned, inside: Array, annotated: Array, nobodys: Array) -> Statistics:
+def _restricted(people: Owned, inside: Array, annotated: Array, unowned: Array) -> Statistics:
     """Return the statistics of only the people `inside` [T].
 
-    `nobodys` [M] is the weight of a joint whose prediction is assigned to nobody.
+    `unowned` [M] is the weight of a joint whose prediction is assigned to nobody.
     """
     owned = people.owner >= 0
-    weight = nobodys.astype(np.float64)
+    weight = unowned.astype(np.float64)
     weight[owned] = inside[people.owner[owned]]
     kept, whole = weight > 0, people.statistics
     return replace(

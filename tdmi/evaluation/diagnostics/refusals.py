@@ -38,7 +38,7 @@ class Finding:
 
     @property
     def found(self) -> str:
-        """The description with place and number."""
+        """Return the description with place and number."""
         return self.text.format(where=self.places[0], count=len(self.places))
 
 
@@ -49,7 +49,7 @@ class Refusal(Finding):
     exception: str
     """Class of the exception."""
     answer: str
-    """What is done about it here."""
+    """This project's answer to it."""
     program: str = "poseval"
     tracking_only: bool = False
     """It stops the tracking evaluation, not AP."""

@@ -31,7 +31,7 @@ LOW_AP = 1.0
 
 @dataclass
 class Evidence:
-    """What signs are read from: little, whatever the number of joints of the videos."""
+    """The data for all signs, small whatever the number of joints of the videos."""
 
     annotated: Array
     """[J] int64, annotated joints."""

@@ -1,6 +1,6 @@
 """The scored part of a video: frames paired by position, ignore regions cut out.
 
-Follows the loading rules of poseval: frames without any listed person are dropped together with
+The loading rules are those of poseval: frames without any listed person are dropped together with
 their predictions, joints inside the ground truth's ignore regions are removed on both sides, and
 in frames with regions persons without joints go too. Track ids are not needed here.
 """

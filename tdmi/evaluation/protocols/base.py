@@ -1,4 +1,4 @@
-"""What every protocol gets and gives: a request for an evaluation, and its outcome."""
+"""The interface of every protocol: a request for an evaluation and its outcome."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NO_SLICES = (
 
 @dataclass(frozen=True)
 class Request:
-    """What to evaluate and what to report; UserError for options that do not go together."""
+    """An evaluation to be made; UserError for options that do not go together."""
 
     truth: Path
     """Folder of ground-truth files, one for each video."""
@@ -99,13 +99,13 @@ class Evaluation:
     content: Content
     """Content of ``metrics.json``."""
     tables: list[str]
-    """What people read: the result as lines of text."""
+    """The result as lines of text."""
     warnings: list[str] = field(default_factory=list)
     """Signs of a mistake in the files; one line each."""
 
     @property
     def notes(self) -> list[str]:
-        """Answers to input where the official program ends with an exception; one line each."""
+        """Return answers to input on which the official program ends, one line each."""
         notes: list[str] = self.content.get("notes", [])
         return notes
 

@@ -1,8 +1,8 @@
 """A local score for HiEve: the paper's average precision as far as it is known, on public labels.
 
-It is not the score of the challenge's server. The server alone has the labels of the test videos,
-its program is not published, and what the paper leaves open is filled here by choices of this
-project. Numbers of this module compare with each other and never with those of the leaderboard.
+It is not the score of the challenge's server. Only the server has the labels of the test videos,
+its program is not published, and choices of this project fill what the paper leaves open. Numbers
+of this module compare with each other and never with those of the leaderboard.
 
 Known (HiEve paper, arXiv 2005.04490): a prediction belongs to the ground truth with the highest
 PCKh; AP@a counts a joint as found within a head sizes; AP@avg is the mean of AP@0.5, AP@0.75 and
@@ -14,8 +14,8 @@ Chosen here:
 - Everything about AP that the paper does not say is poseval's: the two-step assignment, at each
   threshold with the hits of that threshold, one curve per joint over all frames, and the area
   under it. The Total is the mean over HiEve's 14 joints.
-- Head size: see HEAD_SIZE_PER_BOX. HiEve has no head box.
-- Weight of a frame: see `frame_weights`. The paper's formula could not be read.
+- Head size: see HEAD_SIZE_PER_BOX, because HiEve has no head box.
+- Weight of a frame: see `frame_weights`.
 - Columns: "head" is the nose, the only joint above the shoulders; the chest counts to the
   shoulders, because it is marked at their height (in the example of the data set's format page
   it lies 175 px below the top of a person of 976 px, and shoulders lie at 0.18 of the height).
@@ -155,7 +155,7 @@ def _interval(statistics: list[dict[str, Statistics]], resamples: int, seed: int
 
 
 def local_table(content: Content) -> str:
-    """The scores of `metrics` as lines of text, one decimal."""
+    """Return the scores of `metrics` as lines of text, one decimal."""
     columns = [*GROUPS, "total"]
     rows = {"AP@avg": content["ap"]}
     rows |= {f"AP@{name}": values for name, values in content["ap_at"].items()}
@@ -174,7 +174,7 @@ def evaluate(
     threshold: float,
     weights: Array | None = None,
 ) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth by name; `weights` [F] of its frames, or 1."""
+    """Return the statistics of every video by name; `weights` [F] of the frames, 1 if left out."""
     statistics = {}
     for number, video in enumerate(scored_videos(truth, predictions)):
         frame_weight = None if weights is None else weights[truth.frames_of(number)]
@@ -188,9 +188,9 @@ def evaluate(
 
 
 def with_head_boxes(truth: Annotations) -> Annotations:
-    """The same people with square head boxes of the size that HEAD_SIZE_PER_BOX gives.
+    """Return the same people with square head boxes of the size that HEAD_SIZE_PER_BOX gives.
 
-    Only the size of the squares means anything: distances are measured by it. UserError for a
+    Only the size of the squares matters, because distances are measured in it. UserError for a
     person without box.
     """
     missing = np.isnan(truth.box).any(axis=1)
@@ -206,7 +206,7 @@ def with_head_boxes(truth: Annotations) -> Annotations:
 
 
 def frame_weights(truth: Annotations) -> Array:
-    """Weight of each frame [F]: 1 + 2 * Crowd Index + 1 * number of classes of anomalous action.
+    """Return the weight of each frame [F]: 1 + 2 * Crowd Index + number of anomalous actions.
 
     The form of the sum is a choice of this project; the paper's formula could not be read.
     """
@@ -215,7 +215,7 @@ def frame_weights(truth: Annotations) -> Array:
 
 
 def anomalous_actions(truth: Annotations) -> Array:
-    """Number of classes of anomalous action in each frame [F] int64."""
+    """Return the number of classes of anomalous action in each frame [F] int64."""
     frame = truth.person_frame
     actions = np.array(truth.action)
     counts = [np.bincount(frame[actions == a], minlength=truth.frames) for a in ANOMALOUS_ACTIONS]
@@ -232,7 +232,7 @@ def _check_joints(annotations: Annotations, side: str) -> None:
 
 
 def _blocks(video: ScoredVideo) -> Iterator[ScoredVideo]:
-    """The video in pieces of some frames each; at least one, which may be empty."""
+    """Yield the video in pieces of some frames; at least one, which may be empty."""
     for first in range(0, max(len(video.frame_index), 1), _FRAMES_AT_ONCE):
         yield ScoredVideo(
             video.name,
@@ -248,7 +248,7 @@ def _between(people: People, first: int) -> People:
 
 
 def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
-    """Mean over the thresholds of the scores pooled over the videos."""
+    """Return the mean over the thresholds of the scores pooled over the videos."""
     scores = [average_precision(combine(part.values())) for part in statistics]
     columns = zip(*(vars(score).values() for score in scores), strict=True)
     return Scores(*(np.mean(column, axis=0) for column in columns))

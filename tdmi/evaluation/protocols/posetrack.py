@@ -45,13 +45,13 @@ if TYPE_CHECKING:  # it imports scipy
 
 @dataclass
 class VideoResult:
-    """What is known of one evaluated video."""
+    """The outcome of one video."""
 
     name: str
     statistics: Statistics
     evidence: signs.Evidence
     images: tuple[str, str]
-    """What identifies the images of the ground truth and of the predictions."""
+    """Identity of the images of the ground truth and of the predictions, see `images_of`."""
     misnamed: list[str]
     tracking: mota.Statistics | None = None
     curves: curves.Statistics | None = None

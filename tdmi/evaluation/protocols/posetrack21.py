@@ -1,19 +1,17 @@
 """Average precision as the PoseTrack21 evaluation kit computes it (its metric `PosemAP`).
 
 Matching, threshold, head size, ignore regions and area under the curve are those of poseval; this
-module holds what differs. A frame is judged if the ground truth says `is_labeled`, whoever is in
+module holds what differs. A frame is scored if the ground truth says `is_labeled`, whoever is in
 it. A joint exists if x > 0 and y > 0. Recall divides by at least 1, so a joint that is predicted
 but never annotated has AP 0 and counts in the Total. Predicted frames behind the last one of the
-ground truth are ignored, and the image ids of judged frames must agree.
+ground truth are ignored, and the image ids of scored frames must agree.
 
-Where the kit ends with an exception this answers instead: in a judged frame without people, be it
-that nobody is annotated or that everybody is in an ignore region, all predictions are false; track
-ids are not looked at.
+Where the kit ends with an exception this module answers: in a scored frame without annotated people
+outside ignore regions all predictions are false. Track ids play no part.
 
 One defect of the kit is copied, so that the numbers are the kit's, and gets a warning: where all
 numbers in the `keypoints` of a frame's predictions are written as whole numbers (12 rather than
-12.0) it holds them in an array of whole numbers and cuts the scores to whole numbers too. How a
-number was written is known to the files alone: `whole_number_images` looks, `cut_scores` cuts.
+12.0) it holds them in an array of whole numbers and cuts the scores to whole numbers as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Average precision of joints as poseval computes it: curves pooled over all videos.
 
 Equal scores are ordered by a stable ascending sort that is then reversed (later entries first).
-poseval's own order of equal scores depends on list length, NumPy version and processor; where
-scores differ both agree to the last digit, and `tie_bounds` gives the range otherwise.
+poseval's own order of equal scores depends on list length, NumPy version and processor. Where
+scores differ both agree to the last digit; `tie_bounds` gives the range otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tdmi.evaluation.matching.scored_videos import ScoredVideo, scored_videos
 
 @dataclass
 class Statistics:
-    """Everything that average precision needs to know of some videos; M judged joints."""
+    """The scored joints of some videos, as average precision needs them; M predicted ones."""
 
     joint: Array
     """[M] int8, joint of each predicted joint, in the order of frames and predictions."""
@@ -49,7 +49,7 @@ class Scores:
 def evaluate(
     truth: Annotations, predictions: Annotations, threshold: float = HIT_DISTANCE
 ) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth, by name, for any common skeleton.
+    """Return the statistics of every video of the ground truth by name, on any common skeleton.
 
     A joint is hit within `threshold` head sizes.
     """
@@ -71,7 +71,7 @@ def video_statistics(
 
     A joint of an assigned prediction is true if it hits; a joint that its ground-truth person does
     not have, and every joint of an unassigned prediction, is false. `frame_weight` [K]: what a
-    joint of each judged frame counts, on both sides (HiEve's weighted score; 1 if left out).
+    joint of each scored frame counts, on both sides (HiEve's weighted score; 1 if left out).
     """
     people = video.predictions
     assigned = matches.assigned_pair >= 0
@@ -103,7 +103,7 @@ def combine(statistics: Iterable[Statistics]) -> Statistics:
 
 
 def average_precision(statistics: Statistics) -> Scores:
-    """AP, precision and recall per joint and in total, in percent.
+    """Return AP, precision and recall per joint and in total, in percent.
 
     Precision and recall are those with all predictions kept. A joint that is never predicted has 0
     for all three; one that is predicted but never annotated has AP and recall NaN, precision 0.
@@ -117,7 +117,7 @@ def best_first(score: Array) -> Array:
 
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
-    """Lowest and highest possible scores over all orders of equal scores."""
+    """Return the lowest and highest possible scores over all orders of equal scores."""
     return (
         _scores(statistics, lambda score, hit: np.lexsort((hit, -_rank(score)))),
         _scores(statistics, lambda score, hit: np.lexsort((~hit, -_rank(score)))),
@@ -125,7 +125,7 @@ def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
 
 
 def voc_area(recall: Array, precision: Array) -> float:
-    """Area under the precision envelope at every recall step (VOC 2010, all points).
+    """Return the area under the precision envelope at every recall step (VOC 2010, all points).
 
     `recall` and `precision` [M] along the list of predictions; recall that is never reached costs
     its whole share.
@@ -137,12 +137,12 @@ def voc_area(recall: Array, precision: Array) -> float:
 
 
 def _rank(score: Array) -> Array:
-    """Equal scores, NaN among them, share a rank; the best has the highest."""
+    """Return ranks that equal scores, NaN among them, share; the best has the highest."""
     return np.unique(score, return_inverse=True)[1]
 
 
 def _scores(statistics: Statistics, best_first: Callable[[Array, Array], Array]) -> Scores:
-    """Scores with the predictions of each joint in the order `best_first(score, hit)`."""
+    """Return scores with the predictions of each joint in the order `best_first(score, hit)`."""
     table = np.zeros((3, len(statistics.annotated)))
     for j, annotated in enumerate(statistics.annotated.astype(np.float64)):
         rows = np.flatnonzero(statistics.joint == j)
@@ -163,6 +163,6 @@ def _scores(statistics: Statistics, best_first: Callable[[Array, Array], Array])
 
 
 def with_total(values: Array) -> Array:
-    """Per-joint values [J] with their Total behind them [J + 1]: the mean of those not NaN."""
+    """Return per-joint values [J] and their Total [J + 1], the mean of those not NaN."""
     known = values[~np.isnan(values)]
     return np.append(values, known.mean() if len(known) else np.nan)

@@ -1,5 +1,8 @@
 """Intervals: how much a number would vary with another draw of the videos.
 
+The unit is the video. People in one video are alike, so videos are drawn, never frames or people,
+and the AP is pooled over what was drawn.
+
 The bootstrap (Efron and Tibshirani 1993, An Introduction to the Bootstrap):
 V of the V videos are drawn with replacement. Ends are the *expanded percentiles* of Hesterberg
 (2015, What Teachers Should Know About the Bootstrap, The American Statistician 69): plain ones are

@@ -40,7 +40,7 @@ class Detections:
 
 
 def detections_of(run: Any, frame_video: Array, videos: int) -> Detections:
-    """Return what a COCOeval has matched, over all areas; image k is of video `frame_video[k]`."""
+    """Return the matches of a COCOeval over all areas; image k is of video `frame_video[k]`."""
     # Area ranges follow one another, all areas first; None is an image with nobody on either side.
     images = [image for image in run.evalImgs[: len(frame_video)] if image is not None]
     owner = frame_video[np.array([image["image_id"] for image in images], dtype=np.int64)]

@@ -1,31 +1,29 @@
-"""How sure an AP or a difference of two APs is: what another draw of videos and seeds would give.
-
-**The unit is the video.** People in one video are alike, so videos are drawn, never frames or
-people, and the AP is pooled anew over what was drawn.
+"""The difference of two methods: its interval over videos and seeds, and a permutation test.
 
 **Interval of a difference.** Both methods get the same videos in every resample, which takes the
 difficulty of the videos out of the difference. Seeds are a second level, crossed with the videos:
 videos and each method's runs are drawn independently of one another (Owen 2007, The Pigeonhole
 Bootstrap, Annals of Applied Statistics 1), and the difference is that of the mean APs. Of S runs
-S - 1 are drawn, with which the variance of their mean is right on average (McCarthy and Snowden
-1985, The Bootstrap and Finite Population Sampling); S runs out of S would make it too small by
+S - 1 are drawn, which makes the variance of their mean right on average (McCarthy and Snowden 1985,
+The Bootstrap and Finite Population Sampling). S runs out of S would make it too small by
 (S - 1) / S, a third at three seeds. With one run per method there is nothing to draw: the interval
-is then about these trained networks and does not speak of their training.
+is then about these trained networks and says nothing of their training.
 
 **p-value of a difference.** A permutation test (Noreen 1989, Computer-Intensive Methods for Testing
 Hypotheses: approximate randomisation; Fisher's sign flips are its case for means). If the methods
-were alike, their predictions of any video could change sides. So they do, at random for each video,
-and the pooled APs of the two mixtures are compared anew; p is the share of mixtures that differ at
-least as much as the methods do. Flipping the signs of per-video differences of AP is simpler and
-tests something else: a mean in which a video with two people counts as much as one with thirty.
-Scores are first replaced by their rank among the method's own, joint by joint, which changes no AP;
-else a method with low scores would sink to the bottom of every mixture, and the test would lose its
-power. Up to 2^V <= the number of resamples all mixtures are taken; otherwise the real one counts as
-one of them (Phipson and Smyth 2010, Permutation P-values Should Never Be Zero). Two methods that
-were alike were told apart at the 5% level in 2 to 6% of simulated cases with 6 to 40 videos; by the
-share of bootstrap differences beyond zero, which is often used as p, in 15 to 16% at 6 videos.
-Runs are held fixed in this test. Only the Total is tested: many p-values of single columns would
-find something by chance.
+were alike, their predictions of any video could change sides. They do so at random for each video,
+and the pooled APs of the two mixtures are compared; p is the share of mixtures that differ at least
+as much as the methods do. Flipping the signs of per-video differences of AP is simpler and tests
+something else: a mean in which a video with two people counts as much as one with thirty.
+
+Scores are first replaced by their rank among the method's own, joint by joint, which changes no AP.
+Otherwise a method with low scores would sink to the bottom of every mixture, and the test would
+lose its power. If 2^V is at most the number of resamples all mixtures are taken; otherwise the real
+one counts as one of them (Phipson and Smyth 2010, Permutation P-values Should Never Be Zero). Equal
+methods were found different at the 5% level in 2 to 6% of simulated cases with 6 to 40 videos. The
+share of bootstrap differences beyond zero, which is often used as p, found 15 to 16% at 6 videos.
+Runs are held fixed in this test. Only the Total is tested, because many p-values of single columns
+would find something by chance.
 """
 
 from __future__ import annotations
@@ -57,7 +55,7 @@ _SAME = 1e-9
 
 @dataclass
 class Difference:
-    """What two methods differ by, a minus b, in percentage points; [J + 1] joints and Total."""
+    """The difference of two methods, a minus b, in percentage points; [J + 1] joints and Total."""
 
     a: Array
     """Mean AP over the runs of a."""
@@ -68,7 +66,7 @@ class Difference:
     p_value: float
     """Of the Total, two-sided."""
     mixtures: int
-    """How many mixtures the p-value rests on."""
+    """Number of mixtures behind the p-value."""
 
 
 def difference(
@@ -82,7 +80,7 @@ def difference(
     """Compare two methods, given by their runs, on the same videos.
 
     In the test run k of one changes sides with run k of the other where both have as many runs;
-    otherwise all pairs are tried and averaged.
+    otherwise all pairs of runs are averaged.
     """
     videos, random = len(a[0]), generator(seed)
     # The first row is the videos as they are.
@@ -121,7 +119,7 @@ def content(found: Difference, videos: int, seed: int) -> Content:
 
 
 def _swaps(videos: int, resamples: int, random: np.random.Generator) -> Array:
-    """Which videos change sides [B, V] 0 or 1: at random, or every way once if there are fewer."""
+    """Return 1 where a video changes sides [B, V]: at random, or every way once if fewer."""
     if 2**videos <= resamples:
         every: Array = np.arange(2**videos)[:, None] >> np.arange(videos) & 1
         return every
@@ -131,7 +129,7 @@ def _swaps(videos: int, resamples: int, random: np.random.Generator) -> Array:
 def _mixed_differences(
     a: Sequence[Statistics], b: Sequence[Statistics], swapped: Array, never_annotated: float
 ) -> Array:
-    """Difference of the Totals [B] of two runs after some videos have changed sides."""
+    """Return the difference of the Totals [B] of two runs after some videos have changed sides."""
     ranked = RankedVideos([*_by_rank(a), *_by_rank(b)], never_annotated)
     first = ranked.average_precision(np.concatenate([1 - swapped, swapped], axis=1))
     second = ranked.average_precision(np.concatenate([swapped, 1 - swapped], axis=1))
@@ -140,7 +138,7 @@ def _mixed_differences(
 
 
 def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
-    """The same videos with scores 0, -1, -2, ... for the best, second, third, ... of each joint."""
+    """Return the same videos with scores 0, -1, ... for the best, second, ... of each joint."""
     pooled = combine(videos)
     score = np.empty(len(pooled.score))
     for joint in range(len(pooled.annotated)):
@@ -154,7 +152,7 @@ def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
 
 
 def _p_value(mixed: Array, observed: float, complete: bool) -> float:
-    """Share of mixtures [B] that differ as much as what was observed, itself one of them."""
+    """Return the share of mixtures [B] that differ as much as the observed one, included."""
     if np.isnan(observed):
         return float("nan")
     as_large = np.count_nonzero(np.abs(mixed) >= np.abs(observed) - _SAME)

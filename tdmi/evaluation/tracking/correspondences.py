@@ -1,8 +1,8 @@
-"""Which joint of the ground truth is paired with which predicted one, frame after frame.
+"""Pair joints of the ground truth with predicted ones, frame after frame.
 
 The rules are those of motmetrics 1.4.0: an object keeps the hypothesis it was last paired with if
 that is possible; the rest is paired by minimum-cost assignment, as many pairs as possible first;
-nothing is ever forgotten. Source: Bernardin and Stiefelhagen 2008, "Evaluating Multiple Object
+no pair is ever forgotten. Source: Bernardin and Stiefelhagen 2008, "Evaluating Multiple Object
 Tracking Performance: The CLEAR MOT Metrics", and the program itself where the paper is silent.
 """
 
@@ -45,7 +45,7 @@ class Candidates:
 
 @dataclass
 class Correspondences:
-    """What becomes of the C candidates."""
+    """The outcome for the C candidates."""
 
     paired: Array
     """[C] bool."""
@@ -58,20 +58,20 @@ class Correspondences:
 
 
 def identities(people: People, repeats: bool) -> Array:
-    """[N] number from 0 of each person's track; who has no track id is a track alone.
+    """Return the number [N] from 0 of each person's track; no track id means a track of its own.
 
     Without `repeats`, of several persons with one id in a frame only the first has it.
     """
     ids, identity = np.unique(people.track_id, return_inverse=True)
-    alone = people.track_id == NO_TRACK
+    single = people.track_id == NO_TRACK
     if not repeats:
-        alone |= repeated_in_frame(people.frame, people.track_id)
-    identity[alone] = len(ids) + np.arange(alone.sum())
+        single |= repeated_in_frame(people.frame, people.track_id)
+    identity[single] = len(ids) + np.arange(single.sum())
     return identity
 
 
 def candidates(truth: People, predictions: People, matches: Matches, last: int) -> Candidates:
-    """All hit joints of all pairs of persons in the frames before `last`."""
+    """Return all hit joints of all pairs of persons in the frames before `last`."""
     pair, joint = np.nonzero(matches.hit & (truth.frame[matches.truth] < last)[:, None])
     truth_row, prediction = matches.truth[pair], matches.prediction[pair]
     frame = truth.frame[truth_row]
@@ -113,7 +113,7 @@ def correspond(possible: Candidates, truth: People, predictions: People) -> Corr
 
 
 def _previous(group: Array, value: Array, pairs: Candidates, turn: Array) -> Array:
-    """`value` of the pair just before in time with the same joint and `group`; -1 if none."""
+    """Return `value` of the pair before in time with the same joint and `group`; -1 if none."""
     order = np.lexsort((turn, pairs.frame, group, pairs.joint))
     group, joint = group[order], pairs.joint[order]
     again = (group[1:] == group[:-1]) & (joint[1:] == joint[:-1])
@@ -123,9 +123,9 @@ def _previous(group: Array, value: Array, pairs: Candidates, turn: Array) -> Arr
 
 
 def _pair(possible: Candidates, truth: People, predictions: People) -> tuple[Array, Array]:
-    """Which candidates become pairs (bool [C]), and each pair's turn in its frame (int [C]).
+    """Return which candidates become pairs [C] bool, and each pair's turn in its frame [C] int.
 
-    Where nobody is wanted twice for a joint, all candidates of that frame and joint become pairs
+    Where nobody has two candidates for a joint, all candidates of that frame and joint become pairs
     whatever happened before. Only the rest is settled in the order of time.
     """
     joints = truth.present.shape[1]
@@ -153,9 +153,9 @@ def _pair(possible: Candidates, truth: People, predictions: People) -> tuple[Arr
 
 
 def _contested(possible: Candidates, truth: People, joints: int) -> Array:
-    """[C] bool: in this frame somebody has two candidates for this joint.
+    """Return where somebody has two candidates for the joint in the frame, [C] bool.
 
-    So has a whole frame in which two ground-truth persons share a track id.
+    A frame in which two ground-truth persons share a track id counts as a whole.
     """
 
     def twice(key: Array) -> Array:
@@ -198,7 +198,7 @@ def _settle(group: Candidates, truth: People, predictions: People, partner: Arra
 
 
 def _persons(people: People, frame: int, joint: int) -> Array:
-    """Rows of the persons of a frame who have the joint."""
+    """Return the rows of the persons of a frame who have the joint."""
     first, last = np.searchsorted(people.frame, [frame, frame + 1])
     rows: Array = first + np.flatnonzero(people.present[first:last, joint])
     return rows
