@@ -84,13 +84,12 @@ def check_scores_finite(predictions: Annotations, folder: Path, cure: str = "") 
     odd = joints.any(axis=1) | np.isinf(predictions.score)
     if not odd.any():
         return
-    person = int(np.flatnonzero(odd)[0])
+    person = int(np.argmax(odd))
+    what, score = "has", predictions.score[person]
     if joints[person].any():
-        joint = int(np.flatnonzero(joints[person])[0])
+        joint = int(np.argmax(joints[person]))
         what = f"{predictions.skeleton.joints[joint]} has"
         score = predictions.joint_score[person, joint]
-    else:
-        what, score = "has", predictions.score[person]
     raise UserError(
         f"{place_of(predictions, person, folder)}: {what} the score {score:g}, expected a finite "
         f"number ({int(odd.sum())} such people); the model has probably diverged, look at what it "
@@ -104,10 +103,9 @@ def place_of(annotations: Annotations, person: int, folder: Path) -> str:
     name = annotations.video_names[annotations.frame_video[frame]]
     place = person - np.searchsorted(annotations.person_frame, frame)
     track = annotations.track_id[person]
-    track = "" if track == NO_TRACK else f" (track id {track})"
     return (
         f"{folder / name}.json: frame {annotations.frame_index[frame]}: person {place} of the "
-        f"frame{track}"
+        f"frame{'' if track == NO_TRACK else f' (track id {track})'}"
     )
 
 

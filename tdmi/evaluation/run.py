@@ -17,9 +17,8 @@ def evaluate_folders(request: Request) -> Evaluation:
     Raises UserError, naming the file, for input that cannot be scored, and for a video that only
     one of the folders has.
     """
-    return _protocol(request.protocol).evaluate(
-        request, paired_videos(request.truth, request.predictions)
-    )
+    names = paired_videos(request.truth, request.predictions)
+    return _protocol(request.protocol).evaluate(request, names)
 
 
 def folder_statistics(request: Request) -> list[Statistics]:

@@ -125,16 +125,17 @@ def pool(videos: Sequence[Owned]) -> Owned:
         np.where(video.owner >= 0, video.owner + start, -1)
         for video, start in zip(videos, first, strict=False)
     ]
-    names = videos[0].attributes
+    attributes = {name: [v.attributes[name] for v in videos] for name in videos[0].attributes}
+    joined = {
+        name: np.concatenate([getattr(video, name) for video in videos])
+        for name in ("neighbours", "present", "image_id", "track_id")
+    }
     return Owned(
-        statistics=combine([video.statistics for video in videos]),
+        statistics=combine(video.statistics for video in videos),
         owner=np.concatenate(owners),
-        neighbours=np.concatenate([video.neighbours for video in videos]),
-        present=np.concatenate([video.present for video in videos]),
-        attributes={n: np.concatenate([video.attributes[n] for video in videos]) for n in names},
+        attributes={name: np.concatenate(columns) for name, columns in attributes.items()},
         video=np.repeat(np.arange(len(videos)), np.diff(first)),
-        image_id=np.concatenate([video.image_id for video in videos]),
-        track_id=np.concatenate([video.track_id for video in videos]),
+        **joined,
     )
 
 

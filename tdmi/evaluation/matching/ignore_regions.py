@@ -22,22 +22,19 @@ _CERTAIN = 3.3306690738754716e-16
 
 @dataclass
 class Regions:
-    """G polygons with E edges in all, open or closed, sorted by frame; empty ones are left out."""
+    """G polygons with E edges in all, open or closed, sorted by frame; empty ones are left out.
+
+    Each has its frame, the row of its first edge and their number [G] int64, and its smallest and
+    largest coordinates [G, 2] float64. Edges have start and end [E, 2] float64.
+    """
 
     frame: Array
-    """[G] int64."""
     first: Array
-    """[G] int64, row of the first edge."""
     count: Array
-    """[G] int64, number of edges."""
     start: Array
-    """[E, 2] float64."""
     end: Array
-    """[E, 2] float64."""
     low: Array
-    """[G, 2] float64, smallest coordinates."""
     high: Array
-    """[G, 2] float64, largest coordinates."""
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -26,13 +26,10 @@ class People:
     frame: Array
     """[N] int64, row in `ScoredVideo.frame_index`."""
     track_id: Array
-    """[N] int64."""
     keypoints: Array
-    """[N, J, 2] float64."""
+    """[N, J, 2] float64; `present` [N, J] bool and `score` [N, J] float64 are those of joints."""
     present: Array
-    """[N, J] bool."""
     score: Array
-    """[N, J] float64."""
     head_box: Array
     """[N, 4] float64 x1, y1, x2, y2."""
     row: Array
@@ -208,15 +205,11 @@ def _people(annotations: Annotations, frames: Array) -> People:
         rows: Array = column[first:last].take(persons - first, axis=0)
         return rows
 
-    return People(
-        row=persons,
-        frame=frame,
-        track_id=of_persons(annotations.track_id),
-        keypoints=of_persons(annotations.keypoints),
-        present=of_persons(annotations.present),
-        score=of_persons(annotations.joint_score),
-        head_box=of_persons(annotations.head_box),
+    names = ("track_id", "keypoints", "present", "joint_score", "head_box")
+    track_id, keypoints, present, score, head_box = (
+        of_persons(getattr(annotations, name)) for name in names
     )
+    return People(frame, track_id, keypoints, present, score, head_box, persons)
 
 
 def _raise_small_region(frames: list[list[Array]], positions: Array, file: str) -> None:

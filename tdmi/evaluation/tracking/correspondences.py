@@ -21,20 +21,19 @@ from tdmi.evaluation.matching.scored_videos import People, repeated_in_frame
 
 @dataclass
 class Candidates:
-    """C possible pairs of one video, sorted by frame, joint, ground truth and prediction."""
+    """C possible pairs of one video, sorted by frame, joint, ground truth and prediction.
+
+    `truth` and `prediction` are rows of the persons, `object` and `hypothesis` their tracks
+    numbered from 0, `distance` is in head sizes.
+    """
 
     frame: Array
     joint: Array
     truth: Array
-    """[C] rows of the ground truth."""
     prediction: Array
-    """[C] rows of the predictions."""
     object: Array
-    """[C] track of the ground-truth person, numbered from 0."""
     hypothesis: Array
-    """[C] track of the predicted person, numbered from 0."""
     distance: Array
-    """[C] float64 in head sizes."""
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -29,16 +29,14 @@ from tdmi.evaluation.tracking.correspondences import candidates, correspond
 
 @dataclass
 class Statistics:
-    """Counts of some videos, per joint [J]; they add up over videos."""
+    """Counts of some videos, per joint [J] int64; they add up over videos."""
 
     pairs: Array
-    """int64, objects paired with a hypothesis, switches included."""
+    """Objects paired with a hypothesis, switches included."""
     switches: Array
-    """int64, pairs whose object was last paired with another hypothesis, however long ago."""
+    """Pairs whose object was last paired with another hypothesis, however long ago."""
     misses: Array
-    """int64."""
     false_positives: Array
-    """int64."""
     distance: Array
     """float64 in head sizes, summed over motmetrics' event log: every possible pair, every pair
     made, and once more for each of its events ascend, transfer and migrate."""
