@@ -1,10 +1,9 @@
 """Compare two methods on the same videos: difference of AP, its interval, a test.
 
-Each method is given by its folders of predictions, one for every run (seed). Printed is what the
-methods differ by, a minus b, with a 95% interval from resampling the videos and the runs, and the
-p-value of a permutation test over videos, which takes the runs as they are. The same numbers go to
---out as JSON. How they are computed and how far they can be trusted is told in
-tdmi/evaluation/statistics/significance.py.
+Each method is given by its folders of predictions, one for every run (seed). The command prints the
+difference, a minus b, with a 95% interval from resampling the videos and the runs, and the p-value
+of a permutation test over videos, which takes the runs as they are. The same numbers go to
+--out as JSON. tdmi/evaluation/statistics/significance.py documents the method and its limits.
 """
 
 from __future__ import annotations
@@ -13,15 +12,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tdmi.evaluation import VIDEO_PROTOCOLS
+
 if TYPE_CHECKING:
-    from tdmi.evaluation.protocols.poseval import Statistics
+    from tdmi.evaluation.output import Content
     from tdmi.evaluation.statistics.significance import Difference
 
 ALPHA = 0.05
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", choices=("poseval", "posetrack21"), default="poseval")
+    parser.add_argument("--protocol", choices=VIDEO_PROTOCOLS, default="poseval")
     parser.add_argument("--gt", type=Path, required=True, help="folder of ground-truth files")
     for method in ("a", "b"):
         parser.add_argument(
@@ -42,28 +43,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.files import write_json
-    from tdmi.evaluation.statistics.significance import NEVER_ANNOTATED, content, difference
+    from tdmi.evaluation.protocols.base import Request
+    from tdmi.evaluation.run import EVALUATORS, folder_statistics
+    from tdmi.evaluation.statistics.significance import content, difference
 
-    _refuse_options(args)
-    methods = {
-        method: [_statistics(args, folder) for folder in getattr(args, method)]
-        for method in ("a", "b")
-    }
-    found = difference(
-        methods["a"],
-        methods["b"],
-        args.resamples,
-        args.seed,
-        NEVER_ANNOTATED[args.protocol],
-        args.quiet,
+    _check_options(args)
+    a, b = (
+        [
+            folder_statistics(Request(args.gt, folder, args.protocol, quiet=args.quiet))
+            for folder in folders
+        ]
+        for folders in (args.a, args.b)
     )
-    videos = len(methods["a"][0])
+    undefined = EVALUATORS[args.protocol].never_annotated
+    found = difference(a, b, args.resamples, args.seed, undefined, args.quiet)
+    videos = len(a[0])
     result = content(found, videos, args.seed)
     runs = {
-        method: {"runs": len(statistics), "predictions": list(map(str, getattr(args, method)))}
-        for method, statistics in methods.items()
+        name: {"runs": len(folders), "predictions": list(map(str, folders))}
+        for name, folders in (("a", args.a), ("b", args.b))
     }
-    verdict = sentence(found, videos, [len(statistics) for statistics in methods.values()])
+    verdict = sentence(found, videos, [len(args.a), len(args.b)])
     write_json(args.out, {"protocol": args.protocol, "verdict": verdict, **runs, **result})
     if not args.quiet:
         print(_table(result))
@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def sentence(found: Difference, videos: int, runs: list[int]) -> str:
-    """The result in words. A difference is said to be there if interval and test both say so."""
-    from tdmi.evaluation.statistics.significance import LEVEL, interval
+    """Return the result in words: a difference only where interval and test both show one."""
+    from tdmi.evaluation.statistics.interval import LEVEL, interval
 
     low, high = interval(found.replicates[:, -1], videos)
     by, p = found.estimate[-1], found.p_value
@@ -97,25 +97,7 @@ def sentence(found: Difference, videos: int, runs: list[int]) -> str:
     )
 
 
-def _statistics(args: argparse.Namespace, folder: Path) -> list[Statistics]:
-    """Of every video, in the order of the ground truth."""
-    from tqdm import tqdm
-
-    from tdmi.evaluation.inputs import paired_videos, total_size
-    from tdmi.evaluation.parallel import worthwhile_jobs
-    from tdmi.evaluation.run import Request, evaluate_videos
-
-    names = paired_videos(args.gt, folder)
-    jobs = worthwhile_jobs(total_size(args.gt, folder, names))
-    results = evaluate_videos(Request(args.gt, folder, args.protocol), names, jobs)
-    # disable=None: no bar where standard error is not a terminal.
-    bar = tqdm(
-        results, desc=str(folder), unit="video", total=len(names), disable=args.quiet or None
-    )
-    return [result.statistics for result in bar]
-
-
-def _refuse_options(args: argparse.Namespace) -> None:
+def _check_options(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
     from tdmi.evaluation.inputs import check_writable
 
@@ -136,8 +118,8 @@ def _refuse_options(args: argparse.Namespace) -> None:
     check_writable(args.out, "--out")
 
 
-def _table(result: dict) -> str:
-    """Differences by column with their intervals."""
+def _table(result: Content) -> str:
+    """Return the differences by column with their intervals."""
     lines = [f"{'a minus b':<10}{'points':>8}{'from':>8}{'to':>8}"]
     for name, by in result["difference"].items():
         cells = [by, *(result["interval"]["difference"][name] or (None, None))]

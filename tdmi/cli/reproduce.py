@@ -24,27 +24,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from tdmi.core.files import write_json
+    from tdmi.experiments.evaluate import evaluate_and_record
     from tdmi.experiments.reproduce import compare_runs, evaluations, repeat
+    from tdmi.experiments.verify import judged_folder
 
     wanted = evaluations(args.folder)
     folder = repeat(args.folder, args.out, args.runs)
-    for path, options in wanted:
-        _evaluate(folder / path, options)
+    for path, request in wanted:
+        again = replace(request, predictions=judged_folder(folder / path))
+        evaluate_and_record(again, folder / path)
     found = compare_runs(args.folder, folder, [path for path, _ in wanted])
     print("\n".join(found.lines()))
     write_json(folder / "reproduction.json", found.as_json())
     if any(one.differing for one in found.comparisons):
         sys.exit(1)
-
-
-def _evaluate(out: Path, options: list[str]) -> None:
-    from tdmi.cli import evaluate
-    from tdmi.experiments.verify import judged_folder
-
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    options = [*options, "--pred", str(judged_folder(out)), "--out", str(out), "--quiet"]
-    if out.name == "tracking.json":
-        options.append("--tracking")
-    evaluate.run(parser.parse_args(options))

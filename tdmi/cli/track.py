@@ -1,12 +1,12 @@
-"""Turn predictions into tracks: the sure part of them with track ids, for MOTA.
+"""Write confident predictions with track ids, for MOTA.
 
-AP and MOTA want different sets. AP is best with every joint and box, however doubtful, because
-scores rank them; MOTA counts every doubtful joint that misses as an error. So AP is evaluated on
-the predictions as they are, and MOTA (`tdmi evaluate --tracking`) on what this command writes, as
+AP and MOTA want different sets. AP is best with every joint and box, however uncertain, because
+scores rank them; MOTA counts every uncertain joint that misses as an error. So AP is evaluated on
+the predictions as they are, and MOTA (`tdmi evaluate --tracking`) on the output of this command, as
 in published results. `tdmi predict` writes both already.
 
 Scores are read as `tdmi predict` writes them: a joint's is its heatmap maximum times the person's
-score. Files in which persons have no score are taken by the joints' own.
+score. Where persons have no score, the joints' own scores count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The two folders of an evaluation: their videos paired, and what cannot be meant refused.
+"""Check the two folders of an evaluation and pair their videos.
 
 Every video of the ground truth needs predictions and the other way round, so that neither a
 forgotten video nor predictions for another data set pass for a result.
@@ -18,13 +18,12 @@ from tdmi.data.annotations import NO_TRACK, Annotations
 from tdmi.formats.parsing import video_files
 
 LARGEST_FILE = 256 * 2**20
-"""Bytes. Files of the data sets have below 20 MB per video; reading needs about 5 to 20 times the
-size of the file in memory, so that anything larger could bring the machine down (choice of this
-project)."""
+"""Bytes. Files of the data sets have below 20 MB per video; reading takes about 5 to 20 times the
+size of the file in memory, so a larger one could exhaust it (choice of this project)."""
 
 
 def paired_videos(truth: Path, predictions: Path) -> list[str]:
-    """Names of the videos, sorted; UserError unless both folders have the same."""
+    """Return the names of the videos, sorted; UserError unless both folders have the same."""
     names, predicted = _videos(truth, "--gt"), _videos(predictions, "--pred")
     missing = sorted(set(names) - set(predicted))
     if missing:
@@ -44,7 +43,7 @@ def paired_videos(truth: Path, predictions: Path) -> list[str]:
 
 
 def total_size(truth: Path, predictions: Path, names: Iterable[str]) -> int:
-    """Bytes of all files; UserError for one above LARGEST_FILE."""
+    """Return the bytes of all files; UserError for one above LARGEST_FILE."""
     total = 0
     for name in names:
         for folder in (truth, predictions):
@@ -64,7 +63,7 @@ def total_size(truth: Path, predictions: Path, names: Iterable[str]) -> int:
 
 
 def check_writable(out: Path, option: str) -> None:
-    """UserError, before any work is done, if the file `out` could not be written."""
+    """Raise UserError, before any work is done, if the file `out` could not be written."""
     folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
     try:
         if out.is_dir():
@@ -79,19 +78,18 @@ def check_writable(out: Path, option: str) -> None:
         ) from None
 
 
-def refuse_odd_scores(predictions: Annotations, folder: Path, cure: str = "") -> None:
-    """UserError for the first predicted joint or person whose score is NaN or infinite."""
+def check_scores_finite(predictions: Annotations, folder: Path, cure: str = "") -> None:
+    """Raise UserError for the first predicted joint or person whose score is NaN or infinite."""
     joints = predictions.present & ~np.isfinite(predictions.joint_score)
     odd = joints.any(axis=1) | np.isinf(predictions.score)
     if not odd.any():
         return
-    person = int(np.flatnonzero(odd)[0])
+    person = int(np.argmax(odd))
+    what, score = "has", predictions.score[person]
     if joints[person].any():
-        joint = int(np.flatnonzero(joints[person])[0])
+        joint = int(np.argmax(joints[person]))
         what = f"{predictions.skeleton.joints[joint]} has"
         score = predictions.joint_score[person, joint]
-    else:
-        what, score = "has", predictions.score[person]
     raise UserError(
         f"{place_of(predictions, person, folder)}: {what} the score {score:g}, expected a finite "
         f"number ({int(odd.sum())} such people); the model has probably diverged, look at what it "
@@ -100,22 +98,21 @@ def refuse_odd_scores(predictions: Annotations, folder: Path, cure: str = "") ->
 
 
 def place_of(annotations: Annotations, person: int, folder: Path) -> str:
-    """File, frame and person, for a message."""
+    """Return file, frame and person, for a message."""
     frame = annotations.person_frame[person]
     name = annotations.video_names[annotations.frame_video[frame]]
     place = person - np.searchsorted(annotations.person_frame, frame)
     track = annotations.track_id[person]
-    track = "" if track == NO_TRACK else f" (track id {track})"
     return (
         f"{folder / name}.json: frame {annotations.frame_index[frame]}: person {place} of the "
-        f"frame{track}"
+        f"frame{'' if track == NO_TRACK else f' (track id {track})'}"
     )
 
 
-def refuse_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -> None:
-    """UserError if two videos list the same images; `frames` identifies the images of each.
+def check_not_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -> None:
+    """Raise UserError if two videos list the same images.
 
-    An empty text in `frames` says that the images cannot be told apart by their names.
+    `frames` identifies the images of each video; an empty text says that their names cannot.
     """
     first: dict[str, str] = {}
     for name, images in zip(names, frames, strict=True):
@@ -128,9 +125,9 @@ def refuse_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -
 
 
 def images_of(annotations: Annotations, video: int = 0) -> str:
-    """What identifies the images of a video: its first and last name and their number.
+    """Return a text that identifies a video's images: first and last name and their number.
 
-    Empty if the names have no folder, because 000000.jpg is in every video.
+    The text is empty if the names have no folder, because 000000.jpg is in every video.
     """
     frames = annotations.frames_of(video)
     if not len(frames) or "/" not in annotations.frame_file[frames[0]]:

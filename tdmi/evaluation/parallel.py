@@ -1,7 +1,7 @@
-"""The same pure function for every video, in several processes; results in the order of the names.
+"""Apply a pure function to every video in several processes.
 
-Results do not depend on the number of processes: each comes from one video alone, and whoever
-combines them gets them in order.
+Results do not depend on the number of processes: each comes from one video, and they come in the
+order of the names.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from tdmi.core.errors import UserError
 Result = TypeVar("Result")
 
 BYTES_PER_PROCESS = 8 * 2**20
-"""A process more is worth its start for this much of input."""
+"""Another process is worth its start for this much input."""
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def worthwhile_jobs(size: int) -> int:
-    """Number of processes for input of `size` bytes: small input is done sooner by one."""
+    """Return the number of processes for input of `size` bytes; one is fastest for small input."""
     return max(1, min(usable_cores(), size // BYTES_PER_PROCESS))
 
 
 def over_videos(
     function: Callable[[str], Result], names: Sequence[str], jobs: int
 ) -> Iterator[Result]:
-    """`function(name)` for each of `names`, in that order, by `jobs` processes.
+    """Yield `function(name)` for each of `names`, in that order, by `jobs` processes.
 
     `function` and its results must be picklable. The first exception in the order of `names` is
     raised. UserError if a process is killed.
     """
     jobs = min(jobs, len(names))
     if jobs <= 1:
-        with _no_search_for_cycles():
+        with _without_garbage_collection():
             yield from map(function, names)
         return
     # A forked process has everything imported already.
@@ -63,13 +63,13 @@ def over_videos(
 
 
 def _prepare_process() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
-    gc.disable()  # as `_no_search_for_cycles` does
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes
+    gc.disable()  # as `_without_garbage_collection` does
 
 
 @contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """Files make millions of objects and no cycles: to look for them takes a tenth of the time."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Do not search for cycles: reading makes millions of objects and none; it saves a tenth."""
     searching = gc.isenabled()
     gc.disable()
     try:

@@ -8,8 +8,9 @@ from typing import Any
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of
+from tdmi.evaluation.protocols.base import Request
 from tdmi.experiments.run import perform, predict_run
-from tdmi.experiments.verify import METRICS, inputs, read_run
+from tdmi.experiments.verify import METRICS, inputs, judged_folder, read_run
 
 SHOWN = 20
 """Differences of one evaluation that are printed; a choice of this project, one screen of lines."""
@@ -104,14 +105,16 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
     return folder
 
 
-def evaluations(run: Path) -> list[tuple[Path, list[str]]]:
-    """Metrics files of a run, relative to it, each with the `tdmi evaluate` options of its kind."""
+def evaluations(run: Path) -> list[tuple[Path, Request]]:
+    """Metrics files of a run, relative to it, each with the request that made it."""
     settings, _ = read_run(run)
     truth = Path(settings["dataset"]["root"]) / "annotations" / settings["dataset"]["test"]
     found = []
     for path in sorted(path for name in METRICS for path in run.glob(f"*/{name}")):
-        options = ["--protocol", read_json(path).get("protocol", "poseval"), "--gt", str(truth)]
-        found.append((path.relative_to(run), options))
+        protocol = read_json(path).get("protocol", "poseval").removesuffix("_local")
+        tracking = path.name == "tracking.json"
+        request = Request(truth, judged_folder(path), protocol, tracking)
+        found.append((path.relative_to(run), request))
     return found
 
 

@@ -8,8 +8,7 @@ import torch
 
 from tdmi.data.annotations import on_skeleton
 from tdmi.data.skeletons import POSETRACK17
-from tdmi.evaluation.protocols.poseval import evaluate
-from tdmi.evaluation.table import metrics
+from tdmi.evaluation.protocols.poseval import total_ap
 from tdmi.experiments.build import read_split, split_windows
 from tdmi.models.method import PoseMethod
 from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
@@ -28,4 +27,4 @@ class Validation:
         predicted = predict(method, self.windows, boxes, self.options, device)
         method.train()
         truth, guess = (on_skeleton(a, POSETRACK17) for a in (self.annotations, predicted))
-        return metrics(evaluate(truth, guess))["ap"]["total"]
+        return total_ap(truth, guess)

@@ -22,9 +22,10 @@ from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.analysis import slices
 from tdmi.evaluation.analysis.derived_attributes import derived_attributes
 from tdmi.evaluation.matching.assignment import match_video
-from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.matching.scored_videos import scored_videos
 from tdmi.evaluation.protocols.poseval import video_statistics
-from tdmi.evaluation.statistics.significance import bootstrap, difference
+from tdmi.evaluation.statistics.bootstrap import bootstrap
+from tdmi.evaluation.statistics.significance import difference
 
 
 def timed(call: Callable, repeat: int) -> tuple[float, float]:
@@ -44,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     truth, predictions = (on_skeleton(side, POSETRACK17) for side in generate())
     statistics, owned, attributes = [], [], derived_attributes(truth)
-    for video in judged_videos(truth, predictions):
+    for video in scored_videos(truth, predictions):
         matches = match_video(video)
         statistics.append(video_statistics(video, matches))
         owned.append(slices.own(video, matches, statistics[-1], truth, attributes))

@@ -31,7 +31,7 @@ import synthetic_validation
 from tdmi.data.annotations import Annotations, on_skeleton
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.matching.assignment import match_video
-from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.matching.scored_videos import scored_videos
 from tdmi.evaluation.protocols import posetrack21
 from tdmi.evaluation.protocols import poseval as average_precision
 from tdmi.evaluation.tracking import mota
@@ -115,7 +115,7 @@ def poseval(folders: tuple[Path, Path], option: str) -> Cost:
 def stages(truth: Annotations, predictions: Annotations, repeat: int) -> None:
     """Print the wall and processor time of our stages, without loading, in one process."""
     judged = timed("pair frames, cut ignore regions", repeat,
-                   lambda: list(judged_videos(truth, predictions)))  # fmt: skip
+                   lambda: list(scored_videos(truth, predictions)))  # fmt: skip
     matched = timed("match people", repeat, lambda: [match_video(video) for video in judged])
     pairs = list(zip(judged, matched, strict=True))
     pooled = timed("label joints", repeat, lambda: average_precision.combine(
@@ -125,7 +125,8 @@ def stages(truth: Annotations, predictions: Annotations, repeat: int) -> None:
         average_precision.combine(average_precision.evaluate(truth, predictions).values())
     ))  # fmt: skip
     timed("PoseTrack21 AP, likewise", repeat, lambda: posetrack21.average_precision(
-        average_precision.combine(posetrack21.evaluate(truth, predictions).values())
+        average_precision.combine(
+            average_precision.evaluate(*posetrack21.as_scored(truth, predictions)).values())
     ))  # fmt: skip
     timed("MOTA: pair joints through time", repeat, lambda: mota.tracking_accuracy(
         mota.combine(mota.video_statistics(*pair) for pair in pairs)))  # fmt: skip

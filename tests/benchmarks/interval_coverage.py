@@ -2,7 +2,7 @@
 
     python tests/benchmarks/interval_coverage.py [--cases 300]
 
-The figures in the documentation of `tdmi.evaluation.statistics.significance` come from here. A simulated video
+The figures in the documentation of `tdmi.evaluation.statistics` come from here. A simulated video
 has a number of people and a difficulty of its own; two methods share both and differ in what they
 find of it. The true AP is that of very many videos.
 """
@@ -15,8 +15,9 @@ import numpy as np
 from scipy.stats import norm
 
 from tdmi.evaluation.protocols.poseval import Statistics
-from tdmi.evaluation.statistics.resampling import RankedVideos
-from tdmi.evaluation.statistics.significance import LEVEL, difference, draw_videos, interval
+from tdmi.evaluation.statistics.bootstrap import RankedVideos, draw_videos
+from tdmi.evaluation.statistics.interval import LEVEL, interval
+from tdmi.evaluation.statistics.significance import difference
 
 RESAMPLES = 500
 SCORES = {"same scores": lambda score: score, "b: half": lambda score: score / 2,

@@ -29,8 +29,7 @@ from tdmi.core.files import read_yaml
 from tdmi.core.process import use_threads
 from tdmi.data.annotations import UNSCORED, Annotations, on_skeleton, select_persons
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
-from tdmi.evaluation.protocols.poseval import evaluate
-from tdmi.evaluation.table import metrics
+from tdmi.evaluation.protocols.poseval import total_ap
 from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
 from tdmi.prediction.predict import Boxes, InferenceOptions, ground_truth_boxes, predict
 
@@ -131,8 +130,8 @@ def accuracy(run: Path) -> None:
         for changes in ({}, {"streaming": True}, {"streaming": True, "precision": "bf16"}):
             found = predict(method, windows, boxes, replace(options, **changes))
             found = select_persons(found, truth.frame_labelled[found.person_frame])
-            table = evaluate(*(on_skeleton(a, POSETRACK17) for a in (truth, found)))
-            scores.append(f"{metrics(table)['ap']['total']:.2f}")
+            sides = (on_skeleton(a, POSETRACK17) for a in (truth, found))
+            scores.append(f"{total_ap(*sides):.2f}")
         print(f"| {name} | {len(boxes.frame)} | {' | '.join(scores)} |", flush=True)
 
 

@@ -268,7 +268,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     (sound / "plain").write_text("")
     (sound / "nowhere").symlink_to(sound / "none" / "at all")
     before = sorted(sound.rglob("*"))
-    monkeypatch.setattr("tdmi.evaluation.run.evaluate_videos", None)
+    monkeypatch.setattr("tdmi.experiments.evaluate.evaluate_folders", None)
     command = ["evaluate", "--gt", sound / "gt", "--pred", sound / "pred", "--out", sound / out]
     assert main([str(word) for word in command]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -280,7 +280,7 @@ def test_a_disk_that_fills_up_gets_one_line(sound, capsys, monkeypatch):
     def fail(path: Path, content: dict) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("tdmi.core.files.write_json", fail)
+    monkeypatch.setattr("tdmi.experiments.evaluate.write_json", fail)
     assert "metrics.json: --out cannot be written (No space left" in one_line(sound, capsys)
 
 
@@ -328,6 +328,6 @@ def test_images_of_other_ids_are_refused_by_posetrack21(tmp_path, capsys):
 
 def test_a_killed_process_is_reported(sound, capsys, monkeypatch):
     # Forked processes inherit the damage.
-    monkeypatch.setattr("tdmi.evaluation.run.read_json", lambda path: os._exit(9))
+    monkeypatch.setattr("tdmi.evaluation.protocols.posetrack.read_json", lambda path: os._exit(9))
     line = one_line(sound, capsys, "--jobs", "2")
     assert "one of 2 processes was killed" in line

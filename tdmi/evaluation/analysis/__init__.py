@@ -1,1 +1,1 @@
-"""What lies behind a score: curves, slices, calibration, oracles."""
+"""Analyses behind a score: curves, calibration, slices, oracle motion."""

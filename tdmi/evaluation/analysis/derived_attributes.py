@@ -1,6 +1,8 @@
-"""What makes a person hard to find, as far as labels alone tell: size, speed, crowding, visibility.
+"""Attributes that make a person hard to find, from labels alone: size, speed, crowding, visibility.
 
-Each is a number per person of the ground truth, NaN where it cannot be known.
+Each is a number per person of the ground truth, NaN where it is unknown. Crowding is that of
+CrowdPose (arXiv 1812.00324): joints of others inside the person's box over the person's own joints.
+Its mean over the people of a frame is the frame's Crowd Index.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
-from tdmi.evaluation.analysis.crowd_index import person_crowding
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import head_sizes
 from tdmi.formats.conversion import box_of_joints
 
@@ -20,14 +22,14 @@ validation videos are four frames apart; over longer gaps people turn round and 
 too small (choice of this project)."""
 
 
-def derived_attributes(truth: Annotations) -> dict[str, np.ndarray]:
-    """Attributes [N] of the people of the ground truth, by name.
+def derived_attributes(truth: Annotations) -> dict[str, Array]:
+    """Return attributes [N] of the people of the ground truth, by name.
 
     - ``size``: head size in px (0.6 of the head box's diagonal, the unit of poseval's distances).
       Unlike the extent of the joints it does not shrink when half of the person is hidden.
     - ``speed``: see `speed`, in head sizes per frame.
-    - ``crowding``: joints of other people in the person's box over own joints (CrowdPose); who has
-      no box gets poseval's, the extent of the joints enlarged by 30 %.
+    - ``crowding``: see `person_crowding`; who has no box gets poseval's, the extent of the joints
+      enlarged by 30 %.
     - ``visible_fraction``: share of the annotated joints marked as visible (1 for everybody
       in data sets without such marks).
     """
@@ -40,12 +42,12 @@ def derived_attributes(truth: Annotations) -> dict[str, np.ndarray]:
     }
 
 
-def speed(truth: Annotations) -> np.ndarray:
-    """Mean over joints of the way in the image per frame, in head sizes [N].
+def speed(truth: Annotations) -> Array:
+    """Return the mean distance per frame that a person's joints move, in head sizes [N].
 
-    Taken from the person's labels before and after, as far as there are any at most LARGEST_STEP
-    frames away, and averaged over the two; only joints annotated on both sides count. The person is
-    followed by track id. The way is that in the image: a camera that moves counts too.
+    It is taken from the person's labels before and after, at most LARGEST_STEP frames away, and
+    averaged over the two; only joints annotated on both sides count. The person is followed by
+    track id. Distances are those in the image, so a moving camera counts.
     """
     video = truth.frame_video[truth.person_frame]
     number = truth.frame_number[truth.person_frame]
@@ -71,6 +73,42 @@ def speed(truth: Annotations) -> np.ndarray:
     return _quotient(mean, head_sizes(truth.head_box))
 
 
+def crowd_index(annotations: Annotations) -> Array:
+    """Return the Crowd Index of each frame [F] float64, 0 without people.
+
+    People without joints of their own are left out of the average (choice of this project).
+    """
+    crowding = person_crowding(annotations)
+    known = ~np.isnan(crowding)
+    frame = annotations.person_frame[known]
+    people = np.bincount(frame, minlength=annotations.frames)
+    total = np.bincount(frame, crowding[known], annotations.frames)
+    index: Array = total / np.maximum(people, 1)
+    return index
+
+
+def person_crowding(annotations: Annotations) -> Array:
+    """Return the joints of others inside each person's box over own joints [N] float64.
+
+    The border of a box is inside. People without joints have no quotient, NaN; a person without box
+    has nobody in it (choice of this project).
+    """
+    crowding = np.full(annotations.persons, np.nan)
+    first = np.searchsorted(annotations.person_frame, np.arange(annotations.frames + 1))
+    low = annotations.box[:, :2]
+    high = low + annotations.box[:, 2:]
+    for frame in np.flatnonzero(np.diff(first)):
+        people = slice(first[frame], first[frame + 1])
+        present = annotations.present[people]
+        points = annotations.keypoints[people][None]
+        inside = (points >= low[people, None, None]) & (points <= high[people, None, None])
+        joints = (inside.all(axis=3) & present[None]).sum(axis=2)  # [box, person]
+        others = joints.sum(axis=1) - joints.diagonal()
+        own = present.sum(axis=1)
+        crowding[people][own > 0] = others[own > 0] / own[own > 0]
+    return crowding
+
+
 def _with_boxes(truth: Annotations) -> Annotations:
     missing = np.isnan(truth.box).any(axis=1)
     box = truth.box.copy()
@@ -78,7 +116,8 @@ def _with_boxes(truth: Annotations) -> Annotations:
     return replace(truth, box=box)
 
 
-def _quotient(value: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """`value` / `by`, NaN where `by` is 0 or unknown."""
+def _quotient(value: Array, by: Array) -> Array:
+    """Return `value` / `by`, NaN where `by` is 0 or unknown."""
     known = by > 0
-    return np.where(known, value, np.nan) / np.where(known, by, 1.0)
+    quotient: Array = np.where(known, value, np.nan) / np.where(known, by, 1.0)
+    return quotient

@@ -1,9 +1,9 @@
-"""What time could give: predictions of the window's frames brought to the key frame by true motion.
+"""Oracle motion: predictions of neighbouring frames moved to the key frame by the labels' motion.
 
-A temporal method has to find how a person moves and to use it. Here the labels tell how: a joint
-that was predicted in a neighbouring frame is moved by as much as its label moves. Two ways of using
-it bound from below what the window holds beyond the key frame, for single-frame predictions of a
-given quality (choice of this project; a diagnosis, never a method, for it looks at the labels).
+A temporal method has to estimate how a person moves. Here a joint predicted in a neighbouring frame
+moves by as much as its label does. Two rules of combination bound from below what the window holds
+beyond the key frame, for single-frame predictions of a given quality (choice of this project). It
+is a diagnosis, never a method, because it uses the labels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from tdmi.core.checks import choose
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array
 
 RULES = ("surest", "mean")
 
@@ -22,7 +23,7 @@ RULES = ("surest", "mean")
 def along_true_motion(
     predictions: Annotations, truth: Annotations, reach: int, rule: str = "surest"
 ) -> tuple[Annotations, int]:
-    """Predictions of ground-truth boxes, each joint taken from all labelled frames in reach.
+    """Combine predictions of ground-truth boxes over all labelled frames in reach.
 
     Args:
         predictions: of every labelled person, with the label's track id (N predicted people).
@@ -32,9 +33,9 @@ def along_true_motion(
             positions weighted by their scores, and mean of the scores.
 
     Returns:
-        The predictions with other positions and scores, and how many neighbouring people they were
-        taken from. A joint that is not labelled in both frames stays out of the neighbour's part; a
-        joint absent in the key frame stays absent.
+        The predictions with other positions and scores, and the number of neighbouring people that
+        they were taken from. A neighbour's joint counts only where both frames label it; a joint
+        absent in the key frame stays absent.
     """
     choose("rule", rule, RULES)
     labels = {key: row for row, key in enumerate(_keys(truth))}
@@ -61,21 +62,19 @@ def along_true_motion(
 
 
 def _keys(people: Annotations) -> list[tuple[str, int, int]]:
-    """Video, number of the frame and track of every person."""
+    """Return video, frame number and track of every person."""
     frames = people.person_frame
     videos = [people.video_names[v] for v in people.frame_video[frames]]
     numbers, tracks = people.frame_number[frames].tolist(), people.track_id.tolist()
     return list(zip(videos, numbers, tracks, strict=True))
 
 
-def _joined(
-    moved: np.ndarray, score: np.ndarray, known: np.ndarray, rule: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [J, 2] and scores [J] from those of K frames, [K, J, 2] and [K, J]."""
+def _joined(moved: Array, score: Array, known: Array, rule: str) -> tuple[Array, Array]:
+    """Return positions [J, 2] and scores [J] from those of K frames, [K, J, 2] and [K, J]."""
     if rule == "surest":
         best = score.argmax(axis=0)
         return np.take_along_axis(moved, best[None, :, None], 0)[0], score.max(axis=0)
-    # Without any score the key frame's own position counts alone.
+    # Without any score only the key frame's own position counts.
     weight = np.where(score.sum(axis=0) > 0, score, np.eye(len(score), 1))
     position = np.einsum("kj,kjc->jc", weight, moved) / weight.sum(axis=0)[:, None]
     return position, score.sum(axis=0) / known.sum(axis=0)

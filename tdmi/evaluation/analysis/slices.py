@@ -1,24 +1,24 @@
 """Average precision on parts of the people, by how hard they are to find.
 
-The people of the ground truth are put into bins by an attribute: size, speed, crowding... In a bin
+The people of the ground truth fall into bins by an attribute: size, speed, crowding... In a bin
 
-- the people of the bin alone are to be found;
+- only the people of the bin are to be found;
 - a prediction that poseval's matching, done once on the whole frame, gives to a person of the bin
-  counts as always; one given to a person outside the bin is left out, for it is neither right nor
-  wrong here (COCO's practice for areas out of range);
-- a prediction given to nobody is nobody's error, so all bins share it: each of its joints counts
-  with the share of this joint's annotations that lie in the bin.
+  counts as always; one given to a person outside the bin is left out, because it is neither right
+  nor wrong here (COCO's practice for areas out of range);
+- a prediction given to nobody is shared by all bins: each of its joints counts with the share of
+  this joint's annotations that lie in the bin.
 
 The last rule is the normalised precision of Hoiem, Chodpathumwan and Dai (2012, Diagnosing Error in
 Object Detectors). If false positives counted fully in every bin, a bin of few people would have a
-low AP for no other reason than that it is small; if they were left out, AP would hardly differ
-from recall. COCO instead gives a false positive to the bin of its own area, which works for sizes
-only: a prediction that is nobody has neither visibility nor speed. With this rule the APs of two
+low AP merely because it is small; if they were left out, AP would hardly differ from recall. COCO
+instead gives a false positive to the bin of its own area. That works for sizes only: a false
+positive has neither visibility nor speed. With this rule the APs of two
 bins differ only if their people are found, placed or ranked differently; bins alike in that have
 the AP of the whole; and one bin that holds everybody has exactly the AP of the whole.
 
 For an attribute of the frame (the number of people in it) a false positive has a value of its own
-and counts fully in its frame's bin: AP in the bin is then AP on these frames alone.
+and counts fully in its frame's bin: AP in the bin is then AP on only these frames.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import Matches
-from tdmi.evaluation.matching.pairing import JudgedVideo
+from tdmi.evaluation.matching.scored_videos import ScoredVideo
+from tdmi.evaluation.output import Content, group_entries
 from tdmi.evaluation.protocols.poseval import (
     Scores,
     Statistics,
@@ -38,11 +40,10 @@ from tdmi.evaluation.protocols.poseval import (
     combine,
     with_total,
 )
-from tdmi.evaluation.table import entries
 
 PARTS = 4
-"""Bins of an attribute without fixed edges: quartiles of the judged people. Equal quartiles, as
-where most people are wholly visible, fall together."""
+"""Bins of an attribute without fixed edges: quartiles of the scored people. Equal quartiles, as
+where most people are wholly visible, are one edge."""
 FIXED_EDGES: Mapping[str, tuple[float, ...]] = {"crowding": (0.1, 0.8)}
 """CrowdPose's own limits of easy, medium and hard (arXiv 1812.00324)."""
 FEW_PERSONS = 100
@@ -54,22 +55,22 @@ FRAME_ATTRIBUTE = "people"
 
 @dataclass
 class Owned:
-    """The statistics of some videos and whose each prediction is; M joints, T people to find."""
+    """The statistics of some videos with each prediction's owner; M joints, T people to find."""
 
     statistics: Statistics
-    owner: np.ndarray
+    owner: Array
     """[M] int64, row of the person that the prediction is assigned to; -1 for nobody."""
-    neighbours: np.ndarray
+    neighbours: Array
     """[M] int64, people to be found in the frame of the prediction."""
-    present: np.ndarray
+    present: Array
     """[T, J] bool, annotated joints of the people."""
-    attributes: dict[str, np.ndarray]
+    attributes: dict[str, Array]
     """[T] float64 by name, NaN where unknown; FRAME_ATTRIBUTE is one of them."""
-    video: np.ndarray
+    video: Array
     """[T] int64, number of the person's video."""
-    image_id: np.ndarray
+    image_id: Array
     """[T] int64, the ground truth's id of the person's image."""
-    track_id: np.ndarray
+    track_id: Array
     """[T] int64."""
 
 
@@ -85,15 +86,15 @@ class Bin:
 
 
 def own(
-    video: JudgedVideo,
+    video: ScoredVideo,
     matches: Matches,
     statistics: Statistics,
     truth: Annotations,
-    attributes: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Array],
 ) -> Owned:
-    """Note for one video whose each prediction is.
+    """Return one video with the owner of each prediction.
 
-    `truth` are the annotations that the video was judged from, `attributes` [N] those of its people
+    `truth` are the annotations that the video was taken from, `attributes` [N] those of its people
     (such as `derived_attributes` finds).
     """
     assigned = matches.assigned_pair >= 0
@@ -103,14 +104,14 @@ def own(
     to_find = video.truth.present.any(axis=1)
     people = np.bincount(video.truth.frame[to_find], minlength=len(video.frame_index))
     row = video.truth.row
-    judged = {name: column[row] for name, column in attributes.items()}
-    judged[FRAME_ATTRIBUTE] = people[video.truth.frame].astype(np.float64)
+    scored = {name: column[row] for name, column in attributes.items()}
+    scored[FRAME_ATTRIBUTE] = people[video.truth.frame].astype(np.float64)
     return Owned(
         statistics=statistics,
         owner=owner[person],
         neighbours=people[video.predictions.frame[person]],
         present=video.truth.present,
-        attributes=judged,
+        attributes=scored,
         video=np.zeros(len(row), dtype=np.int64),
         image_id=truth.frame_id[truth.person_frame[row]],
         track_id=video.truth.track_id,
@@ -118,50 +119,50 @@ def own(
 
 
 def pool(videos: Sequence[Owned]) -> Owned:
-    """Several videos as one, in the order given; all have the same attributes."""
+    """Pool several videos, in the order given; all have the same attributes."""
     first = np.cumsum([0, *(len(video.present) for video in videos)])
     owners = [
         np.where(video.owner >= 0, video.owner + start, -1)
         for video, start in zip(videos, first, strict=False)
     ]
-    columns = {
+    attributes = {name: [v.attributes[name] for v in videos] for name in videos[0].attributes}
+    joined = {
         name: np.concatenate([getattr(video, name) for video in videos])
         for name in ("neighbours", "present", "image_id", "track_id")
     }
     return Owned(
-        statistics=combine([video.statistics for video in videos]),
+        statistics=combine(video.statistics for video in videos),
         owner=np.concatenate(owners),
-        attributes={
-            name: np.concatenate([video.attributes[name] for video in videos])
-            for name in videos[0].attributes
-        },
+        attributes={name: np.concatenate(columns) for name, columns in attributes.items()},
         video=np.repeat(np.arange(len(videos)), np.diff(first)),
-        **columns,
+        **joined,
     )
 
 
-def quantile_edges(values: np.ndarray, parts: int = PARTS) -> np.ndarray:
-    """Values that cut `values` [T] into that many bins of equally many; fewer where they coincide.
+def quantile_edges(values: Array, parts: int = PARTS) -> Array:
+    """Return the edges of `parts` bins with equally many of `values` [T]; fewer if some are equal.
 
     Every edge is the value of somebody, so that no bin is empty. Unknown values are left out.
     """
     known = values[~np.isnan(values)]
     if not len(known):
         return np.zeros(0)
-    edges = np.unique(np.quantile(known, np.arange(1, parts) / parts, method="higher"))
-    return edges[edges > known.min()]
+    edges: Array = np.unique(np.quantile(known, np.arange(1, parts) / parts, method="higher"))
+    above: Array = edges[edges > known.min()]
+    return above
 
 
 def bins(
     people: Owned,
     attribute: str,
-    edges: Sequence[float] | np.ndarray,
+    edges: Sequence[float] | Array,
     score: Callable[[Statistics], Scores] = average_precision,
 ) -> list[Bin]:
-    """AP in each bin of an attribute, from low to high; `edges` ascending, each the start of a bin.
+    """Return AP in each bin of an attribute, from low to high.
 
-    People without joints to find and those whose value is unknown are in no bin, and predictions
-    assigned to them are left out. Scores of a joint that nobody in the bin has are NaN.
+    `edges` ascend, each the start of a bin. People without joints to find and those whose value is
+    unknown are in no bin, and predictions assigned to them are left out. Scores of a joint that
+    nobody in the bin has are NaN.
     """
     values = people.attributes[attribute]
     edges = np.asarray(edges, dtype=np.float64)
@@ -173,11 +174,11 @@ def bins(
         inside = place == number
         annotated = people.present[inside].sum(axis=0)
         if attribute == FRAME_ATTRIBUTE:
-            nobodys = np.searchsorted(edges, people.neighbours, side="right") == number
+            unowned = np.searchsorted(edges, people.neighbours, side="right") == number
         else:
             share = np.where(whole > 0, annotated / np.maximum(whole, 1), 1.0)
-            nobodys = share[people.statistics.joint]
-        scores = score(_restricted(people, inside, annotated, nobodys))
+            unowned = share[people.statistics.joint]
+        scores = score(_restricted(people, inside, annotated, unowned))
         to_find = inside & people.present.any(axis=1)
         found.append(
             Bin(
@@ -193,20 +194,20 @@ def bins(
 
 def metrics(
     people: Owned,
-    from_file: Mapping[str, np.ndarray] | None = None,
+    from_file: Mapping[str, Array] | None = None,
     score: Callable[[Statistics], Scores] = average_precision,
-) -> dict:
-    """Content of ``slices`` in ``metrics.json``: by attribute its source and its bins.
+) -> Content:
+    """Return ``slices`` of ``metrics.json``: by attribute its source and its bins.
 
-    `from_file` are attributes [T] read from a table, which go before those of the same name that
+    `from_file` are attributes [T] read from a table, which replace those of the same name that
     the labels give. "from" and "to" are null where a bin is open, "unknown" counts people in no
     bin, and "few" marks bins of fewer than FEW_PERSONS people. An attribute by which all people are
-    in one bin tells nothing and is left out.
+    in one bin is left out.
     """
     from_file = from_file or {}
-    people = replace(people, attributes=people.attributes | from_file)
+    people = replace(people, attributes={**people.attributes, **from_file})
     to_find = people.present.any(axis=1)
-    content = {}
+    content: Content = {}
     for name, values in people.attributes.items():
         edges = FIXED_EDGES.get(name, quantile_edges(values[to_find]))
         found = bins(people, name, edges, score)
@@ -220,17 +221,14 @@ def metrics(
     return content
 
 
-def table(content: dict) -> str:
-    """The slices of `metrics` as lines of text, scores with one decimal."""
+def table(content: Content) -> str:
+    """Return the slices of `metrics` as lines of text, scores with one decimal."""
     width = max(map(len, ("slice", *content)))
     lines = [f"{'slice':<{width}}      from        to  people  videos     AP  recall"]
     for name, attribute in content.items():
         for part in attribute["bins"]:
-            ends = (f"{'' if part[k] is None else format(part[k], '.4g'):>8}" for k in _ENDS)
-            scores = (
-                f"{'---' if part[k]['total'] is None else format(part[k]['total'], '.1f'):>5}"
-                for k in ("ap", "recall")
-            )
+            ends = [_number(part[end], ".4g", "", 8) for end in ("from", "to")]
+            scores = [_number(part[score]["total"], ".1f", "---", 5) for score in ("ap", "recall")]
             lines.append(
                 f"{name:<{width}}  {'  '.join(ends)}  {part['persons']:>6}  {part['videos']:>6}  "
                 f"{'   '.join(scores)}{'  few' if part['few'] else ''}"
@@ -238,30 +236,30 @@ def table(content: dict) -> str:
     return "\n".join([*lines, f"few: under {FEW_PERSONS} people, little more than a guess"])
 
 
-_ENDS = ("from", "to")
+def _number(value: float | None, form: str, missing: str, width: int) -> str:
+    return (missing if value is None else format(value, form)).rjust(width)
 
 
-def _entry(part: Bin) -> dict:
+def _entry(part: Bin) -> Content:
     low, high = (None if np.isinf(end) else float(end) for end in (part.low, part.high))
-    scores = {"ap": entries(part.scores.ap), "recall": entries(part.scores.recall)}
-    for columns in scores.values():
-        del columns["per_joint"]
-    few = part.persons < FEW_PERSONS
-    return dict(zip(_ENDS, (low, high), strict=True)) | {
+    return {
+        "from": low,
+        "to": high,
         "persons": part.persons,
         "videos": part.videos,
-        "few": few,
-        **scores,
+        "few": part.persons < FEW_PERSONS,
+        "ap": group_entries(part.scores.ap),
+        "recall": group_entries(part.scores.recall),
     }
 
 
-def _restricted(
-    people: Owned, inside: np.ndarray, annotated: np.ndarray, nobodys: np.ndarray
-) -> Statistics:
-    """Statistics of the people `inside` [T] alone; `nobodys` [M] is what a joint of a prediction
-    assigned to nobody counts."""
+def _restricted(people: Owned, inside: Array, annotated: Array, unowned: Array) -> Statistics:
+    """Return the statistics of only the people `inside` [T].
+
+    `unowned` [M] is the weight of a joint whose prediction is assigned to nobody.
+    """
     owned = people.owner >= 0
-    weight = nobodys.astype(np.float64)
+    weight = unowned.astype(np.float64)
     weight[owned] = inside[people.owner[owned]]
     kept, whole = weight > 0, people.statistics
     return replace(
@@ -275,10 +273,7 @@ def _restricted(
     )
 
 
-def _without(scores: Scores, undefined: np.ndarray) -> Scores:
-    """The scores with those of some joints [J] undefined, and the Totals accordingly."""
-    columns = {
-        name: with_total(np.where(undefined, np.nan, values[:-1]))
-        for name, values in vars(scores).items()
-    }
-    return Scores(**columns)
+def _without(scores: Scores, undefined: Array) -> Scores:
+    """Return the scores with those of some joints [J] undefined, and the Totals accordingly."""
+    columns = vars(scores).values()
+    return Scores(*(with_total(np.where(undefined, np.nan, c[:-1])) for c in columns))

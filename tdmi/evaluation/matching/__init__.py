@@ -1,1 +1,1 @@
-"""Which predicted person is which person of the ground truth."""
+"""Matching of predicted people with those of the ground truth."""

@@ -1,7 +1,7 @@
-"""Which predicted person is which person of the ground truth, and which joints are hits.
+"""Match predicted people with those of the ground truth and find the joints that are hits.
 
-Rules of poseval: distances in units of the head size, a joint within half of it is a hit, and a
-two-step assignment by the share of hit joints in which detection scores play no part.
+The rules are those of poseval: distances in units of the head size, a hit within half of it, and a
+two-step assignment by the share of hit joints, in which detection scores play no part.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.evaluation.matching.pairing import JudgedVideo, People, frame_pairs, joint_extents
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, frame_pairs, joint_extents
 
 HIT_DISTANCE = 0.5
 """A joint is hit within this distance, in head sizes, both ends included."""
@@ -27,31 +28,32 @@ class Matches:
     Pairs too far apart for any joint to be hit may be left out.
     """
 
-    prediction: np.ndarray
+    prediction: Array
     """[Q] int64, rows of the predictions, ascending."""
-    truth: np.ndarray
+    truth: Array
     """[Q] int64, rows of the ground truth, ascending for each prediction."""
-    distance: np.ndarray
+    distance: Array
     """[Q, J] float64 in head sizes; infinite where one side lacks the joint."""
-    hit: np.ndarray
+    hit: Array
     """[Q, J] bool."""
-    assigned_pair: np.ndarray
+    assigned_pair: Array
     """[N predictions] int64, the row of the pair that holds; -1 for an unassigned prediction."""
 
 
-def head_sizes(head_box: np.ndarray) -> np.ndarray:
-    """Head size in px [N] of head boxes [N, 4] x1, y1, x2, y2: 0.6 of the diagonal."""
+def head_sizes(head_box: Array) -> Array:
+    """Return the head size in px [N] of head boxes [N, 4] x1, y1, x2, y2: 0.6 of the diagonal."""
     width, height = (head_box[:, 2:] - head_box[:, :2]).T
-    return _HEAD_SCALE * np.sqrt(width * width + height * height)
+    size: Array = _HEAD_SCALE * np.sqrt(width * width + height * height)
+    return size
 
 
-def match_video(video: JudgedVideo, threshold: float = HIT_DISTANCE) -> Matches:
-    """Distances and assignment for one video; a joint is hit within `threshold` head sizes.
+def match_video(video: ScoredVideo, threshold: float = HIT_DISTANCE) -> Matches:
+    """Return distances and assignment for one video; a joint is hit within `threshold` head sizes.
 
     Raises UserError if a head box is missing in a frame that has predictions.
     """
     prediction, truth = frame_pairs(video.predictions.frame, video.truth.frame)
-    _need_head_boxes(video, truth)
+    _check_head_boxes(video, truth)
     near = _within_reach(video, prediction, truth, threshold)
     prediction, truth = prediction[near], truth[near]
     distance = joint_distances(video.predictions, prediction, video.truth, truth)
@@ -64,12 +66,11 @@ def match_video(video: JudgedVideo, threshold: float = HIT_DISTANCE) -> Matches:
     return Matches(prediction, truth, distance, hit, assigned)
 
 
-def _within_reach(
-    video: JudgedVideo, prediction: np.ndarray, truth: np.ndarray, threshold: float
-) -> np.ndarray:
-    """[Q] bool, false only where no joint of the pair can be hit: most pairs of a crowded frame.
+def _within_reach(video: ScoredVideo, prediction: Array, truth: Array, threshold: float) -> Array:
+    """Return [Q] bool, false only where no joint of the pair can be hit.
 
-    The boxes around their joints are further apart than a hit can be. The margin covers rounding.
+    The boxes around the joints of other pairs are further apart than a hit can be; most pairs of a
+    crowded frame are such. The margin covers rounding.
     """
     low, high = joint_extents(video.truth)
     reach = 1.001 * threshold * head_sizes(video.truth.head_box)[:, None]
@@ -78,13 +79,14 @@ def _within_reach(
     found_low, found_high = joint_extents(video.predictions)
     near = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
     near &= found_high.take(prediction, axis=0) >= low.take(truth, axis=0)
-    return near[:, 0] & near[:, 1]
+    both: Array = near[:, 0] & near[:, 1]
+    return both
 
 
 def joint_distances(
-    predictions: People, prediction: np.ndarray, truth_people: People, truth: np.ndarray
-) -> np.ndarray:
-    """Distances [Q, J] in head sizes of the given pairs; infinite where a side lacks the joint.
+    predictions: People, prediction: Array, truth_people: People, truth: Array
+) -> Array:
+    """Return distances [Q, J] of pairs in head sizes; infinite where a side lacks the joint.
 
     A head box without extent gives infinity, or NaN for a joint that is exactly right: no hit.
     """
@@ -98,8 +100,8 @@ def joint_distances(
     return np.where(both, distance, np.inf)
 
 
-def assign(pck: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Rows of the pairs that hold.
+def assign(pck: Array, prediction: Array, truth: Array) -> Array:
+    """Return the rows of the pairs that hold.
 
     1. A prediction keeps only the ground-truth person of largest PCK (the first of equals), and
        has no second choice. 2. A ground-truth person takes, of the predictions that kept it with
@@ -110,15 +112,16 @@ def assign(pck: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.nda
     return kept[_first_largest(pck[kept], truth[kept], prediction[kept])]
 
 
-def _first_largest(value: np.ndarray, group: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """Of each group the row of the largest value; of equal ones that of the lowest rank."""
+def _first_largest(value: Array, group: Array, rank: Array) -> Array:
+    """Return the row of the largest value in each group; of equals that of the lowest rank."""
     order = np.lexsort((rank, -value, group))
     leads = np.ones(len(order), dtype=bool)
     leads[1:] = group[order][1:] != group[order][:-1]
-    return order[leads]
+    first: Array = order[leads]
+    return first
 
 
-def _need_head_boxes(video: JudgedVideo, truth: np.ndarray) -> None:
+def _check_head_boxes(video: ScoredVideo, truth: Array) -> None:
     missing = np.isnan(video.truth.head_box).any(axis=1)
     if missing.any() and missing[truth].any():
         person = truth[missing[truth]][0]

@@ -1,4 +1,4 @@
-"""Which points lie strictly inside a polygon: the even-odd rule, border and corners excluded.
+"""Points strictly inside polygons: the even-odd rule, border and corners excluded.
 
 This is what the official evaluators get from their geometry library, down to its exact
 orientation test: where rounding could decide, the sign is computed with fractions.
@@ -12,6 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from tdmi.evaluation.arrays import Array
+
 # Above this multiple of the two products' size the float64 sign of a 2x2 determinant of
 # differences is certain (Shewchuk 1997, "Adaptive Precision Floating-Point Arithmetic and Fast
 # Robust Geometric Predicates", bound A of the orientation test).
@@ -20,29 +22,26 @@ _CERTAIN = 3.3306690738754716e-16
 
 @dataclass
 class Regions:
-    """G polygons with E edges in all, open or closed, sorted by frame; empty ones are left out."""
+    """G polygons with E edges in all, open or closed, sorted by frame; empty ones are left out.
 
-    frame: np.ndarray
-    """[G] int64."""
-    first: np.ndarray
-    """[G] int64, row of the first edge."""
-    count: np.ndarray
-    """[G] int64, number of edges."""
-    start: np.ndarray
-    """[E, 2] float64."""
-    end: np.ndarray
-    """[E, 2] float64."""
-    low: np.ndarray
-    """[G, 2] float64, smallest coordinates."""
-    high: np.ndarray
-    """[G, 2] float64, largest coordinates."""
+    Each has its frame, the row of its first edge and their number [G] int64, and its smallest and
+    largest coordinates [G, 2] float64. Edges have start and end [E, 2] float64.
+    """
+
+    frame: Array
+    first: Array
+    count: Array
+    start: Array
+    end: Array
+    low: Array
+    high: Array
 
     def __len__(self) -> int:
         return len(self.frame)
 
 
-def regions_of(frames: Sequence[Sequence[np.ndarray]]) -> Regions:
-    """The polygons ([C, 2] each) of some frames, by the frames' positions."""
+def regions_of(frames: Sequence[Sequence[Array]]) -> Regions:
+    """Return the polygons ([C, 2] each) of some frames, by the frames' positions."""
     polygons = [(row, p) for row, frame in enumerate(frames) for p in frame if len(p)]
     count = np.array([len(polygon) for _, polygon in polygons], dtype=np.int64)
     first = np.cumsum(count) - count
@@ -63,19 +62,8 @@ def regions_of(frames: Sequence[Sequence[np.ndarray]]) -> Regions:
     )
 
 
-def inside_any(points: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray:
-    """Points [P, 2] in the strict interior of any of `polygons` ([C, 2] each, open or closed).
-
-    Returns bool [P]. NaN points are inside nothing; an empty polygon holds nothing.
-    """
-    regions = regions_of([polygons])
-    point, region = (index.ravel() for index in np.indices((len(points), len(regions))))
-    inside = strictly_inside(points[point], region, regions)
-    return inside.reshape(len(points), len(regions)).any(axis=1)
-
-
-def strictly_inside(points: np.ndarray, region: np.ndarray, regions: Regions) -> np.ndarray:
-    """Points [P, 2] each in the strict interior of its own polygon, row `region` [P]; bool [P]."""
+def strictly_inside(points: Array, region: Array, regions: Regions) -> Array:
+    """Return which points [P, 2] are strictly inside their own polygon, row `region` [P]."""
     inside = points > regions.low.take(region, axis=0)
     inside &= points < regions.high.take(region, axis=0)
     inside = inside[:, 0] & inside[:, 1]
@@ -107,11 +95,13 @@ def strictly_inside(points: np.ndarray, region: np.ndarray, regions: Regions) ->
     return inside
 
 
-def _orientation(start_x, start_y, end_x, end_y, x, y) -> np.ndarray:
-    """Sign [P]: +1 where the point is left of its edge start -> end, 0 on its line, -1 right."""
+def _orientation(
+    start_x: Array, start_y: Array, end_x: Array, end_y: Array, x: Array, y: Array
+) -> Array:
+    """Return +1 where a point is left of its edge start -> end, 0 on its line, -1 right [P]."""
     left = (start_x - x) * (end_y - y)
     right = (start_y - y) * (end_x - x)
-    sign = np.sign(left - right)
+    sign: Array = np.sign(left - right)
     doubtful = np.abs(left - right) <= _CERTAIN * (np.abs(left) + np.abs(right))
     for k in np.flatnonzero(doubtful & np.isfinite(left - right)):
         ax, ay, bx, by, px, py = (

@@ -12,29 +12,32 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.data.skeletons import POSETRACK17
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.protocols.base import Evaluation, Request, check_protocol
+from tdmi.evaluation.protocols.posetrack import VideoEvaluation
 from tdmi.evaluation.protocols.poseval import Statistics, average_precision, tie_bounds
 
 if TYPE_CHECKING:
     from tdmi.evaluation.tracking import mota
 
+_LOGGER = logging.getLogger(__name__)
 TOLERANCE = 1e-9
 """Percentage points; both programs add the same float64 numbers, perhaps in another order."""
-
-
 MOTMETRICS = "1.4.0"
 """Version whose event log our MOTP follows; that of others differs by design."""
 _TRACKING = {"mota": "mota", "motp": "motp", "precision": "pre", "recall": "rec"}
@@ -45,19 +48,36 @@ _TRACKING = {"mota": "mota", "motp": "motp", "precision": "pre", "recall": "rec"
 class Comparison:
     """Our numbers against the official ones: 15 joints and the Total of one or more measures."""
 
-    numbers: int
+    numbers: int = 0
     """How many were compared."""
-    largest_difference: float
+    largest_difference: float = 0.0
     """Percentage points, over the numbers that both define."""
-    explained: list[str]
+    explained: list[str] = field(default_factory=list)
     """Lines on numbers that differ, but only by the order of equal scores or by the version of
     motmetrics."""
-    disagreements: list[str]
+    disagreements: list[str] = field(default_factory=list)
     """Lines on numbers that differ by more: a fault in one of the programs."""
 
+    def add(self, measure: str, ours: Array, official: Array, causes: Sequence[str | None]) -> None:
+        """Compare 16 numbers; `causes` explain a difference of each, where something does."""
+        self.numbers += len(ours)
+        for k, name in enumerate([*POSETRACK17.joints, "total"]):
+            if np.isnan(ours[k]) and np.isnan(official[k]):
+                continue
+            difference = abs(ours[k] - official[k])
+            self.largest_difference = float(np.nanmax([self.largest_difference, difference]))
+            if difference <= TOLERANCE:
+                continue
+            line = f"{measure}{name}: {ours[k]:.12g} here, {official[k]:.12g} by poseval"
+            if causes[k] is None:
+                self.disagreements.append(line)
+            else:
+                self.explained.append(f"{line} ({causes[k]})")
 
-def refuse_missing() -> None:
-    """UserError if poseval is not installed."""
+
+def check_available(protocol: str) -> None:
+    """Raise UserError unless the protocol is poseval and poseval is installed."""
+    check_protocol("cross_check", protocol, ("poseval",))
     if importlib.util.find_spec("poseval") is None:
         raise UserError(
             "--cross-check: the official evaluator 'poseval' is not installed in this Python; "
@@ -65,97 +85,108 @@ def refuse_missing() -> None:
         )
 
 
+def agrees(request: Request, evaluation: Evaluation) -> bool:
+    """Run poseval on the request, log every difference, and return whether all are explained.
+
+    `evaluation` is the request's outcome by our own poseval protocol.
+    """
+    assert isinstance(evaluation, VideoEvaluation)
+    tracking = evaluation.tracking
+    if tracking is not None and evaluation.refusals:
+        _LOGGER.info("cross-check: AP only, as poseval refuses these track ids")
+        tracking = None
+    names = list(evaluation.content["per_video"])
+    official = official_scores(request.truth, request.predictions, names, tracking is not None)
+    comparisons = [("AP", compare(evaluation.pooled, official["ap"]))]
+    if tracking is not None:
+        comparisons.append(("tracking", compare_tracking(tracking, official)))
+    for title, result in comparisons:
+        for line in result.explained:
+            _LOGGER.info(f"cross-check: explained: {line}")
+        for line in result.disagreements:
+            _LOGGER.info(f"cross-check: DIFFERS: {line}")
+        _LOGGER.info(
+            f"cross-check: {title}: largest difference from poseval "
+            f"{result.largest_difference:.3g} ({len(result.disagreements)} of {result.numbers} "
+            "numbers disagree)"
+        )
+    return not any(result.disagreements for _, result in comparisons)
+
+
 def official_scores(
     truth: Path, predictions: Path, names: Sequence[str], tracking: bool
-) -> dict[str, np.ndarray]:
-    """Percentages [16] by the installed poseval, on the videos `names` of two folders.
+) -> dict[str, Array]:
+    """Return percentages [16] by the installed poseval, on the videos `names` of two folders.
 
-    Keys are ``ap`` and, with `tracking`, the names of `mota.Scores`. Raises UserError if poseval is
-    not installed or fails.
+    Keys are ``ap`` and, with `tracking`, the names of `mota.Scores`. Raises UserError if poseval
+    fails.
     """
-    refuse_missing()
     with tempfile.TemporaryDirectory(prefix="tdmi-poseval-") as scratch:
-        folders = [Path(scratch, part) for part in ("truth", "predictions", "out")]
-        for folder in folders:
-            folder.mkdir()
-        for name in names:
-            for source, folder in zip((truth, predictions), folders[:2], strict=True):
-                content = read_json(Path(source, f"{name}.json"))
+        ours, theirs, out = (Path(scratch, part) for part in ("truth", "predictions", "out"))
+        out.mkdir()
+        for source, copy in ((truth, ours), (predictions, theirs)):
+            copy.mkdir()
+            for name in names:
+                content = read_json(source / f"{name}.json")
                 content = content if tracking else with_track_ids(content)
-                Path(folder, f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-        _run(*folders, ["-e", "-t"] if tracking else ["-e"])
-        scores = {"ap": _values(folders[2] / "total_AP_metrics.json", "ap")}
+                (copy / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        _run(ours, theirs, out, ["-e", "-t"] if tracking else ["-e"])
+        scores = {"ap": _values(out / "total_AP_metrics.json", "ap")}
         if tracking:
-            result = folders[2] / "total_MOT_metrics.json"
+            result = out / "total_MOT_metrics.json"
             scores |= {ours: _values(result, theirs) for ours, theirs in _TRACKING.items()}
         return scores
 
 
-def with_track_ids(content: dict) -> dict:
-    """The content of a PoseTrack file with each person's place in its frame as track id."""
+def with_track_ids(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a PoseTrack file with each person's place in its frame as track id."""
     if "annolist" in content:
         for frame in content["annolist"]:
             for place, rectangle in enumerate(frame["annorect"]):
                 rectangle["track_id"] = [place]
     else:
-        places = Counter()
+        places: Counter[int] = Counter()
         for person in content["annotations"]:
             person["track_id"] = places[person["image_id"]]
             places[person["image_id"]] += 1
     return content
 
 
-def compare(statistics: Statistics, official: np.ndarray) -> Comparison:
+def compare(statistics: Statistics, official: Array) -> Comparison:
     """Compare the AP of pooled `statistics` with the 16 official numbers.
 
     Where scores are equal the official number depends on the order its sort happens to give, so
     any number between the lowest and the highest possible AP agrees.
     """
-    ours = average_precision(statistics).ap
     lowest, highest = (bound.ap for bound in tie_bounds(statistics))
-    result = Comparison(len(ours), 0.0, [], [])
-    for k, line in _differences(result, "", ours, official):
-        if lowest[k] - TOLERANCE <= official[k] <= highest[k] + TOLERANCE:
-            span = f"equal scores allow {lowest[k]:.12g} to {highest[k]:.12g}"
-            result.explained.append(f"{line} ({span})")
-        else:
-            result.disagreements.append(line)
+    possible = (lowest - TOLERANCE <= official) & (official <= highest + TOLERANCE)
+    causes = [
+        f"equal scores allow {low:.12g} to {high:.12g}" if explained else None
+        for low, high, explained in zip(lowest, highest, possible, strict=True)
+    ]
+    result = Comparison()
+    result.add("", average_precision(statistics).ap, official, causes)
     return result
 
 
-def compare_tracking(ours: mota.Scores, official: dict[str, np.ndarray]) -> Comparison:
+def compare_tracking(ours: mota.Scores, official: dict[str, Array]) -> Comparison:
     """Compare MOTA, MOTP, precision and recall with the official ones."""
     version = installed_version("motmetrics")
-    result = Comparison(0, 0.0, [], [])
+    other = None if version == MOTMETRICS else f"motmetrics {version}, not {MOTMETRICS}"
+    result = Comparison()
     for name in _TRACKING:
         values = getattr(ours, name)
-        result.numbers += len(values)
-        for _, line in _differences(result, f"{name} of ", values, official[name]):
-            if name == "motp" and version != MOTMETRICS:
-                result.explained.append(f"{line} (motmetrics {version}, not {MOTMETRICS})")
-            else:
-                result.disagreements.append(line)
+        causes = [other if name == "motp" else None] * len(values)
+        result.add(f"{name} of ", values, official[name], causes)
     return result
 
 
 def installed_version(package: str) -> str:
+    """Return the version of a package, or that it is unknown."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "of unknown version"
-
-
-def _differences(
-    result: Comparison, measure: str, ours: np.ndarray, official: np.ndarray
-) -> Iterator[tuple[int, str]]:
-    """Position and line of each number that differs; notes the largest difference in `result`."""
-    for k, name in enumerate([*POSETRACK17.joints, "total"]):
-        if np.isnan(ours[k]) and np.isnan(official[k]):
-            continue
-        difference = abs(ours[k] - official[k])
-        result.largest_difference = float(np.nanmax([result.largest_difference, difference]))
-        if not difference <= TOLERANCE:
-            yield k, f"{measure}{name}: {ours[k]:.12g} here, {official[k]:.12g} by poseval"
 
 
 def _run(truth: Path, predictions: Path, out: Path, options: list[str]) -> None:
@@ -173,7 +204,7 @@ def _run(truth: Path, predictions: Path, out: Path, options: list[str]) -> None:
         )
 
 
-def _values(result: Path, key: str) -> np.ndarray:
+def _values(result: Path, key: str) -> Array:
     wanted = len(POSETRACK17) + 1
     values = read_json(result).get(key) if result.is_file() else None
     if not isinstance(values, list) or len(values) != wanted:

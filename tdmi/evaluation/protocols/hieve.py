@@ -1,8 +1,8 @@
-"""A local score for HiEve: the paper's average precision as far as it is known, on our own labels.
+"""A local score for HiEve: the paper's average precision as far as it is known, on public labels.
 
-It is not the score of the challenge's server. The server alone has the labels of the test videos,
-its program is not published, and what the paper leaves open is filled here by choices of this
-project. Numbers of this module compare with each other and never with those of the leaderboard.
+It is not the score of the challenge's server. Only the server has the labels of the test videos,
+its program is not published, and choices of this project fill what the paper leaves open. Numbers
+of this module compare with each other and never with those of the leaderboard.
 
 Known (HiEve paper, arXiv 2005.04490): a prediction belongs to the ground truth with the highest
 PCKh; AP@a counts a joint as found within a head sizes; AP@avg is the mean of AP@0.5, AP@0.75 and
@@ -14,8 +14,8 @@ Chosen here:
 - Everything about AP that the paper does not say is poseval's: the two-step assignment, at each
   threshold with the hits of that threshold, one curve per joint over all frames, and the area
   under it. The Total is the mean over HiEve's 14 joints.
-- Head size: see HEAD_SIZE_PER_BOX. HiEve has no head box.
-- Weight of a frame: see `frame_weights`. The paper's formula could not be read.
+- Head size: see HEAD_SIZE_PER_BOX, because HiEve has no head box.
+- Weight of a frame: see `frame_weights`.
 - Columns: "head" is the nose, the only joint above the shoulders; the chest counts to the
   shoulders, because it is marked at their height (in the example of the data set's format page
   it lies 175 px below the top of a person of 976 px, and shoulders lie at 0.18 of the height).
@@ -23,7 +23,7 @@ Chosen here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,12 +31,32 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import HIEVE, JOINT_GROUPS
-from tdmi.evaluation.analysis.crowd_index import crowd_index
+from tdmi.evaluation.analysis.derived_attributes import crowd_index
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import head_sizes, match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, People, judged_videos
-from tdmi.evaluation.protocols import poseval as average_precision
-from tdmi.evaluation.protocols.poseval import Scores, Statistics, combine
-from tdmi.evaluation.table import entries, video_entry
+from tdmi.evaluation.matching.scored_videos import (
+    People,
+    ScoredVideo,
+    misnamed_frames,
+    scored_videos,
+)
+from tdmi.evaluation.output import (
+    Content,
+    counts,
+    entries,
+    interval_line,
+    score_entries,
+    video_entry,
+)
+from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request, read_sides
+from tdmi.evaluation.protocols.poseval import (
+    Scores,
+    Statistics,
+    average_precision,
+    combine,
+    video_statistics,
+)
+from tdmi.formats.hieve import read_folder
 
 PROTOCOL = "hieve_local"
 NOTE = (
@@ -71,33 +91,40 @@ _FRAMES_AT_ONCE = 100
 """All pairs of people of that many frames are in memory together."""
 
 
+class HieveLocal(Protocol):
+    """The local score, from files of HiEve's or PoseTrack18's form."""
+
+    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
+        truth, predictions = read_sides(request, names, read_folder)
+        content = metrics(truth, predictions, request.bootstrap or 0, request.seed)
+        tables = [local_table(content)]
+        if "interval" in content:
+            ends = content["interval"]["ap"]["total"]
+            tables.append(interval_line("Total AP@avg", content["interval"], ends))
+        return Evaluation(content, tables, misnamed_frames(truth, predictions))
+
+
 def metrics(
     truth: Annotations, predictions: Annotations, resamples: int = 0, seed: int = 0
-) -> dict:
-    """Content of ``metrics.json``: AP@avg under "ap", each AP@a, and the weighted variant.
+) -> Content:
+    """Return ``metrics.json``: AP@avg under "ap", each AP@a, and the weighted variant, in percent.
 
-    Percent, unrounded, undefined values None. "precision" and "recall" are means over the
-    thresholds as well. With `resamples` of the videos also the "interval" of AP@avg.
-    UserError for missing predictions, another number of frames, another joint set, or a person of
-    the ground truth without box.
+    "precision" and "recall" are means over the thresholds as well. With `resamples` of the videos
+    also the "interval" of AP@avg. UserError for missing predictions, another number of frames,
+    another joint set, or a person of the ground truth without box.
     """
-    truth = with_head_boxes(_need_joints(truth, "ground truth"))
-    predictions = _need_joints(predictions, "predictions")
+    _check_joints(truth, "ground truth")
+    _check_joints(predictions, "predictions")
+    truth = with_head_boxes(truth)
     weights = frame_weights(truth)
     plain = [evaluate(truth, predictions, threshold) for threshold in THRESHOLDS]
     weighted = [evaluate(truth, predictions, threshold, weights) for threshold in THRESHOLDS]
-    pooled = combine(plain[0].values())
-    scores = _scores(plain)
     content = {
         "protocol": PROTOCOL,
         "note": NOTE,
-        "frames": pooled.frames,
-        "ground_truth_persons": pooled.truth_persons,
-        "predicted_persons": pooled.predicted_persons,
+        **counts(combine(plain[0].values())),
         "head_size": {"share_of_longer_box_side": HEAD_SIZE_PER_BOX},
-        "ap": _entries(scores.ap),
-        "precision": _entries(scores.precision),
-        "recall": _entries(scores.recall),
+        **score_entries(_scores(plain), HIEVE, GROUPS),
         "ap_at": _at_thresholds(plain),
         "weighted": {
             "unofficial": True,
@@ -117,19 +144,18 @@ def metrics(
     return content
 
 
-def _interval(statistics: list[dict[str, Statistics]], resamples: int, seed: int) -> dict:
-    from tdmi.evaluation.statistics import significance
+def _interval(statistics: list[dict[str, Statistics]], resamples: int, seed: int) -> Content:
+    from tdmi.evaluation.statistics import bootstrap, interval
 
     # One seed draws the same videos at each threshold.
     replicates = np.mean(
-        [significance.bootstrap(list(part.values()), resamples, seed) for part in statistics],
-        axis=0,
+        [bootstrap.bootstrap(list(part.values()), resamples, seed) for part in statistics], axis=0
     )
-    return significance.interval_content(replicates, len(statistics[0]), seed, HIEVE, GROUPS)
+    return interval.content(replicates, len(statistics[0]), seed, HIEVE, GROUPS)
 
 
-def local_table(content: dict) -> str:
-    """The scores of `metrics` as lines of text, one decimal."""
+def local_table(content: Content) -> str:
+    """Return the scores of `metrics` as lines of text, one decimal."""
     columns = [*GROUPS, "total"]
     rows = {"AP@avg": content["ap"]}
     rows |= {f"AP@{name}": values for name, values in content["ap_at"].items()}
@@ -146,25 +172,25 @@ def evaluate(
     truth: Annotations,
     predictions: Annotations,
     threshold: float,
-    weights: np.ndarray | None = None,
+    weights: Array | None = None,
 ) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth by name; `weights` [F] of its frames, or 1."""
+    """Return the statistics of every video by name; `weights` [F] of the frames, 1 if left out."""
     statistics = {}
-    for number, video in enumerate(judged_videos(truth, predictions)):
+    for number, video in enumerate(scored_videos(truth, predictions)):
         frame_weight = None if weights is None else weights[truth.frames_of(number)]
         parts = []
         for block in _blocks(video):
             weight = None if frame_weight is None else frame_weight[block.frame_index]
             matches = match_video(block, threshold)
-            parts.append(average_precision.video_statistics(block, matches, weight))
+            parts.append(video_statistics(block, matches, weight))
         statistics[video.name] = combine(parts)
     return statistics
 
 
 def with_head_boxes(truth: Annotations) -> Annotations:
-    """The same people with square head boxes of the size that HEAD_SIZE_PER_BOX gives.
+    """Return the same people with square head boxes of the size that HEAD_SIZE_PER_BOX gives.
 
-    Only the size of the squares means anything: distances are measured by it. UserError for a
+    Only the size of the squares matters, because distances are measured in it. UserError for a
     person without box.
     """
     missing = np.isnan(truth.box).any(axis=1)
@@ -179,8 +205,8 @@ def with_head_boxes(truth: Annotations) -> Annotations:
     return replace(truth, head_box=side[:, None] * np.array([0.0, 0.0, 1.0, 1.0]))
 
 
-def frame_weights(truth: Annotations) -> np.ndarray:
-    """Weight of each frame [F]: 1 + 2 * Crowd Index + 1 * number of classes of anomalous action.
+def frame_weights(truth: Annotations) -> Array:
+    """Return the weight of each frame [F]: 1 + 2 * Crowd Index + number of anomalous actions.
 
     The form of the sum is a choice of this project; the paper's formula could not be read.
     """
@@ -188,28 +214,27 @@ def frame_weights(truth: Annotations) -> np.ndarray:
     return 1.0 + crowded + ACTION_COEFFICIENT * anomalous_actions(truth)
 
 
-def anomalous_actions(truth: Annotations) -> np.ndarray:
-    """Number of classes of anomalous action in each frame [F] int64."""
+def anomalous_actions(truth: Annotations) -> Array:
+    """Return the number of classes of anomalous action in each frame [F] int64."""
     frame = truth.person_frame
-    return sum(
-        np.bincount(frame[np.array(truth.action) == action], minlength=truth.frames).clip(max=1)
-        for action in ANOMALOUS_ACTIONS
-    )
+    actions = np.array(truth.action)
+    counts = [np.bincount(frame[actions == a], minlength=truth.frames) for a in ANOMALOUS_ACTIONS]
+    number: Array = np.minimum(counts, 1).sum(axis=0)
+    return number
 
 
-def _need_joints(annotations: Annotations, side: str) -> Annotations:
+def _check_joints(annotations: Annotations, side: str) -> None:
     if annotations.skeleton != HIEVE:
         raise UserError(
             f"{side}: joints are {annotations.skeleton.name}, expected {HIEVE.name}; this score is "
             "for HiEve's 14 joints"
         )
-    return annotations
 
 
-def _blocks(video: JudgedVideo) -> Iterator[JudgedVideo]:
-    """The video in pieces of some frames each; at least one, which may be empty."""
+def _blocks(video: ScoredVideo) -> Iterator[ScoredVideo]:
+    """Yield the video in pieces of some frames; at least one, which may be empty."""
     for first in range(0, max(len(video.frame_index), 1), _FRAMES_AT_ONCE):
-        yield JudgedVideo(
+        yield ScoredVideo(
             video.name,
             video.frame_index[first : first + _FRAMES_AT_ONCE],
             _between(video.truth, first),
@@ -223,17 +248,17 @@ def _between(people: People, first: int) -> People:
 
 
 def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
-    """Mean over the thresholds of the scores pooled over the videos."""
-    scores = [average_precision.average_precision(combine(s.values())) for s in statistics]
-    columns = ("ap", "precision", "recall")
-    return Scores(**{c: np.mean([getattr(score, c) for score in scores], axis=0) for c in columns})
+    """Return the mean over the thresholds of the scores pooled over the videos."""
+    scores = [average_precision(combine(part.values())) for part in statistics]
+    columns = zip(*(vars(score).values() for score in scores), strict=True)
+    return Scores(*(np.mean(column, axis=0) for column in columns))
 
 
-def _entries(values: np.ndarray) -> dict:
+def _entries(values: Array) -> Content:
     return entries(values, HIEVE, GROUPS)
 
 
-def _at_thresholds(statistics: list[dict[str, Statistics]]) -> dict:
+def _at_thresholds(statistics: list[dict[str, Statistics]]) -> Content:
     return {
         str(threshold): _entries(_scores([part]).ap)
         for threshold, part in zip(THRESHOLDS, statistics, strict=True)

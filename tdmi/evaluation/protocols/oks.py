@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import UNSCORED, Annotations
+from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK18
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.matching.scored_videos import paired_frames
+from tdmi.evaluation.output import Content, interval_line
+from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request, read_sides
+from tdmi.formats.posetrack import read_folder
+
+Record: TypeAlias = dict[str, Any]
+"""An entry of a COCO file."""
 
 SUMMARY = (
     "ap", "ap_50", "ap_75", "ap_medium", "ap_large",
@@ -25,41 +36,21 @@ _BOX_SHARE = 0.53
 """Area of a person in areas of the box, xtcocotools' own value for data without areas."""
 
 
-def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, float]:
-    """The ten summary numbers as fractions of 1; -1 where there is no ground truth.
+class Oks(Protocol):
+    """COCO's summary, from PoseTrack files."""
 
-    Videos are paired by name, frames by position. Frames count that are labelled or list persons;
-    detections in any other frame are left out, as nothing is known about it. A ground-truth person
-    without area has 0.53 w h of its box. The score of a detection is the person's own, or the mean
-    score of its joints if it has none; its area, which only decides whether an unmatched detection
-    counts as medium or large, is the extent of its joints (choice of this project: joints that a
-    file leaves out do not stretch it to the picture's corner).
-    """
-    return _summary(_evaluated(truth, predictions))
-
-
-def _evaluated(truth: Annotations, predictions: Annotations):
-    """xtcocotools' COCOeval after matching; image k is judged frame k."""
-    cocoeval, coco = _xtcocotools()
-    frames, rows = _paired_frames(truth, predictions)
-    category = {"id": 1, "name": "person", "keypoints": list(POSETRACK18.joints)}
-    base = {
-        "images": [{"id": int(k)} for k in range(len(frames))],
-        "categories": [category],
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        ours = _index(coco, base | {"annotations": _truth_records(truth, frames)})
-        theirs = _index(coco, base | {"annotations": _detection_records(predictions, rows)})
-        run = cocoeval.COCOeval(ours, theirs, "keypoints", np.array(OKS_SIGMAS), use_area=True)
-        run.evaluate()
-    return run
-
-
-def _summary(run) -> dict[str, float]:
-    with contextlib.redirect_stdout(io.StringIO()):
-        run.accumulate()
-        run.summarize()
-    return dict(zip(SUMMARY, map(float, run.stats), strict=True))
+    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
+        reader = partial(read_folder, skeleton=POSETRACK18)
+        sides = read_sides(request, names, reader)
+        content = metrics(*sides, request.bootstrap or 0, request.seed, request.quiet)
+        lines = [
+            f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}"
+            for name, value in content["oks"].items()
+        ]
+        if "interval" in content:
+            ends = content["interval"]["oks"]["ap"]
+            lines.append(interval_line("ap", content["interval"], ends, decimals=3))
+        return Evaluation(content, lines)
 
 
 def metrics(
@@ -68,31 +59,58 @@ def metrics(
     resamples: int = 0,
     seed: int = 0,
     quiet: bool = True,
-) -> dict:
-    """Content of ``metrics.json`` for the oks protocol; fractions of 1, undefined as None.
+) -> Content:
+    """Return ``metrics.json``: COCO's ten numbers as fractions of 1, undefined ones None.
+
+    Videos are paired by name, frames by position. Frames count that are labelled or list persons;
+    detections in any other frame are left out, as nothing is known about it. A ground-truth person
+    without area has 0.53 w h of its box. The score of a detection is the person's own, or the mean
+    score of its joints if it has none; its area, which only decides whether an unmatched detection
+    counts as medium or large, is the extent of its joints (choice of this project: joints that a
+    file leaves out do not stretch it to the picture's corner).
 
     With `resamples` of the videos also the "interval" of the numbers over all areas.
     """
-    run = _evaluated(truth, predictions)
-    summary = _summary(run)
-    frames, rows = _paired_frames(truth, predictions)
-    content = {
+    run = matched(truth, predictions)
+    frames, rows = scored_frames(truth, predictions)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run.accumulate()
+        run.summarize()
+    content: Content = {
         "protocol": "oks",
         "frames": len(frames),
         "ground_truth_persons": int(np.isin(truth.person_frame, frames).sum()),
         "predicted_persons": int(np.isin(predictions.person_frame, rows).sum()),
-        "oks": {name: None if value < 0 else value for name, value in summary.items()},
+        "oks": {
+            name: None if value < 0 else float(value)
+            for name, value in zip(SUMMARY, run.stats, strict=True)
+        },
     }
     if resamples:
-        from tdmi.evaluation.statistics import oks_interval
+        from tdmi.evaluation.statistics import oks_bootstrap
 
         videos = len(truth.video_names)
-        found = oks_interval.detections_of(run, truth.frame_video[frames], videos)
-        content["interval"] = oks_interval.interval(found, resamples, seed, quiet)
+        found = oks_bootstrap.detections_of(run, truth.frame_video[frames], videos)
+        content["interval"] = oks_bootstrap.interval(found, resamples, seed, quiet)
     return content
 
 
-def _xtcocotools():
+def matched(truth: Annotations, predictions: Annotations) -> Any:
+    """Return xtcocotools' COCOeval after matching; image k is scored frame k."""
+    cocoeval, coco = _xtcocotools()
+    frames, rows = scored_frames(truth, predictions)
+    category = {"id": 1, "name": "person", "keypoints": list(POSETRACK18.joints)}
+    images: list[Record] = [{"id": k} for k in range(len(frames))]
+    base: dict[str, list[Record]] = {"images": images, "categories": [category]}
+    with contextlib.redirect_stdout(io.StringIO()):
+        ours = _index(coco, base | {"annotations": _truth_records(truth, frames)})
+        theirs = _index(coco, base | {"annotations": _detection_records(predictions, rows)})
+        run = cocoeval.COCOeval(ours, theirs, "keypoints", np.array(OKS_SIGMAS), use_area=True)
+        run.evaluate()
+    return run
+
+
+def _xtcocotools() -> tuple[Any, Any]:
     try:
         from xtcocotools import coco, cocoeval
     except (ImportError, ValueError) as error:
@@ -104,38 +122,28 @@ def _xtcocotools():
     return cocoeval, coco
 
 
-def _index(coco, content: dict):
+def _index(coco: Any, content: dict[str, list[Record]]) -> Any:
     api = coco.COCO()
     api.dataset = content
     api.createIndex()
     return api
 
 
-def _paired_frames(truth: Annotations, predictions: Annotations) -> tuple[np.ndarray, np.ndarray]:
-    """Judged frames as rows of the ground truth and of the predictions, [K] each."""
+def scored_frames(truth: Annotations, predictions: Annotations) -> tuple[Array, Array]:
+    """Return the scored frames as rows of the ground truth and of the predictions, [K] each."""
     for side in (truth, predictions):
         if side.skeleton != POSETRACK18:
             raise UserError(f"joints are '{side.skeleton.name}', expected '{POSETRACK18.name}'")
-    videos = {name: video for video, name in enumerate(predictions.video_names)}
     ours, theirs = [], []
-    for video, name in enumerate(truth.video_names):
-        if name not in videos:
-            raise UserError(f"{name}: no predictions for this video; write {name}.json")
-        frames = truth.frames_of(video)
-        predicted = predictions.frames_of(videos[name])
-        if len(frames) != len(predicted):
-            raise UserError(
-                f"{name}: {len(predicted)} frames in the predictions, {len(frames)} in the ground "
-                "truth; predictions must list every frame of the video, in its order"
-            )
-        judged = truth.frame_labelled[frames] | truth.frame_annotated[frames]
-        ours.append(frames[judged])
-        theirs.append(predicted[judged])
+    for _, frames, predicted in paired_frames(truth, predictions):
+        scored = truth.frame_labelled[frames] | truth.frame_annotated[frames]
+        ours.append(frames[scored])
+        theirs.append(predicted[scored])
     return np.concatenate(ours), np.concatenate(theirs)
 
 
-def _persons_in(annotations: Annotations, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Person rows in the given frames, and for each the position of its frame in `frames`."""
+def _persons_in(annotations: Annotations, frames: Array) -> tuple[Array, Array]:
+    """Return the rows of the persons in `frames` and the position in it of each one's frame."""
     image = np.full(annotations.frames, -1)
     image[frames] = np.arange(len(frames))
     image = image[annotations.person_frame]
@@ -144,10 +152,9 @@ def _persons_in(annotations: Annotations, frames: np.ndarray) -> tuple[np.ndarra
     return persons, image[persons]
 
 
-def _truth_records(truth: Annotations, frames: np.ndarray) -> list[dict]:
-    records = []
-    persons, images = _persons_in(truth, frames)
-    for person, image in zip(persons, images, strict=True):
+def _truth_records(truth: Annotations, frames: Array) -> list[Record]:
+    records: list[Record] = []
+    for person, image in zip(*_persons_in(truth, frames), strict=True):
         box, area = truth.box[person], truth.area[person]
         if np.isnan(area):
             area = _BOX_SHARE * box[2] * box[3]
@@ -157,53 +164,42 @@ def _truth_records(truth: Annotations, frames: np.ndarray) -> list[dict]:
                 "no 'bbox', expected x, y, width, height; use --protocol poseval or add the boxes"
             )
         visible = truth.visible[person]
-        records.append(
-            {
-                "id": len(records) + 1,
-                "image_id": int(image),
-                "category_id": 1,
-                "keypoints": _triplets(truth.keypoints[person], visible),
-                "num_keypoints": int(visible.sum()),
-                "bbox": box.tolist(),
-                "area": float(area),
-                "iscrowd": int(truth.crowd[person]),
-            }
-        )
+        record = _record(len(records), image, truth.keypoints[person], visible, box, area)
+        record["num_keypoints"] = int(visible.sum())
+        records.append(record | {"iscrowd": int(truth.crowd[person])})
     return records
 
 
-def _detection_records(predictions: Annotations, frames: np.ndarray) -> list[dict]:
-    records = []
-    persons, images = _persons_in(predictions, frames)
-    for person, image in zip(persons, images, strict=True):
-        present = predictions.present[person]
+def _detection_records(predictions: Annotations, frames: Array) -> list[Record]:
+    records: list[Record] = []
+    for person, image in zip(*_persons_in(predictions, frames), strict=True):
+        present, points = predictions.present[person], predictions.keypoints[person]
         if not present.any():
             continue
-        points = predictions.keypoints[person][present]
-        low, high = points.min(axis=0), points.max(axis=0)
-        records.append(
-            {
-                "id": len(records) + 1,
-                "image_id": int(image),
-                "category_id": 1,
-                "keypoints": _triplets(predictions.keypoints[person], present),
-                "score": _score(predictions, person),
-                "bbox": [*low.tolist(), *(high - low).tolist()],
-                "area": float(np.prod(high - low)),
-                "iscrowd": 0,
-            }
-        )
+        low, extent = points[present].min(axis=0), np.ptp(points[present], axis=0)
+        box = np.concatenate([low, extent])
+        score = predictions.score[person]
+        if np.isnan(score):
+            score = predictions.joint_score[person][present].mean()
+        record = _record(len(records), image, points, present, box, np.prod(extent))
+        records.append(record | {"score": float(score)})
     return records
 
 
-def _score(predictions: Annotations, person: int) -> float:
-    if not np.isnan(predictions.score[person]):
-        return float(predictions.score[person])
-    scores = predictions.joint_score[person][predictions.present[person]]
-    return float(scores.mean()) if len(scores) else UNSCORED
+def _record(number: int, image: int, points: Array, flag: Array, box: Array, area: float) -> Record:
+    return {
+        "id": number + 1,
+        "image_id": int(image),
+        "category_id": 1,
+        "keypoints": _triplets(points, flag),
+        "bbox": box.tolist(),
+        "area": float(area),
+        "iscrowd": 0,
+    }
 
 
-def _triplets(keypoints: np.ndarray, flag: np.ndarray) -> list[float]:
-    """[J, 2] and [J] -> x1, y1, v1, x2, ... with v = 2 where `flag`, all 0 elsewhere."""
+def _triplets(keypoints: Array, flag: Array) -> list[float]:
+    """Return x1, y1, v1, x2, ... of [J, 2] and [J], with v = 2 where `flag`, all 0 elsewhere."""
     triplets = np.concatenate([keypoints, 2.0 * flag[:, None]], axis=1)
-    return np.where(flag[:, None], triplets, 0.0).ravel().tolist()
+    numbers: list[float] = np.where(flag[:, None], triplets, 0.0).ravel().tolist()
+    return numbers

@@ -1,19 +1,17 @@
 """Average precision as the PoseTrack21 evaluation kit computes it (its metric `PosemAP`).
 
 Matching, threshold, head size, ignore regions and area under the curve are those of poseval; this
-module holds what differs. A frame is judged if the ground truth says `is_labeled`, whoever is in
+module holds what differs. A frame is scored if the ground truth says `is_labeled`, whoever is in
 it. A joint exists if x > 0 and y > 0. Recall divides by at least 1, so a joint that is predicted
 but never annotated has AP 0 and counts in the Total. Predicted frames behind the last one of the
-ground truth are ignored, and the image ids of judged frames must agree.
+ground truth are ignored, and the image ids of scored frames must agree.
 
-Where the kit ends with an exception this answers instead: in a judged frame without people, be it
-that nobody is annotated or that everybody is in an ignore region, all predictions are false; track
-ids are not looked at.
+Where the kit ends with an exception this module answers: in a scored frame without annotated people
+outside ignore regions all predictions are false. Track ids play no part.
 
 One defect of the kit is copied, so that the numbers are the kit's, and gets a warning: where all
 numbers in the `keypoints` of a frame's predictions are written as whole numbers (12 rather than
-12.0) it holds them in an array of whole numbers and cuts the scores to whole numbers too. How a
-number was written is known to the files alone: `whole_number_images` looks, `cut_scores` cuts.
+12.0) it holds them in an array of whole numbers and cuts the scores to whole numbers as well.
 """
 
 from __future__ import annotations
@@ -27,24 +25,17 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, select_frames
-from tdmi.evaluation.matching.pairing import JudgedVideo, file_label
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.diagnostics.refusals import Finding, Refusal, merge, scored_places
+from tdmi.evaluation.matching.scored_videos import ScoredVideo, file_label
 from tdmi.evaluation.protocols import poseval
 from tdmi.evaluation.protocols.poseval import Scores, Statistics
 
 
-def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth, by name.
-
-    Raises UserError for missing predictions, too few frames, other image ids, or a person without
-    head box in a judged frame.
-    """
-    return poseval.evaluate(*as_judged(truth, predictions))
-
-
-def as_judged(
+def as_scored(
     truth: Annotations, predictions: Annotations, prediction_folder: Path | None = None
 ) -> tuple[Annotations, Annotations]:
-    """Both sides with the frames and joints that exist for this evaluator.
+    """Return both sides with the frames and joints that exist for this evaluator.
 
     Raises UserError, naming the file where its folder is known, for predictions with other image
     ids.
@@ -57,32 +48,49 @@ def as_judged(
 
 
 def average_precision(statistics: Statistics) -> Scores:
-    """AP, precision and recall per joint and in total, in percent; never NaN."""
+    """Return AP, precision and recall per joint and in total, in percent; never NaN."""
     at_least_one = replace(statistics, annotated=np.maximum(statistics.annotated, 1))
     return poseval.average_precision(at_least_one)
 
 
-def frames_without_people(video: JudgedVideo) -> list[str]:
-    """Places of the judged frames without people, on which the kit ends with an exception."""
+def refusals(video: ScoredVideo) -> list[Refusal]:
+    """Return a refusal if the kit would end on scored frames without people."""
     people = np.bincount(video.truth.frame, minlength=len(video.frame_index))
-    return [f"{video.name}: frame {k}" for k in video.frame_index[people == 0]]
+    kind = Refusal(
+        "a judged frame without annotated people outside ignore regions",
+        scored_places(video, people == 0),
+        "TypeError or IndexError",
+        "all predictions of the frame are false",
+        program="the PoseTrack21 kit",
+    )
+    return merge([kind])
 
 
-def notes(empty: Sequence[str]) -> list[str]:
-    """One line if there are frames without people, with what is done here; `empty` are places."""
-    if not empty:
-        return []
+def findings(name: str, extra_frames: bool, cut_images: Sequence[int]) -> list[Finding]:
+    """Return what deserves a warning in one video, in the order of the warnings.
+
+    `extra_frames`: there are predicted frames behind the end of the ground truth. `cut_images`: ids
+    of the images whose scores were cut.
+    """
     return [
-        f"a judged frame without annotated people outside ignore regions: {empty[0]} "
-        f"({len(empty)} in all); the PoseTrack21 kit ends with TypeError or IndexError, here all "
-        "predictions of the frame are false"
+        Finding(
+            "{where}: more frames in the predictions than in the ground truth ({count} such "
+            "videos); those at the end are ignored, as the PoseTrack21 kit does",
+            [name] if extra_frames else [],
+        ),
+        Finding(
+            "in {count} frames of the predictions all numbers of 'keypoints' are written as whole "
+            "numbers, so their scores were cut to whole numbers as the PoseTrack21 kit does; write "
+            "12.0 rather than 12 to keep them",
+            list(map(str, cut_images)),
+        ),
     ]
 
 
 def whole_number_images(content: Any) -> list[int]:
-    """Ids of the images of a prediction file (form of 2018) whose scores the kit cuts.
+    """Return ids of the images of a prediction file (form of 2018) whose scores the kit cuts.
 
-    Those with predictions in which every number of `keypoints` is written as a whole number.
+    In their predictions every number of `keypoints` is written as a whole number.
     """
     whole: dict[int, bool] = {}
     for person in content["annotations"]:
@@ -92,42 +100,22 @@ def whole_number_images(content: Any) -> list[int]:
 
 
 def cut_scores(predictions: Annotations, images: Sequence[int]) -> Annotations:
-    """Predictions with the scores of these images (ids) cut to whole numbers, towards 0."""
+    """Return predictions with the scores of these images (ids) cut to whole numbers, towards 0."""
     person_image = predictions.frame_id[predictions.person_frame]
     cut = np.isin(person_image, images)[:, None]
     score = np.where(cut, np.trunc(predictions.joint_score), predictions.joint_score)
     return replace(predictions, joint_score=score)
 
 
-def longer_warning(names: Sequence[str]) -> list[str]:
-    """A warning on videos with more predicted than annotated frames, if there are any."""
-    if not names:
-        return []
-    return [
-        f"{names[0]}: more frames in the predictions than in the ground truth ({len(names)} such "
-        "videos); those at the end are ignored, as the PoseTrack21 kit does"
-    ]
-
-
-def cut_warning(frames: int) -> list[str]:
-    """A warning on `frames` whose scores were cut, if there are any."""
-    if not frames:
-        return []
-    return [
-        f"in {frames} frames of the predictions all numbers of 'keypoints' are written as whole "
-        "numbers, so their scores were cut to whole numbers as the PoseTrack21 kit does; write "
-        "12.0 rather than 12 to keep them"
-    ]
-
-
-def _existing(people: Annotations) -> np.ndarray:
-    return people.present & (people.keypoints > 0).all(axis=2)
+def _existing(people: Annotations) -> Array:
+    existing: Array = people.present & (people.keypoints > 0).all(axis=2)
+    return existing
 
 
 def _same_frames(
     truth: Annotations, predictions: Annotations, prediction_folder: Path | None
 ) -> Annotations:
-    """Predictions without the frames behind the end of the ground truth."""
+    """Return predictions without the frames behind the end of the ground truth."""
     keep = np.ones(predictions.frames, dtype=bool)
     for video, name in enumerate(truth.video_names):
         if name not in predictions.video_names:

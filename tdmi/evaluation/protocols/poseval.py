@@ -1,8 +1,8 @@
 """Average precision of joints as poseval computes it: curves pooled over all videos.
 
 Equal scores are ordered by a stable ascending sort that is then reversed (later entries first).
-poseval's own order of equal scores depends on list length, NumPy version and processor; where
-scores differ both agree to the last digit, and `tie_bounds` gives the range otherwise.
+poseval's own order of equal scores depends on list length, NumPy version and processor. Where
+scores differ both agree to the last digit; `tie_bounds` gives the range otherwise.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array, pool
 from tdmi.evaluation.matching.assignment import HIT_DISTANCE, Matches, match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, judged_videos
+from tdmi.evaluation.matching.scored_videos import ScoredVideo, scored_videos
 
 
 @dataclass
 class Statistics:
-    """Everything that average precision needs to know of some videos; M judged joints."""
+    """The scored joints of some videos, as average precision needs them; M predicted ones."""
 
-    joint: np.ndarray
+    joint: Array
     """[M] int8, joint of each predicted joint, in the order of frames and predictions."""
-    score: np.ndarray
+    score: Array
     """[M] float64."""
-    hit: np.ndarray
+    hit: Array
     """[M] bool, true positive."""
-    annotated: np.ndarray
+    annotated: Array
     """[J] int64, number of annotated joints; float64, the sum of their weights, if weighted."""
     frames: int
     truth_persons: int
     predicted_persons: int
-    weight: np.ndarray | None = None
+    weight: Array | None = None
     """[M] float64, what each predicted joint counts; 1 each if left out."""
 
 
@@ -40,32 +41,37 @@ class Statistics:
 class Scores:
     """Percentages [J + 1]: each joint, then the Total (mean over joints without NaN)."""
 
-    ap: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    ap: Array
+    precision: Array
+    recall: Array
 
 
 def evaluate(
     truth: Annotations, predictions: Annotations, threshold: float = HIT_DISTANCE
 ) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth, by name, for any common skeleton.
+    """Return the statistics of every video of the ground truth by name, on any common skeleton.
 
     A joint is hit within `threshold` head sizes.
     """
     return {
         video.name: video_statistics(video, match_video(video, threshold))
-        for video in judged_videos(truth, predictions)
+        for video in scored_videos(truth, predictions)
     }
 
 
+def total_ap(truth: Annotations, predictions: Annotations) -> float:
+    """Return the Total AP in percent, pooled over all videos of the ground truth."""
+    return float(average_precision(combine(evaluate(truth, predictions).values())).ap[-1])
+
+
 def video_statistics(
-    video: JudgedVideo, matches: Matches, frame_weight: np.ndarray | None = None
+    video: ScoredVideo, matches: Matches, frame_weight: Array | None = None
 ) -> Statistics:
     """Label every predicted joint of one video as true or false positive.
 
     A joint of an assigned prediction is true if it hits; a joint that its ground-truth person does
     not have, and every joint of an unassigned prediction, is false. `frame_weight` [K]: what a
-    joint of each judged frame counts, on both sides (HiEve's weighted score; 1 if left out).
+    joint of each scored frame counts, on both sides (HiEve's weighted score; 1 if left out).
     """
     people = video.predictions
     assigned = matches.assigned_pair >= 0
@@ -93,22 +99,11 @@ def combine(statistics: Iterable[Statistics]) -> Statistics:
 
     Either all of them are weighted or none is.
     """
-    parts = list(statistics)
-    weighted = any(part.weight is not None for part in parts)
-    return Statistics(
-        joint=np.concatenate([part.joint for part in parts]),
-        score=np.concatenate([part.score for part in parts]),
-        hit=np.concatenate([part.hit for part in parts]),
-        annotated=np.sum([part.annotated for part in parts], axis=0),
-        frames=sum(part.frames for part in parts),
-        truth_persons=sum(part.truth_persons for part in parts),
-        predicted_persons=sum(part.predicted_persons for part in parts),
-        weight=np.concatenate([part.weight for part in parts]) if weighted else None,
-    )
+    return pool(statistics, ("annotated", "frames", "truth_persons", "predicted_persons"))
 
 
 def average_precision(statistics: Statistics) -> Scores:
-    """AP, precision and recall per joint and in total, in percent.
+    """Return AP, precision and recall per joint and in total, in percent.
 
     Precision and recall are those with all predictions kept. A joint that is never predicted has 0
     for all three; one that is predicted but never annotated has AP and recall NaN, precision 0.
@@ -116,29 +111,21 @@ def average_precision(statistics: Statistics) -> Scores:
     return _scores(statistics, lambda score, hit: best_first(score))
 
 
-def best_first(score: np.ndarray) -> np.ndarray:
-    """Rows of `score` [M] float64 from the highest to the lowest: NaN first, of equals the later.
-
-    The same as a stable ascending argsort, reversed.
-    """
-    # Whole numbers in the order of the scores: NumPy sorts those of 16 bits in linear time, so that
-    # four rounds of them take less than half of its stable sort of float64.
-    one_nan_one_zero = np.where(np.isnan(score), np.nan, score + 0.0)
-    bits = one_nan_one_zero.view(np.int64)
-    rank = np.where(bits < 0, ~bits, bits ^ np.iinfo(np.int64).min)
-    return np.lexsort([(rank >> shift).astype(np.uint16) for shift in (0, 16, 32, 48)])[::-1]
+def best_first(score: Array) -> Array:
+    """Return rows of `score` [M] from the highest to the lowest: NaN first, of equals the later."""
+    return np.argsort(score, kind="stable")[::-1]
 
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
-    """Lowest and highest possible scores over all orders of equal scores."""
+    """Return the lowest and highest possible scores over all orders of equal scores."""
     return (
         _scores(statistics, lambda score, hit: np.lexsort((hit, -_rank(score)))),
         _scores(statistics, lambda score, hit: np.lexsort((~hit, -_rank(score)))),
     )
 
 
-def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
-    """Area under the precision envelope at every recall step (VOC 2010, all points).
+def voc_area(recall: Array, precision: Array) -> float:
+    """Return the area under the precision envelope at every recall step (VOC 2010, all points).
 
     `recall` and `precision` [M] along the list of predictions; recall that is never reached costs
     its whole share.
@@ -149,15 +136,13 @@ def voc_area(recall: np.ndarray, precision: np.ndarray) -> float:
     return float(np.sum((recall[step] - recall[step - 1]) * envelope[step]))
 
 
-def _rank(score: np.ndarray) -> np.ndarray:
-    """Equal scores, NaN among them, share a rank; the best has the highest."""
+def _rank(score: Array) -> Array:
+    """Return ranks that equal scores, NaN among them, share; the best has the highest."""
     return np.unique(score, return_inverse=True)[1]
 
 
-def _scores(
-    statistics: Statistics, best_first: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> Scores:
-    """Scores with the predictions of each joint in the order `best_first(score, hit)`."""
+def _scores(statistics: Statistics, best_first: Callable[[Array, Array], Array]) -> Scores:
+    """Return scores with the predictions of each joint in the order `best_first(score, hit)`."""
     table = np.zeros((3, len(statistics.annotated)))
     for j, annotated in enumerate(statistics.annotated.astype(np.float64)):
         rows = np.flatnonzero(statistics.joint == j)
@@ -177,7 +162,7 @@ def _scores(
     return Scores(*(with_total(row) for row in table))
 
 
-def with_total(values: np.ndarray) -> np.ndarray:
-    """Per-joint values [J] with their Total behind them [J + 1]: the mean of those not NaN."""
+def with_total(values: Array) -> Array:
+    """Return per-joint values [J] and their Total [J + 1], the mean of those not NaN."""
     known = values[~np.isnan(values)]
     return np.append(values, known.mean() if len(known) else np.nan)

@@ -1,1 +1,1 @@
-"""Intervals and tests."""
+"""Intervals and tests by resampling the videos."""

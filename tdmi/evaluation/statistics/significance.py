@@ -1,63 +1,53 @@
-"""How sure an AP or a difference of two APs is: what another draw of videos and seeds would give.
-
-**The unit is the video.** People in one video are alike, so videos are drawn, never frames or
-people, and the AP is pooled anew over what was drawn.
-
-**Interval of one AP.** The bootstrap (Efron and Tibshirani 1993, An Introduction to the Bootstrap):
-V of the V videos are drawn with replacement. Ends are the *expanded percentiles* of Hesterberg
-(2015, What Teachers Should Know About the Bootstrap, The American Statistician 69): plain ones are
-too narrow for few videos, so the tail is that of Student's t with V - 1 degrees of freedom, times
-sqrt(V / (V - 1)). In simulated videos whose true AP is known, 95% intervals held it in 90, 94, 96
-and 94% of the cases at 6, 12, 30 and 100 videos; plain percentiles in 82, 89, 94 and 93%, BCa ends
-in 80, 89, 92 and 93% (300 cases each).
+"""The difference of two methods: its interval over videos and seeds, and a permutation test.
 
 **Interval of a difference.** Both methods get the same videos in every resample, which takes the
 difficulty of the videos out of the difference. Seeds are a second level, crossed with the videos:
 videos and each method's runs are drawn independently of one another (Owen 2007, The Pigeonhole
 Bootstrap, Annals of Applied Statistics 1), and the difference is that of the mean APs. Of S runs
-S - 1 are drawn, with which the variance of their mean is right on average (McCarthy and Snowden
-1985, The Bootstrap and Finite Population Sampling); S runs out of S would make it too small by
+S - 1 are drawn, which makes the variance of their mean right on average (McCarthy and Snowden 1985,
+The Bootstrap and Finite Population Sampling). S runs out of S would make it too small by
 (S - 1) / S, a third at three seeds. With one run per method there is nothing to draw: the interval
-is then about these trained networks and does not speak of their training.
+is then about these trained networks and says nothing of their training.
 
 **p-value of a difference.** A permutation test (Noreen 1989, Computer-Intensive Methods for Testing
 Hypotheses: approximate randomisation; Fisher's sign flips are its case for means). If the methods
-were alike, their predictions of any video could change sides. So they do, at random for each video,
-and the pooled APs of the two mixtures are compared anew; p is the share of mixtures that differ at
-least as much as the methods do. Flipping the signs of per-video differences of AP is simpler and
-tests something else: a mean in which a video with two people counts as much as one with thirty.
-Scores are first replaced by their rank among the method's own, joint by joint, which changes no AP;
-else a method with low scores would sink to the bottom of every mixture, and the test would lose its
-power. Up to 2^V <= the number of resamples all mixtures are taken; otherwise the real one counts as
-one of them (Phipson and Smyth 2010, Permutation P-values Should Never Be Zero). Two methods that
-were alike were told apart at the 5% level in 2 to 6% of simulated cases with 6 to 40 videos; by the
-share of bootstrap differences beyond zero, which is often used as p, in 15 to 16% at 6 videos.
-Runs are held fixed in this test. Only the Total is tested: many p-values of single columns would
-find something by chance.
+were alike, their predictions of any video could change sides. They do so at random for each video,
+and the pooled APs of the two mixtures are compared; p is the share of mixtures that differ at least
+as much as the methods do. Flipping the signs of per-video differences of AP is simpler and tests
+something else: a mean in which a video with two people counts as much as one with thirty.
+
+Scores are first replaced by their rank among the method's own, joint by joint, which changes no AP.
+Otherwise a method with low scores would sink to the bottom of every mixture, and the test would
+lose its power. If 2^V is at most the number of resamples all mixtures are taken; otherwise the real
+one counts as one of them (Phipson and Smyth 2010, Permutation P-values Should Never Be Zero). Equal
+methods were found different at the 5% level in 2 to 6% of simulated cases with 6 to 40 videos. The
+share of bootstrap differences beyond zero, which is often used as p, found 15 to 16% at 6 videos.
+Runs are held fixed in this test. Only the Total is tested, because many p-values of single columns
+would find something by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import TypeAlias
 
 import numpy as np
-from scipy.stats import norm, t
 from tqdm import tqdm
 
-from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.output import Content, group_entries, number_or_none
 from tdmi.evaluation.protocols.poseval import Statistics, best_first, combine
-from tdmi.evaluation.statistics.resampling import RankedVideos
-from tdmi.evaluation.table import Groups, number_or_none
+from tdmi.evaluation.statistics import interval
+from tdmi.evaluation.statistics.bootstrap import (
+    RankedVideos,
+    draw_videos,
+    generator,
+    mean_of_drawn_runs,
+)
 
-LEVEL = 0.95
-"""Of all intervals."""
-
-NEVER_ANNOTATED = {"poseval": np.nan, "posetrack21": 0.0}
-"""AP by protocol of a joint that is predicted but annotated in no drawn video."""
-
-Runs = Sequence[Sequence[Statistics]]
+Runs: TypeAlias = Sequence[Sequence[Statistics]]
 """The seeds of a method; of each the videos, in the same order everywhere."""
 _SAME = 1e-9
 """Percentage points by which two ways to the same AP may differ."""
@@ -65,47 +55,18 @@ _SAME = 1e-9
 
 @dataclass
 class Difference:
-    """What two methods differ by, a minus b, in percentage points; [J + 1] joints and Total."""
+    """The difference of two methods, a minus b, in percentage points; [J + 1] joints and Total."""
 
-    a: np.ndarray
+    a: Array
     """Mean AP over the runs of a."""
-    b: np.ndarray
-    estimate: np.ndarray
-    replicates: np.ndarray
+    b: Array
+    estimate: Array
+    replicates: Array
     """[B, J + 1] differences in the resamples."""
     p_value: float
     """Of the Total, two-sided."""
     mixtures: int
-    """How many mixtures the p-value rests on."""
-
-
-def bootstrap(
-    videos: Sequence[Statistics], resamples: int, seed: int, never_annotated: float = np.nan
-) -> np.ndarray:
-    """AP in percent [B, J + 1], joints and Total, of `resamples` draws of the videos.
-
-    The seed alone decides which are drawn.
-    """
-    weights = draw_videos(len(videos), resamples, generator(seed))
-    return RankedVideos(videos, never_annotated).average_precision(weights)
-
-
-def draw_videos(videos: int, resamples: int, random: np.random.Generator) -> np.ndarray:
-    """How often each of V videos is drawn in each resample [B, V] int64; rows sum to V."""
-    return random.multinomial(videos, np.full(videos, 1 / videos), resamples)
-
-
-def interval(replicates: np.ndarray, videos: int) -> np.ndarray:
-    """Lower and upper end [2, ...] of replicates [B, ...] from draws of `videos` videos.
-
-    NaN where a replicate is undefined, and everywhere for a single video, which says nothing about
-    others.
-    """
-    if videos < 2:
-        return np.full((2, *replicates.shape[1:]), np.nan)
-    quantile = t.ppf((1 - LEVEL) / 2, videos - 1) * np.sqrt(videos / (videos - 1))
-    tail = norm.cdf(quantile)
-    return np.quantile(replicates, [tail, 1 - tail], axis=0)
+    """Number of mixtures behind the p-value."""
 
 
 def difference(
@@ -119,7 +80,7 @@ def difference(
     """Compare two methods, given by their runs, on the same videos.
 
     In the test run k of one changes sides with run k of the other where both have as many runs;
-    otherwise all pairs are tried and averaged.
+    otherwise all pairs of runs are averaged.
     """
     videos, random = len(a[0]), generator(seed)
     # The first row is the videos as they are.
@@ -131,8 +92,8 @@ def difference(
     drawn_a, drawn_b = (mean_of_drawn_runs(ap[:, 1:], random) for ap in (ap_a, ap_b))
     swapped = _swaps(videos, resamples, random)
     pairs = list(zip(a, b, strict=True) if len(a) == len(b) else product(a, b))
-    pairs = tqdm(pairs, desc="permuting", unit="pair of runs", disable=quiet or None)
-    mixed = np.mean([_mixed_differences(*pair, swapped, never_annotated) for pair in pairs], axis=0)
+    shown = tqdm(pairs, desc="permuting", unit="pair of runs", disable=quiet or None)
+    mixed = np.mean([_mixed_differences(x, y, swapped, never_annotated) for x, y in shown], axis=0)
     mean_a, mean_b = ap_a[:, 0].mean(axis=0), ap_b[:, 0].mean(axis=0)
     return Difference(
         a=mean_a,
@@ -144,99 +105,40 @@ def difference(
     )
 
 
-def interval_content(
-    replicates: np.ndarray,
-    videos: int,
-    seed: int,
-    skeleton: Skeleton = POSETRACK17,
-    groups: Groups = JOINT_GROUPS,
-) -> dict:
-    """Content of ``interval`` in ``metrics.json``: ends of AP by column, null where undefined."""
-    ends = _by_column(replicates, lambda column: interval_ends(column, videos), skeleton, groups)
-    return about_interval(len(replicates), videos, seed) | {"ap": ends}
-
-
-def about_interval(resamples: int, videos: int, seed: int) -> dict:
-    """How an interval was made, for ``metrics.json``."""
-    return {
-        "level": LEVEL,
-        "method": "bootstrap over videos, expanded percentiles",
-        "videos": videos,
-        "resamples": resamples,
-        "seed": seed,
-    }
-
-
-def interval_ends(column: np.ndarray, videos: int) -> list[float] | None:
-    """The `interval` of replicates [B] of one number, None where it is undefined."""
-    low, high = interval(column, videos)
-    return None if np.isnan(low) or np.isnan(high) else [float(low), float(high)]
-
-
-def content(found: Difference, videos: int, seed: int) -> dict:
-    """Content of the JSON file of a comparison, by column; undefined values None."""
-    ap = {
-        name: _by_column(values, number_or_none)
-        for name, values in (("a", found.a), ("b", found.b))
-    }
+def content(found: Difference, videos: int, seed: int) -> Content:
+    """Return the JSON of a comparison, by column; undefined values None."""
+    about = interval.about(len(found.replicates), videos, seed)
     return {
         "videos": videos,
-        "ap": ap,
-        "difference": _by_column(found.estimate, number_or_none),
-        "interval": about_interval(len(found.replicates), videos, seed)
-        | {"difference": _by_column(found.replicates, lambda c: interval_ends(c, videos))},
+        "ap": {"a": group_entries(found.a), "b": group_entries(found.b)},
+        "difference": group_entries(found.estimate),
+        "interval": about | {"difference": interval.column_ends(found.replicates, videos)},
         "p_value": number_or_none(found.p_value),
         "mixtures": found.mixtures,
     }
 
 
-def _by_column(
-    values: np.ndarray,
-    entry: Callable,
-    skeleton: Skeleton = POSETRACK17,
-    groups: Groups = JOINT_GROUPS,
-) -> dict:
-    """`entry` of each official column of values [..., J + 1]: plain group means, then the Total."""
-    columns = {
-        group: values[..., [skeleton.index(joint) for joint in joints]].mean(axis=-1)
-        for group, joints in groups.items()
-    }
-    columns["total"] = values[..., -1]
-    return {name: entry(column) for name, column in columns.items()}
-
-
-def generator(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
-
-
-def mean_of_drawn_runs(ap: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Mean AP [B, J + 1] of S - 1 runs drawn anew for each resample, of `ap` [S, B, J + 1]."""
-    runs, resamples = ap.shape[:2]
-    if runs == 1:
-        return ap[0]
-    drawn = random.multinomial(runs - 1, np.full(runs, 1 / runs), resamples) / (runs - 1)
-    return np.einsum("bs,sbj->bj", drawn, ap)
-
-
-def _swaps(videos: int, resamples: int, random: np.random.Generator) -> np.ndarray:
-    """Which videos change sides [B, V] 0 or 1: at random, or every way once if there are fewer."""
+def _swaps(videos: int, resamples: int, random: np.random.Generator) -> Array:
+    """Return 1 where a video changes sides [B, V]: at random, or every way once if fewer."""
     if 2**videos <= resamples:
-        return np.arange(2**videos)[:, None] >> np.arange(videos) & 1
+        every: Array = np.arange(2**videos)[:, None] >> np.arange(videos) & 1
+        return every
     return random.integers(0, 2, (resamples, videos))
 
 
 def _mixed_differences(
-    a: Sequence[Statistics], b: Sequence[Statistics], swapped: np.ndarray, never_annotated: float
-) -> np.ndarray:
-    """Difference of the Totals [B] of two runs after some videos have changed sides."""
+    a: Sequence[Statistics], b: Sequence[Statistics], swapped: Array, never_annotated: float
+) -> Array:
+    """Return the difference of the Totals [B] of two runs after some videos have changed sides."""
     ranked = RankedVideos([*_by_rank(a), *_by_rank(b)], never_annotated)
     first = ranked.average_precision(np.concatenate([1 - swapped, swapped], axis=1))
     second = ranked.average_precision(np.concatenate([swapped, 1 - swapped], axis=1))
-    return first[:, -1] - second[:, -1]
+    by: Array = first[:, -1] - second[:, -1]
+    return by
 
 
 def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
-    """The same videos with scores 0, -1, -2, ... for the best, second, third, ... of each joint."""
+    """Return the same videos with scores 0, -1, ... for the best, second, ... of each joint."""
     pooled = combine(videos)
     score = np.empty(len(pooled.score))
     for joint in range(len(pooled.annotated)):
@@ -249,8 +151,8 @@ def _by_rank(videos: Sequence[Statistics]) -> list[Statistics]:
     ]
 
 
-def _p_value(mixed: np.ndarray, observed: float, complete: bool) -> float:
-    """Share of mixtures [B] that differ as much as what was observed, itself one of them."""
+def _p_value(mixed: Array, observed: float, complete: bool) -> float:
+    """Return the share of mixtures [B] that differ as much as the observed one, included."""
     if np.isnan(observed):
         return float("nan")
     as_large = np.count_nonzero(np.abs(mixed) >= np.abs(observed) - _SAME)

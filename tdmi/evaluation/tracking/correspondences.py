@@ -1,8 +1,8 @@
-"""Which joint of the ground truth is paired with which predicted one, frame after frame.
+"""Pair joints of the ground truth with predicted ones, frame after frame.
 
 The rules are those of motmetrics 1.4.0: an object keeps the hypothesis it was last paired with if
 that is possible; the rest is paired by minimum-cost assignment, as many pairs as possible first;
-nothing is ever forgotten. Source: Bernardin and Stiefelhagen 2008, "Evaluating Multiple Object
+no pair is ever forgotten. Source: Bernardin and Stiefelhagen 2008, "Evaluating Multiple Object
 Tracking Performance: The CLEAR MOT Metrics", and the program itself where the paper is silent.
 """
 
@@ -14,63 +14,63 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tdmi.data.annotations import NO_TRACK
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import Matches
-from tdmi.evaluation.matching.pairing import People, repeated_in_frame
+from tdmi.evaluation.matching.scored_videos import People, repeated_in_frame
 
 
 @dataclass
 class Candidates:
-    """C possible pairs of one video, sorted by frame, joint, ground truth and prediction."""
+    """C possible pairs of one video, sorted by frame, joint, ground truth and prediction.
 
-    frame: np.ndarray
-    joint: np.ndarray
-    truth: np.ndarray
-    """[C] rows of the ground truth."""
-    prediction: np.ndarray
-    """[C] rows of the predictions."""
-    object: np.ndarray
-    """[C] track of the ground-truth person, numbered from 0."""
-    hypothesis: np.ndarray
-    """[C] track of the predicted person, numbered from 0."""
-    distance: np.ndarray
-    """[C] float64 in head sizes."""
+    `truth` and `prediction` are rows of the persons, `object` and `hypothesis` their tracks
+    numbered from 0, `distance` is in head sizes.
+    """
+
+    frame: Array
+    joint: Array
+    truth: Array
+    prediction: Array
+    object: Array
+    hypothesis: Array
+    distance: Array
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def __getitem__(self, rows: np.ndarray) -> Candidates:
+    def __getitem__(self, rows: Array) -> Candidates:
         return Candidates(**{name: column[rows] for name, column in vars(self).items()})
 
 
 @dataclass
 class Correspondences:
-    """What becomes of the C candidates."""
+    """The outcome for the C candidates."""
 
-    paired: np.ndarray
+    paired: Array
     """[C] bool."""
-    switched: np.ndarray
+    switched: Array
     """[C] bool, a pair whose object was last paired with another hypothesis."""
-    extra_events: np.ndarray
+    extra_events: Array
     """[C] int64, how many further times motmetrics logs the pair: ascend (a switch to a hypothesis
     never paired before), transfer (a new pair with a hypothesis that was last newly paired with
     another object) and migrate (a transfer to an object never paired before)."""
 
 
-def identities(people: People, repeats: bool) -> np.ndarray:
-    """[N] number from 0 of each person's track; who has no track id is a track alone.
+def identities(people: People, repeats: bool) -> Array:
+    """Return the number [N] from 0 of each person's track; no track id means a track of its own.
 
     Without `repeats`, of several persons with one id in a frame only the first has it.
     """
     ids, identity = np.unique(people.track_id, return_inverse=True)
-    alone = people.track_id == NO_TRACK
+    single = people.track_id == NO_TRACK
     if not repeats:
-        alone |= repeated_in_frame(people.frame, people.track_id)
-    identity[alone] = len(ids) + np.arange(alone.sum())
+        single |= repeated_in_frame(people.frame, people.track_id)
+    identity[single] = len(ids) + np.arange(single.sum())
     return identity
 
 
 def candidates(truth: People, predictions: People, matches: Matches, last: int) -> Candidates:
-    """All hit joints of all pairs of persons in the frames before `last`."""
+    """Return all hit joints of all pairs of persons in the frames before `last`."""
     pair, joint = np.nonzero(matches.hit & (truth.frame[matches.truth] < last)[:, None])
     truth_row, prediction = matches.truth[pair], matches.prediction[pair]
     frame = truth.frame[truth_row]
@@ -111,10 +111,8 @@ def correspond(possible: Candidates, truth: People, predictions: People) -> Corr
     return Correspondences(paired, switched, extra_events)
 
 
-def _previous(
-    group: np.ndarray, value: np.ndarray, pairs: Candidates, turn: np.ndarray
-) -> np.ndarray:
-    """`value` of the pair just before in time with the same joint and `group`; -1 if none."""
+def _previous(group: Array, value: Array, pairs: Candidates, turn: Array) -> Array:
+    """Return `value` of the pair before in time with the same joint and `group`; -1 if none."""
     order = np.lexsort((turn, pairs.frame, group, pairs.joint))
     group, joint = group[order], pairs.joint[order]
     again = (group[1:] == group[:-1]) & (joint[1:] == joint[:-1])
@@ -123,12 +121,10 @@ def _previous(
     return before
 
 
-def _pair(
-    possible: Candidates, truth: People, predictions: People
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which candidates become pairs (bool [C]), and each pair's turn in its frame (int [C]).
+def _pair(possible: Candidates, truth: People, predictions: People) -> tuple[Array, Array]:
+    """Return which candidates become pairs [C] bool, and each pair's turn in its frame [C] int.
 
-    Where nobody is wanted twice for a joint, all candidates of that frame and joint become pairs
+    Where nobody has two candidates for a joint, all candidates of that frame and joint become pairs
     whatever happened before. Only the rest is settled in the order of time.
     """
     joints = truth.present.shape[1]
@@ -155,13 +151,13 @@ def _pair(
     return paired, turn
 
 
-def _contested(possible: Candidates, truth: People, joints: int) -> np.ndarray:
-    """[C] bool: in this frame somebody has two candidates for this joint.
+def _contested(possible: Candidates, truth: People, joints: int) -> Array:
+    """Return where somebody has two candidates for the joint in the frame, [C] bool.
 
-    So has a whole frame in which two ground-truth persons share a track id.
+    A frame in which two ground-truth persons share a track id counts as a whole.
     """
 
-    def twice(key: np.ndarray) -> np.ndarray:
+    def twice(key: Array) -> Array:
         return np.bincount(key)[key] > 1
 
     contested = twice(possible.truth * joints + possible.joint)
@@ -171,9 +167,7 @@ def _contested(possible: Candidates, truth: People, joints: int) -> np.ndarray:
     return np.isin(group, group[contested]) | np.isin(possible.frame, ambiguous)
 
 
-def _settle(
-    group: Candidates, truth: People, predictions: People, partner: np.ndarray
-) -> list[int]:
+def _settle(group: Candidates, truth: People, predictions: People, partner: Array) -> list[int]:
     """Pair one frame and joint; rows of `group` in the order in which the pairs are made.
 
     `partner` [J, objects] is the hypothesis that each object was last paired with, or -1.
@@ -202,7 +196,8 @@ def _settle(
     return [*kept, *left[choice[row[left]] == column[left]]]
 
 
-def _persons(people: People, frame: int, joint: int) -> np.ndarray:
-    """Rows of the persons of a frame who have the joint."""
+def _persons(people: People, frame: int, joint: int) -> Array:
+    """Return the rows of the persons of a frame who have the joint."""
     first, last = np.searchsorted(people.frame, [frame, frame + 1])
-    return first + np.flatnonzero(people.present[first:last, joint])
+    rows: Array = first + np.flatnonzero(people.present[first:last, joint])
+    return rows

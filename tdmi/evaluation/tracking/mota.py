@@ -2,14 +2,14 @@
 
 Every joint of a ground-truth person is an object, every predicted one a hypothesis, named by the
 track id of its person; they can be paired if the joint is hit, and the assignment of whole persons
-plays no part. Three rules of poseval are kept that one would not guess: the last judged frame of
-each video is left out; in a frame where one side has nobody every joint counts as one miss and one
-false positive; and MOTP sums distances over motmetrics' whole event log, so it is not a mean
-distance and belongs to that version of motmetrics.
+plays no part. Three surprising rules of poseval are kept. The last scored frame of each video is
+left out. In a frame where one side has nobody every joint counts as one miss and one false
+positive. MOTP sums distances over motmetrics' whole event log, so it is not a mean distance and
+belongs to that version of motmetrics.
 
-Where poseval ends with an exception this answers instead: a video with a single judged frame adds
-nothing; a person without a track id, and a predicted person whose id an earlier one in the same
-frame has, is a track alone, so that a known object paired with it has switched.
+Where poseval ends with an exception this module answers: a video with a single scored frame adds
+nothing. A person without a track id is a track of its own, and so is a predicted person with the id
+of an earlier one in the same frame; a known object paired with it has switched.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.arrays import Array, pool
 from tdmi.evaluation.matching.assignment import Matches, match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, judged_videos
+from tdmi.evaluation.matching.scored_videos import ScoredVideo, scored_videos
 from tdmi.evaluation.protocols.poseval import with_total
 from tdmi.evaluation.tracking.correspondences import candidates, correspond
 
 
 @dataclass
 class Statistics:
-    """Counts of some videos, per joint [J]; they add up over videos."""
+    """Counts of some videos, per joint [J] int64; they add up over videos."""
 
-    pairs: np.ndarray
-    """int64, objects paired with a hypothesis, switches included."""
-    switches: np.ndarray
-    """int64, pairs whose object was last paired with another hypothesis, however long ago."""
-    misses: np.ndarray
-    """int64."""
-    false_positives: np.ndarray
-    """int64."""
-    distance: np.ndarray
+    pairs: Array
+    """Objects paired with a hypothesis, switches included."""
+    switches: Array
+    """Pairs whose object was last paired with another hypothesis, however long ago."""
+    misses: Array
+    false_positives: Array
+    distance: Array
     """float64 in head sizes, summed over motmetrics' event log: every possible pair, every pair
     made, and once more for each of its events ascend, transfer and migrate."""
 
@@ -47,30 +46,30 @@ class Statistics:
 class Scores:
     """Percentages [J + 1]: each joint, then the Total (mean over joints without NaN)."""
 
-    mota: np.ndarray
-    motp: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    mota: Array
+    motp: Array
+    precision: Array
+    recall: Array
 
 
 def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
-    """Statistics of every video of the ground truth, by name."""
+    """Return the statistics of every video of the ground truth by name."""
     return {
         video.name: video_statistics(video, match_video(video))
-        for video in judged_videos(truth, predictions)
+        for video in scored_videos(truth, predictions)
     }
 
 
-def video_statistics(video: JudgedVideo, matches: Matches) -> Statistics:
+def video_statistics(video: ScoredVideo, matches: Matches) -> Statistics:
     """Count pairs, switches, misses and false positives of one video."""
     truth, predictions = video.truth, video.predictions
     frames = len(video.frame_index)
     last = max(frames - 1, 0)
-    judged = np.arange(frames) < last
-    two_sided = judged.copy()
+    scored = np.arange(frames) < last
+    two_sided = scored.copy()
     for people in (truth, predictions):
         two_sided &= np.bincount(people.frame, minlength=frames) > 0
-    one_sided = (judged & ~two_sided).sum()
+    one_sided = (scored & ~two_sided).sum()
     objects = truth.present[two_sided[truth.frame]].sum(axis=0)
     hypotheses = predictions.present[two_sided[predictions.frame]].sum(axis=0)
 
@@ -90,13 +89,11 @@ def video_statistics(video: JudgedVideo, matches: Matches) -> Statistics:
 
 def combine(statistics: Iterable[Statistics]) -> Statistics:
     """Add up several videos."""
-    parts = list(statistics)
-    names = [field.name for field in fields(Statistics)]
-    return Statistics(**{n: np.sum([getattr(part, n) for part in parts], axis=0) for n in names})
+    return pool(statistics, added=[field.name for field in fields(Statistics)])
 
 
 def tracking_accuracy(statistics: Statistics) -> Scores:
-    """MOTA, MOTP, precision and recall per joint and in total, in percent.
+    """Return MOTA, MOTP, precision and recall per joint and in total, in percent.
 
     Without objects MOTA and recall are NaN, without hypotheses precision is; without pairs MOTP
     is 0. MOTA has no lower bound.

@@ -1,6 +1,6 @@
 """The figure of reliability: whether a joint score of 0.8 means that 80 % of such joints are right.
 
-Bins are those of `tdmi.evaluation.analysis.calibration`, which stand in metrics.json.
+Bins are those of `tdmi.evaluation.analysis.curves`, which stand in metrics.json.
 """
 
 from __future__ import annotations

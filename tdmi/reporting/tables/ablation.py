@@ -14,17 +14,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from tdmi.evaluation.inputs import paired_videos, total_size
-from tdmi.evaluation.parallel import worthwhile_jobs
-from tdmi.evaluation.run import SCORES, Request, evaluate_videos
-from tdmi.evaluation.statistics.resampling import RankedVideos
-from tdmi.evaluation.statistics.significance import (
-    NEVER_ANNOTATED,
+from tdmi.evaluation.protocols.base import Request
+from tdmi.evaluation.run import EVALUATORS, folder_statistics
+from tdmi.evaluation.statistics.bootstrap import (
+    RankedVideos,
     draw_videos,
     generator,
-    interval,
     mean_of_drawn_runs,
 )
+from tdmi.evaluation.statistics.interval import interval
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
 from tdmi.reporting.data.settings import Method, Settings
@@ -102,13 +100,11 @@ class _Resampled:
             there = predictions.is_dir() and self.truth.is_dir()
             judge = self.settings.evaluation
             self.known[key] = None
-            if there and judge in SCORES:
-                names = paired_videos(self.truth, predictions)
-                self.videos = len(names)
-                jobs = worthwhile_jobs(total_size(self.truth, predictions, names))
-                results = evaluate_videos(Request(self.truth, predictions, judge), names, jobs)
-                ranked = RankedVideos([r.statistics for r in results], NEVER_ANNOTATED[judge])
-                weights = draw_videos(len(names), RESAMPLES, generator(RANDOM))
+            if there and judge in EVALUATORS:
+                statistics = folder_statistics(Request(self.truth, predictions, judge))
+                self.videos = len(statistics)
+                ranked = RankedVideos(statistics, EVALUATORS[judge].never_annotated)
+                weights = draw_videos(self.videos, RESAMPLES, generator(RANDOM))
                 self.known[key] = ranked.average_precision(weights)[:, -1]
         return self.known[key]
 

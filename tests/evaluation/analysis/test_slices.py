@@ -1,21 +1,16 @@
-"""AP on parts of the people: counted by hand, identities with the whole, attributes by hand."""
+"""AP on parts of the people: counted by hand, and identities with the whole."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, concatenate
-from tdmi.data.attributes import read_attributes
+from tdmi.data.annotations import Annotations, concatenate
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.analysis import slices
-from tdmi.evaluation.analysis.crowd_index import crowd_index
-from tdmi.evaluation.analysis.derived_attributes import derived_attributes, speed
+from tdmi.evaluation.analysis.derived_attributes import derived_attributes
 from tdmi.evaluation.matching.assignment import match_video
-from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.matching.scored_videos import scored_videos
 from tdmi.evaluation.protocols import posetrack21
 from tdmi.evaluation.protocols.poseval import (
     Statistics,
@@ -27,7 +22,6 @@ from tdmi.evaluation.protocols.poseval import (
 from tdmi.formats.parsing import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
-from tests.support.mutations import mutated_bytes
 
 POSEVAL = cases("poseval")
 SEVERAL_VIDEOS = ("m_medium_pt18", "m_medium", "r_small")
@@ -62,7 +56,7 @@ def aps(people: slices.Owned, edges: list) -> list[float]:
 
 def owned(truth: Annotations, predictions: Annotations) -> slices.Owned:
     videos, attributes = [], derived_attributes(truth)
-    for video in judged_videos(truth, predictions):
+    for video in scored_videos(truth, predictions):
         matches = match_video(video)
         statistics = video_statistics(video, matches)
         videos.append(slices.own(video, matches, statistics, truth, attributes))
@@ -130,11 +124,11 @@ def test_one_bin_of_everybody_has_exactly_the_ap_of_the_whole(name, attribute, t
 
 def test_one_bin_by_the_rules_of_posetrack21(tmp_path):
     truth, predictions = read_case("m_medium_pt18", tmp_path)
-    sides = posetrack21.as_judged(truth, predictions)
+    sides = posetrack21.as_scored(truth, predictions)
     people = owned(*sides)
     people.attributes["crowding"][:] = 1.0
     (part,) = slices.bins(people, "crowding", [], posetrack21.average_precision)
-    whole = combine(posetrack21.evaluate(truth, predictions).values())
+    whole = combine(evaluate(*sides).values())
     same_scores(part.scores, posetrack21.average_precision(whole))
 
 
@@ -159,7 +153,7 @@ def test_ap_by_number_of_people_is_ap_on_those_frames(tmp_path):
     people = owned(truth, predictions)
     crowded = np.zeros(truth.frames, dtype=bool)
     for video, name in enumerate(truth.video_names):
-        (judged,) = [v for v in judged_videos(truth, predictions) if v.name == name]
+        (judged,) = [v for v in scored_videos(truth, predictions) if v.name == name]
         number = np.bincount(judged.truth.frame, minlength=len(judged.frame_index))
         crowded[truth.frames_of(video)[judged.frame_index]] = number >= 3
     for part, chosen in zip(slices.bins(people, "people", [3]), (~crowded, crowded), strict=True):
@@ -171,7 +165,7 @@ def test_ap_by_number_of_people_is_ap_on_those_frames(tmp_path):
 def test_judged_people_keep_their_row_in_the_annotations(tmp_path):
     truth, predictions = read_case("m_medium_pt18", tmp_path)
     judged = 0
-    for video in judged_videos(truth, predictions):
+    for video in scored_videos(truth, predictions):
         for people, side in ((video.truth, truth), (video.predictions, predictions)):
             np.testing.assert_array_equal(people.keypoints, side.keypoints[people.row])
             judged += len(people)
@@ -236,124 +230,3 @@ def test_crowding_is_cut_at_the_limits_of_crowdpose(tmp_path):
     people.attributes["crowding"] = np.linspace(0, 1, len(people.present))
     edges = [part["to"] for part in slices.metrics(people)["crowding"]["bins"]]
     assert edges == [0.1, 0.8, None]
-
-
-def people(rows: list[tuple[int, int, float]], numbers: list[int]) -> Annotations:
-    """Upright people as (frame, track, x), head size 6; `numbers` are those of the frames."""
-    frame, track, x = (np.array(column) for column in zip(*rows, strict=True))
-    count, frames, joints = len(rows), len(numbers), len(POSETRACK17)
-    keypoints = np.zeros((count, joints, 2))
-    keypoints[..., 0] = x[:, None]
-    keypoints[..., 1] = np.arange(joints) * 10.0
-    return Annotations(
-        skeleton=POSETRACK17,
-        video_names=["000001_mpii_test"],
-        frame_video=np.zeros(frames, dtype=np.int64),
-        frame_index=np.arange(frames),
-        frame_file=[f"images/val/000001_mpii_test/{n:06d}.jpg" for n in numbers],
-        frame_id=1000 + np.arange(frames),
-        frame_labelled=np.ones(frames, dtype=bool),
-        frame_annotated=np.ones(frames, dtype=bool),
-        ignore_regions=[[] for _ in numbers],
-        person_frame=frame,
-        track_id=track,
-        keypoints=keypoints,
-        present=np.ones((count, joints), dtype=bool),
-        visible=np.ones((count, joints), dtype=bool),
-        joint_score=np.full((count, joints), UNSCORED),
-        box=np.full((count, 4), np.nan),
-        head_box=np.tile([0.0, 0.0, 6.0, 8.0], (count, 1)),
-        score=np.full(count, np.nan),
-    )
-
-
-def test_speed_is_the_way_per_frame_in_head_sizes():
-    # 12 px in 2 frames, then 3 px in 1 frame: 6, mean of 6 and 3, and 3 px per frame.
-    truth = people([(0, 5, 0.0), (1, 5, 12.0), (2, 5, 15.0)], [10, 12, 13])
-    np.testing.assert_allclose(speed(truth), [6 / 6, 4.5 / 6, 3 / 6])
-
-
-def test_speed_of_who_cannot_be_followed_is_unknown():
-    rows = [(0, 1, 0.0), (0, 2, 0.0), (0, NO_TRACK, 0.0), (1, 2, 9.0), (1, NO_TRACK, 1.0)]
-    assert np.isnan(speed(people(rows, [0, 5]))).all()  # five frames are too many
-    found = speed(people(rows, [0, 4]))
-    np.testing.assert_allclose(found, [np.nan, 9 / 4 / 6, np.nan, 9 / 4 / 6, np.nan])
-
-
-def test_speed_counts_joints_that_both_labels_have():
-    truth = people([(0, 1, 0.0), (1, 1, 6.0)], [0, 1])
-    truth.keypoints[1, 3, 0] = 12.0
-    truth.present[0, 4:] = False
-    np.testing.assert_allclose(speed(truth), [(3 * 6 + 12) / 4 / 6] * 2)
-    truth.present[0] = False
-    assert np.isnan(speed(truth)).all()
-
-
-def test_size_crowding_and_visible_fraction():
-    truth = people([(0, 1, 50.0), (0, 2, 52.0), (0, 3, 500.0)], [0])
-    truth.visible[0, :6] = False
-    truth.box[0] = [40, 0, 30, 65]  # seven joints of person 2 (0 to 60 px)
-    truth.box[1] = [400, 0, 200, 200]  # all 15 of person 3
-    found = derived_attributes(truth)
-    np.testing.assert_allclose(found["size"], 6)
-    np.testing.assert_allclose(found["crowding"], [7 / 15, 1, 0])
-    np.testing.assert_allclose(found["visible_fraction"], [9 / 15, 1, 1])
-    # The Crowd Index has nobody in a box that is missing; here that box holds nobody anyway.
-    np.testing.assert_allclose(found["crowding"].mean(), crowd_index(truth))
-
-
-TABLE = "image_id,annotation_id,track_id,blur,speed\n1000,7,1,0.5,\n1001,8,1,1.5,2e-1\n"
-TWO = people([(0, 1, 0.0), (1, 1, 0.0), (1, 2, 0.0)], [0, 1])
-TWO_IDS = (TWO.frame_id[TWO.person_frame], TWO.track_id)
-
-
-def test_attributes_of_people_by_image_and_track(tmp_path):
-    (tmp_path / "val.csv").write_text(TABLE)
-    (tmp_path / "train.csv").write_text("image_id,track_id,blur,glare\n1001,2,3,4\n")
-    found = read_attributes(tmp_path, *TWO_IDS)
-    assert set(found) == {"blur", "glare", "speed"}
-    np.testing.assert_array_equal(found["blur"], [0.5, 1.5, 3.0])
-    np.testing.assert_array_equal(found["speed"], [np.nan, 0.2, np.nan])
-    np.testing.assert_array_equal(found["glare"], [np.nan, np.nan, 4.0])
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("", "first line must name the columns"),
-        ("image_id,blur\n1,2\n", "image_id and track_id among them"),
-        ("image_id,track_id,blur,blur\n1,2,3,4\n", "each once"),
-        ("image_id,track_id,blur\n1000,1\n", "line 2: 2 cells, expected 3"),
-        ("image_id,track_id,blur\n1000,1.5,0\n", "line 2: 'track_id' is '1.5', expected a whole"),
-        ("image_id,track_id,blur\n1000,1,soft\n", "line 2: 'blur' is 'soft', expected a finite"),
-        ("image_id,track_id,blur\n1000,1,inf\n", "expected a finite number or nothing"),
-        ("image_id,track_id,blur\n1000,1,0\n1000,1,0\n", "line 3: a second row for image_id 1000"),
-        ("image_id,track_id,blur\n9,9,0\n", "none of the 1 rows"),
-    ],
-)
-def test_unusable_tables_are_refused_by_name(table, message, tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text(table)
-    with pytest.raises(UserError, match=message) as error:
-        read_attributes(path, *TWO_IDS)
-    assert "a.csv" in str(error.value) and "\n" not in str(error.value)
-
-
-def test_a_missing_table_and_a_folder_without_tables_are_refused(tmp_path):
-    with pytest.raises(UserError, match="no such file or folder"):
-        read_attributes(tmp_path / "none.csv", *TWO_IDS)
-    with pytest.raises(UserError, match=r"no \*\.csv there"):
-        read_attributes(tmp_path, *TWO_IDS)
-
-
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_damaged_tables_are_read_or_refused_in_one_line(tmp_path_factory, seed):
-    path = tmp_path_factory.getbasetemp() / "damaged.csv"
-    path.write_bytes(mutated_bytes(TABLE.encode(), seed))
-    try:
-        found = read_attributes(path, *TWO_IDS)
-    except UserError as error:
-        assert "damaged.csv" in str(error) and "\n" not in str(error)
-    else:
-        assert all(column.shape == (3,) for column in found.values())

@@ -13,10 +13,11 @@ from tdmi.cli.main import main
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import UNSCORED, Annotations, concatenate
 from tdmi.data.skeletons import HIEVE, POSETRACK17, POSETRACK18
-from tdmi.evaluation.analysis.crowd_index import crowd_index
+from tdmi.evaluation.analysis.derived_attributes import crowd_index
 from tdmi.evaluation.matching.assignment import head_sizes
 from tdmi.evaluation.protocols import hieve, poseval
-from tdmi.evaluation.statistics.significance import draw_videos, interval
+from tdmi.evaluation.statistics.bootstrap import draw_videos
+from tdmi.evaluation.statistics.interval import interval
 from tdmi.formats import posetrack18
 from tdmi.formats.hieve import TEST_VIDEOS, annolist
 from tests.support.tiny_dataset import annotations as tiny
@@ -186,7 +187,7 @@ def test_matching_in_blocks_of_frames_is_matching_at_once():
     found.joint_score[:] = generator.random(found.joint_score.shape)
     weights = hieve.frame_weights(truth)
     blocks = hieve.evaluate(truth, found, 0.75, weights)["4"]
-    (video,) = poseval.judged_videos(truth, found)
+    (video,) = poseval.scored_videos(truth, found)
     matches = poseval.match_video(video, 0.75)
     whole = poseval.video_statistics(video, matches, weights[video.frame_index])
     for name in ("joint", "score", "hit", "weight", "annotated"):

@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import select_frames
+from tdmi.data.annotations import Annotations, select_frames
 from tdmi.data.skeletons import POSETRACK17
-from tdmi.evaluation.matching.pairing import judged_videos
+from tdmi.evaluation.matching.scored_videos import scored_videos
+from tdmi.evaluation.protocols import poseval
 from tdmi.evaluation.protocols.posetrack21 import (
-    as_judged,
+    as_scored,
     average_precision,
     cut_scores,
-    evaluate,
-    frames_without_people,
-    notes,
+    refusals,
     whole_number_images,
 )
-from tdmi.evaluation.protocols.poseval import combine
+from tdmi.evaluation.protocols.poseval import Statistics, combine
 from tdmi.formats.parsing import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
@@ -28,6 +27,10 @@ REFUSED = {
     "pt18_prediction_image_order": "frame 0: the image id is .* in the predictions and",
     "pt18_missing_head_box": "frame 0: .* no head box",
 }
+
+
+def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
+    return poseval.evaluate(*as_scored(truth, predictions))
 
 
 def sides(name: str, folder):
@@ -52,8 +55,8 @@ def test_in_a_frame_without_people_all_predictions_are_false(name, tmp_path):
     ours = average_precision(pooled)
     np.testing.assert_allclose(ours.precision, 200 / 3)
     np.testing.assert_array_equal(ours.recall, 100.0)
-    (video,) = judged_videos(*as_judged(truth, predictions))
-    (line,) = notes(frames_without_people(video))
+    (video,) = scored_videos(*as_scored(truth, predictions))
+    (line,) = map(str, refusals(video))
     assert "000011_mpii_test: frame 1 (1 in all)" in line and "are false" in line
 
 

@@ -8,8 +8,9 @@ from scipy.stats import norm, t
 
 from tdmi.evaluation.protocols import posetrack21
 from tdmi.evaluation.protocols.poseval import Statistics, average_precision, combine
-from tdmi.evaluation.statistics.resampling import RankedVideos
-from tdmi.evaluation.statistics.significance import bootstrap, difference, draw_videos, interval
+from tdmi.evaluation.statistics.bootstrap import RankedVideos, bootstrap, draw_videos
+from tdmi.evaluation.statistics.interval import interval
+from tdmi.evaluation.statistics.significance import difference
 
 JOINTS = 3
 

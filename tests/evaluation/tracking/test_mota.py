@@ -8,7 +8,7 @@ import pytest
 from tdmi.data.annotations import NO_TRACK
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.matching.assignment import match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, People, judged_videos
+from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, scored_videos
 from tdmi.evaluation.tracking import correspondences
 from tdmi.evaluation.tracking.mota import (
     Scores,
@@ -56,7 +56,7 @@ def test_ground_truth_against_itself_is_100(tmp_path):
 def test_frames_emptied_by_ignore_regions_are_errors_even_of_the_truth(tmp_path):
     truth, _ = folders("region_all_gt", tmp_path)
     emptied = 0
-    for video in judged_videos(truth, truth):
+    for video in scored_videos(truth, truth):
         people = np.bincount(video.truth.frame, minlength=len(video.frame_index))
         emptied += (people[:-1] == 0).sum()
     assert emptied > 0
@@ -97,7 +97,7 @@ def people(frames: list[list[tuple[int, float]]]) -> People:
 def count(truth: list, predictions: list) -> tuple[int, int, int, int, float]:
     """Pairs, switches, misses, false positives and distance; both sides end in an unused frame."""
     unused = [[(1, 0.0)]]
-    video = JudgedVideo(
+    video = ScoredVideo(
         "video", np.arange(len(truth) + 1), people(truth + unused), people(predictions + unused)
     )
     found = video_statistics(video, match_video(video))
@@ -112,7 +112,7 @@ def test_motp_sums_possible_pairs_and_pairs_made():
 
 
 def test_the_last_judged_frame_does_not_count():
-    video = JudgedVideo("video", np.arange(2), people([[(1, 0)], [(1, 0)]]), people([[], [(1, 0)]]))
+    video = ScoredVideo("video", np.arange(2), people([[(1, 0)], [(1, 0)]]), people([[], [(1, 0)]]))
     found = video_statistics(video, match_video(video))
     assert (found.pairs, found.misses, found.false_positives) == (0, 1, 1)
 

@@ -1,6 +1,6 @@
-"""What of ground truth and predictions is judged: frames paired by position, regions cut out.
+"""The scored part of a video: frames paired by position, ignore regions cut out.
 
-Follows the loading rules of poseval: frames without any listed person are dropped together with
+The loading rules are those of poseval: frames without any listed person are dropped together with
 their predictions, joints inside the ground truth's ignore regions are removed on both sides, and
 in frames with regions persons without joints go too. Track ids are not needed here.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.ignore_regions import Regions, regions_of, strictly_inside
 
 
@@ -22,49 +23,46 @@ from tdmi.evaluation.matching.ignore_regions import Regions, regions_of, strictl
 class People:
     """N persons of one video, sorted by frame, within a frame in file order."""
 
-    frame: np.ndarray
-    """[N] int64, row in `JudgedVideo.frame_index`."""
-    track_id: np.ndarray
-    """[N] int64."""
-    keypoints: np.ndarray
-    """[N, J, 2] float64."""
-    present: np.ndarray
-    """[N, J] bool."""
-    score: np.ndarray
-    """[N, J] float64."""
-    head_box: np.ndarray
+    frame: Array
+    """[N] int64, row in `ScoredVideo.frame_index`."""
+    track_id: Array
+    keypoints: Array
+    """[N, J, 2] float64; `present` [N, J] bool and `score` [N, J] float64 are those of joints."""
+    present: Array
+    score: Array
+    head_box: Array
     """[N, 4] float64 x1, y1, x2, y2."""
-    row: np.ndarray
+    row: Array
     """[N] int64, row of the person in the annotations it comes from."""
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def keep(self, mask: np.ndarray) -> People:
+    def keep(self, mask: Array) -> People:
         # Several times faster than indexing with the mask.
         kept = np.flatnonzero(mask)
         return People(**{name: column.take(kept, axis=0) for name, column in vars(self).items()})
 
 
 @dataclass
-class JudgedVideo:
-    """One video, its K judged frames, and the persons in them."""
+class ScoredVideo:
+    """One video, its K scored frames, and the persons in them."""
 
     name: str
-    frame_index: np.ndarray
-    """[K] int64, positions of the judged frames in the video."""
+    frame_index: Array
+    """[K] int64, positions of the scored frames in the video."""
     truth: People
     predictions: People
     file: str = ""
     """Its ground-truth file for messages; its name, where that is not known."""
 
 
-def judged_videos(
+def scored_videos(
     truth: Annotations,
     predictions: Annotations,
     truth_folder: Path | None = None,
     prediction_folder: Path | None = None,
-) -> Iterator[JudgedVideo]:
+) -> Iterator[ScoredVideo]:
     """Pair the videos by name, the ground truth's order deciding; other predictions are ignored.
 
     The folders are named in messages where they are known. Raises UserError for a missing
@@ -76,6 +74,18 @@ def judged_videos(
             f"predictions have joints '{predictions.skeleton.name}', ground truth has "
             f"'{truth.skeleton.name}'; bring both on one skeleton first"
         )
+    for name, frames, predicted_frames in paired_frames(truth, predictions, prediction_folder):
+        file = file_label(name, truth_folder)
+        yield _scored_video(truth, frames, predictions, predicted_frames, name, file)
+
+
+def paired_frames(
+    truth: Annotations, predictions: Annotations, prediction_folder: Path | None = None
+) -> Iterator[tuple[str, Array, Array]]:
+    """Yield each video's name and its frames as rows of ground truth and predictions.
+
+    Raises UserError for a missing prediction video or another number of frames.
+    """
     rows = {name: row for row, name in enumerate(predictions.video_names)}
     for video, name in enumerate(truth.video_names):
         if name not in rows:
@@ -84,27 +94,26 @@ def judged_videos(
                 "with all its frames even if nobody was found"
             )
         frames = truth.frames_of(video)
-        predicted_frames = predictions.frames_of(rows[name])
-        if len(frames) != len(predicted_frames):
+        predicted = predictions.frames_of(rows[name])
+        if len(frames) != len(predicted):
             raise UserError(
-                f"{file_label(name, prediction_folder)}: {len(predicted_frames)} frames in the "
+                f"{file_label(name, prediction_folder)}: {len(predicted)} frames in the "
                 f"predictions, {len(frames)} in the ground truth; predictions must list every "
                 "frame of the video, in its order"
             )
-        file = file_label(name, truth_folder)
-        yield _judge(truth, frames, predictions, predicted_frames, name, file)
+        yield name, frames, predicted
 
 
 def file_label(name: str, folder: Path | None) -> str:
-    """What messages call a video's file: its path, or the video's name if that is all we know."""
+    """Return the path of a video's file for messages, or the video's name without a folder."""
     return name if folder is None else str(folder / f"{name}.json")
 
 
 def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
-    """One line per video whose paired frames have different image names (a likely mistake).
+    """Return one line per video whose paired frames have different image names.
 
-    Numbers are compared as numbers, so ``000003.jpg`` agrees with ``00000003.jpg``. The official
-    evaluator never looks at names, so this is for a warning only.
+    That is a likely mistake, worth a warning only: the official evaluator never looks at names.
+    Numbers are compared as numbers, so ``000003.jpg`` agrees with ``00000003.jpg``.
     """
     lines = []
     rows = {name: row for row, name in enumerate(predictions.video_names)}
@@ -123,13 +132,19 @@ def misnamed_frames(truth: Annotations, predictions: Annotations) -> list[str]:
     return lines
 
 
-def repeated_in_frame(frame: np.ndarray, track_id: np.ndarray) -> np.ndarray:
-    """[N] bool, an earlier person of the same frame has the same track id."""
+def places_in_frame(frame: Array) -> Array:
+    """Return the place [N] of each person in its frame, from 0; `frame` [N] ascends."""
+    return np.arange(len(frame)) - np.searchsorted(frame, frame)
+
+
+def repeated_in_frame(frame: Array, track_id: Array) -> Array:
+    """Return where an earlier person of the same frame has the same track id, [N] bool."""
     order = np.lexsort((track_id, frame))
     frame, track = frame[order], track_id[order]
     repeated = np.zeros(len(order), dtype=bool)
     repeated[order[1:]] = (frame[1:] == frame[:-1]) & (track[1:] == track[:-1])
-    return repeated & (track_id != NO_TRACK)
+    with_id: Array = repeated & (track_id != NO_TRACK)
+    return with_id
 
 
 def _stem(path: str) -> str:
@@ -137,8 +152,8 @@ def _stem(path: str) -> str:
     return stem.lstrip("0") or "0" if stem.isdigit() else stem
 
 
-def frame_pairs(first_frame: np.ndarray, second_frame: np.ndarray) -> tuple:
-    """All pairs (rows of the first [Q], rows of the second [Q]) in the same frame.
+def frame_pairs(first_frame: Array, second_frame: Array) -> tuple[Array, Array]:
+    """Return all pairs (rows of the first [Q], rows of the second [Q]) in the same frame.
 
     Both frame columns ascend; so do the rows of the first, and those of the second for each.
     """
@@ -149,8 +164,8 @@ def frame_pairs(first_frame: np.ndarray, second_frame: np.ndarray) -> tuple:
     return first, second
 
 
-def joint_extents(people: People) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest coordinates [N, 2] of each person's joints.
+def joint_extents(people: People) -> tuple[Array, Array]:
+    """Return the smallest and largest coordinates [N, 2] of each person's joints.
 
     NaN is left out; who has no joint gets infinity and minus infinity.
     """
@@ -160,51 +175,45 @@ def joint_extents(people: People) -> tuple[np.ndarray, np.ndarray]:
     return np.fmin.reduce(points + away, axis=1).T, np.fmax.reduce(points - away, axis=1).T
 
 
-def _judge(
+def _scored_video(
     truth: Annotations,
-    frames: np.ndarray,
+    frames: Array,
     predictions: Annotations,
-    predicted_frames: np.ndarray,
+    predicted_frames: Array,
     name: str,
     file: str,
-) -> JudgedVideo:
-    judged = np.flatnonzero(truth.frame_annotated[frames])
-    polygons = [truth.ignore_regions[frame] for frame in frames[judged]]
+) -> ScoredVideo:
+    scored = np.flatnonzero(truth.frame_annotated[frames])
+    polygons = [truth.ignore_regions[frame] for frame in frames[scored]]
     regions = regions_of(polygons)
     if (regions.count < 3).any():
-        _refuse_small_region(polygons, judged, file)
+        _raise_small_region(polygons, scored, file)
     has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
-    sides = [
-        _people(truth, frames[judged]),
-        _people(predictions, predicted_frames[judged]),
-    ]
-    for people in sides:
-        _cut_out(people, regions)
-    truth_people, predicted = (_without_jointless(people, has_regions) for people in sides)
-    return JudgedVideo(name, judged, truth_people, predicted, file)
+    ours, theirs = (
+        _cut_out(_people(people, rows[scored]), regions, has_regions)
+        for people, rows in ((truth, frames), (predictions, predicted_frames))
+    )
+    return ScoredVideo(name, scored, ours, theirs, file)
 
 
-def _people(annotations: Annotations, frames: np.ndarray) -> People:
-    """Persons of the given frame rows (ascending); columns are copies that may be changed."""
+def _people(annotations: Annotations, frames: Array) -> People:
+    """Return the persons of frame rows (ascending); columns are copies that may be changed."""
     frame, persons = frame_pairs(frames, annotations.person_frame)
     first, last = (persons[0], persons[-1] + 1) if len(persons) else (0, 0)
 
-    def of_persons(column: np.ndarray) -> np.ndarray:
-        return column[first:last].take(persons - first, axis=0)
+    def of_persons(column: Array) -> Array:
+        rows: Array = column[first:last].take(persons - first, axis=0)
+        return rows
 
-    return People(
-        row=persons,
-        frame=frame,
-        track_id=of_persons(annotations.track_id),
-        keypoints=of_persons(annotations.keypoints),
-        present=of_persons(annotations.present),
-        score=of_persons(annotations.joint_score),
-        head_box=of_persons(annotations.head_box),
+    names = ("track_id", "keypoints", "present", "joint_score", "head_box")
+    track_id, keypoints, present, score, head_box = (
+        of_persons(getattr(annotations, name)) for name in names
     )
+    return People(frame, track_id, keypoints, present, score, head_box, persons)
 
 
-def _refuse_small_region(frames: list[list[np.ndarray]], positions: np.ndarray, file: str) -> None:
-    """UserError for the first region of one or two corners in frames at these positions."""
+def _raise_small_region(frames: list[list[Array]], positions: Array, file: str) -> None:
+    """Raise UserError for the first region of one or two corners in frames at these positions."""
     for position, polygons in zip(positions, frames, strict=True):
         for k, polygon in enumerate(polygons):
             if 0 < len(polygon) < 3:
@@ -215,10 +224,10 @@ def _refuse_small_region(frames: list[list[np.ndarray]], positions: np.ndarray, 
                 )
 
 
-def _cut_out(people: People, regions: Regions) -> None:
-    """Remove the joints that lie inside a region of their frame."""
-    if not len(regions):
-        return
+def _cut_out(people: People, regions: Regions, frame_has_regions: Array) -> People:
+    """Remove joints inside a region of their frame, then who has no joint in such a frame."""
+    if not frame_has_regions.any():
+        return people
     person, region = frame_pairs(people.frame, regions.frame)
     low, high = joint_extents(people)
     # `take` gathers rows of two many times faster than indexing does.
@@ -232,9 +241,4 @@ def _cut_out(people: People, regions: Regions) -> None:
     points = people.keypoints.reshape(-1, 2).take(place, axis=0)
     inside = strictly_inside(points, region, regions)
     people.present.flat[place[inside]] = False
-
-
-def _without_jointless(people: People, frame_has_regions: np.ndarray) -> People:
-    if not frame_has_regions.any():
-        return people
     return people.keep(people.present.any(axis=1) | ~frame_has_regions[people.frame])

@@ -1,4 +1,4 @@
-"""PCKh curves and normalised errors by hand, and as identities with recall."""
+"""PCKh curves, normalised errors and calibration, by hand and as identities."""
 
 from dataclasses import replace
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tdmi.data.skeletons import POSETRACK17
-from tdmi.evaluation.analysis import pckh
+from tdmi.evaluation.analysis import curves
 from tdmi.evaluation.matching.assignment import match_video
-from tdmi.evaluation.matching.pairing import JudgedVideo, People, judged_videos
-from tdmi.evaluation.protocols import poseval as average_precision
+from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, scored_videos
+from tdmi.evaluation.protocols import poseval
 from tdmi.formats.parsing import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
@@ -30,9 +30,9 @@ def people(x: list[list[float]]) -> People:
     )
 
 
-def statistics(truth: list, predictions: list) -> pckh.Statistics:
-    video = JudgedVideo("video", np.arange(1), people(truth), people(predictions))
-    return pckh.video_statistics(video, match_video(video))
+def statistics(truth: list, predictions: list) -> curves.Statistics:
+    video = ScoredVideo("video", np.arange(1), people(truth), people(predictions))
+    return curves.video_statistics(video, match_video(video))
 
 
 NAN = float("nan")
@@ -50,40 +50,40 @@ def test_errors_are_distances_in_head_sizes():
 
 def test_curve_by_hand():
     thresholds = np.array([0, 0.1 + 1e-12, 0.5])
-    matched = pckh.curve(HALF, HALF.matched, thresholds)
+    matched = curves.curve(HALF, HALF.matched, thresholds)
     np.testing.assert_allclose(
         matched, [[0, 0, 0, 0], [100, 0, 0, 100 / 3], [100, 100, 0, 200 / 3]]
     )
-    annotated = pckh.curve(HALF, HALF.annotated, thresholds)
+    annotated = curves.curve(HALF, HALF.annotated, thresholds)
     np.testing.assert_allclose(annotated, [[0, 0, 0, 0], [50, 0, 0, 50 / 3], [50, 50, 0, 100 / 3]])
 
 
 def test_an_error_of_exactly_the_threshold_is_within():
     found = statistics([[0, 100]], [[0, 103]])
     np.testing.assert_array_equal(
-        pckh.curve(found, found.matched, np.array([0.0, 0.5])), [[100, 0, 50], [100, 100, 100]]
+        curves.curve(found, found.matched, np.array([0.0, 0.5])), [[100, 0, 50], [100, 100, 100]]
     )
 
 
 def test_joints_that_nobody_has_are_left_out_of_the_total():
     found = statistics([[0, NAN]], [[0, 5]])
     np.testing.assert_array_equal(
-        pckh.curve(found, found.annotated, np.array([0.5])), [[100, np.nan, 100]]
+        curves.curve(found, found.annotated, np.array([0.5])), [[100, np.nan, 100]]
     )
 
 
 def test_quantiles_are_errors_that_occurred():
     errors = np.array([0.4, 0.1, 0.3, 0.2])
-    found = pckh.error_quantiles(errors, [0.25, 0.5, 0.51, 0.75, 1])
+    found = curves.error_quantiles(errors, [0.25, 0.5, 0.51, 0.75, 1])
     assert found.tolist() == [0.1, 0.2, 0.3, 0.3, 0.4]
-    assert np.isnan(pckh.error_quantiles(np.array([]), [0.5])).all()
-    assert pckh.error_quantiles(np.array([0.1, np.inf]), [0.5, 0.9]).tolist() == [0.1, np.inf]
+    assert np.isnan(curves.error_quantiles(np.array([]), [0.5])).all()
+    assert curves.error_quantiles(np.array([0.1, np.inf]), [0.5, 0.9]).tolist() == [0.1, np.inf]
 
 
-def judged(name: str, folder) -> list[JudgedVideo]:
+def judged(name: str, folder) -> list[ScoredVideo]:
     sides = write_back(cases("poseval")[name], folder)
     names = video_files(sides[0])
-    return list(judged_videos(*(read_folder(side, names, POSETRACK17) for side in sides)))
+    return list(scored_videos(*(read_folder(side, names, POSETRACK17) for side in sides)))
 
 
 @pytest.mark.parametrize("name", ["m_medium", "r_ignore_pt18", "nan_coordinates", "no_predictions"])
@@ -91,33 +91,33 @@ def test_at_half_a_head_size_the_share_of_annotated_joints_is_the_recall(name, t
     videos = judged(name, tmp_path)
     matches = [match_video(video) for video in videos]
     pairs = list(zip(videos, matches, strict=True))
-    found = pckh.combine(pckh.video_statistics(*pair) for pair in pairs)
-    scores = average_precision.average_precision(
-        average_precision.combine(average_precision.video_statistics(*pair) for pair in pairs)
+    found = curves.combine(curves.video_statistics(*pair) for pair in pairs)
+    scores = poseval.average_precision(
+        poseval.combine(poseval.video_statistics(*pair) for pair in pairs)
     )
-    curve = pckh.curve(found, found.annotated)
+    curve = curves.curve(found, found.annotated)
     annotated = found.annotated > 0
     np.testing.assert_allclose(
         curve[-1, :-1][annotated], scores.recall[:-1][annotated], rtol=0, atol=1e-12
     )
     assert (np.diff(curve[:, :-1][:, annotated], axis=0) >= 0).all()
-    at_least = pckh.curve(found, found.matched)[:, :-1] >= curve[:, :-1]
+    at_least = curves.curve(found, found.matched)[:, :-1] >= curve[:, :-1]
     assert at_least[:, found.matched > 0].all()
 
 
 def test_ground_truth_against_itself_is_100_from_the_first_threshold(tmp_path):
     for video in judged("m_medium", tmp_path):
         same = replace(video, predictions=video.truth)
-        found = pckh.video_statistics(same, match_video(same))
+        found = curves.video_statistics(same, match_video(same))
         there = found.annotated > 0
-        np.testing.assert_array_equal(pckh.curve(found, found.annotated)[:, :-1][:, there], 100.0)
+        np.testing.assert_array_equal(curves.curve(found, found.annotated)[:, :-1][:, there], 100.0)
         assert (found.error == 0).all()
 
 
 def test_metrics_have_a_curve_and_quantiles_for_every_group(tmp_path):
     videos = judged("m_medium", tmp_path)
-    found = pckh.combine(pckh.video_statistics(v, match_video(v)) for v in videos)
-    content = pckh.metrics(found)
+    found = curves.combine(curves.video_statistics(v, match_video(v)) for v in videos)
+    content = curves.pckh(found)
     groups = ["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "total"]
     assert content["thresholds"][0] == 0 and content["thresholds"][-1] == 0.5
     for share in ("matched", "annotated"):
@@ -132,3 +132,43 @@ def test_metrics_have_a_curve_and_quantiles_for_every_group(tmp_path):
     assert list(errors) == ["assignment_threshold", "quantiles", *groups]
     knees = np.isin(found.joint, [POSETRACK17.index(f"{s}_knee") for s in ("left", "right")])
     assert errors["knee"][1] == np.sort(found.error[knees])[(knees.sum() + 1) // 2 - 1]
+
+
+def scored_joints(score: list[float], hit: list[bool]) -> poseval.Statistics:
+    count = len(score)
+    joint, annotated = np.zeros(count, np.int8), np.full(15, count)
+    return poseval.Statistics(joint, np.array(score), np.array(hit, bool), annotated, 1, 1, 1)
+
+
+def test_shares_and_mean_scores_by_hand():
+    found = curves.reliability(
+        scored_joints(
+            [0.81, 0.83, 0.84, 0.82, 0.05, 1.2, -0.5, float("nan")], [1, 1, 1, 0, 1, 1, 0, 1]
+        )
+    )
+    by_edge = {
+        round(low, 2): values
+        for low, *values in zip(
+            found["edges"], found["joints"], found["mean_score"], found["right"], strict=False
+        )
+    }
+    assert by_edge[0.8] == [4, pytest.approx(0.825), 75]
+    # An edge begins its bin; what lies outside 0 to 1 is in the bins at the ends.
+    assert by_edge[0.05] == [1, pytest.approx(0.05), 100]
+    assert by_edge[0.95] == [1, pytest.approx(1.2), 100]
+    assert by_edge[0.0] == [1, pytest.approx(-0.5), 0]
+    assert by_edge[0.5] == [0, None, None]
+    assert sum(found["joints"]) == 7
+
+
+def test_all_bins_together_are_the_precision():
+    random = np.random.default_rng(0)
+    score = random.uniform(size=2000)
+    people = scored_joints(list(score), list(random.uniform(size=2000) < score))
+    found = curves.reliability(people)
+    joints = np.array(found["joints"])
+    assert joints @ found["right"] / joints.sum() == pytest.approx(
+        poseval.average_precision(people).precision[0]
+    )
+    # Scores that are probabilities lie on the diagonal, within the error of 100 tosses.
+    np.testing.assert_allclose(found["right"], 100 * np.array(found["mean_score"]), atol=16)

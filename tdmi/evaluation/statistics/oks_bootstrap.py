@@ -2,17 +2,21 @@
 
 A resample counts every detection and every person as often as its video was drawn. Curves follow
 xtcocotools: detections by falling score with a stable sort, precision made monotone and read at 101
-recalls. Areas are not told apart: medium and large have no interval.
+recalls. All areas count together: medium and large have no interval.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from tdmi.evaluation.statistics import significance
+from tdmi.evaluation.arrays import Array
+from tdmi.evaluation.output import Content
+from tdmi.evaluation.statistics import interval as intervals
+from tdmi.evaluation.statistics.bootstrap import draw_videos, generator
 
 NAMES = ("ap", "ap_50", "ap_75", "ar", "ar_50", "ar_75")
 _AT_50, _AT_75 = 0, 5
@@ -21,22 +25,22 @@ _AT_50, _AT_75 = 0, 5
 
 @dataclass
 class Detections:
-    """D judged detections, the best first, at T thresholds, and the people of V videos."""
+    """D scored detections, the best first, at T thresholds, and the people of V videos."""
 
-    hit: np.ndarray
+    hit: Array
     """[T, D] bool, matched to a person to be found."""
-    counted: np.ndarray
+    counted: Array
     """[T, D] bool, not matched to a person who is ignored."""
-    video: np.ndarray
+    video: Array
     """[D] int64."""
-    people: np.ndarray
+    people: Array
     """[V] int64, people to be found."""
-    recalls: np.ndarray
+    recalls: Array
     """[R] float64 at which precision is read."""
 
 
-def detections_of(run, frame_video: np.ndarray, videos: int) -> Detections:
-    """What a COCOeval has matched, over all areas; image k is of video `frame_video[k]`."""
+def detections_of(run: Any, frame_video: Array, videos: int) -> Detections:
+    """Return the matches of a COCOeval over all areas; image k is of video `frame_video[k]`."""
     # Area ranges follow one another, all areas first; None is an image with nobody on either side.
     images = [image for image in run.evalImgs[: len(frame_video)] if image is not None]
     owner = frame_video[np.array([image["image_id"] for image in images], dtype=np.int64)]
@@ -59,8 +63,8 @@ def detections_of(run, frame_video: np.ndarray, videos: int) -> Detections:
     )
 
 
-def summary(found: Detections, weights: np.ndarray) -> np.ndarray:
-    """NAMES [6] as fractions of 1 with every video counted `weights` [V] times; NaN of nobody."""
+def summary(found: Detections, weights: Array) -> Array:
+    """Return NAMES [6] as fractions of 1, each video counted `weights` [V] times; NaN of nobody."""
     people = weights @ found.people
     if not people:
         return np.full(len(NAMES), np.nan)
@@ -78,15 +82,14 @@ def summary(found: Detections, weights: np.ndarray) -> np.ndarray:
     return np.array([x for row in (ap, ar) for x in (row.mean(), row[_AT_50], row[_AT_75])])
 
 
-def interval(found: Detections, resamples: int, seed: int, quiet: bool = True) -> dict:
-    """Content of ``interval`` in ``metrics.json``; null where a number is undefined."""
+def interval(found: Detections, resamples: int, seed: int, quiet: bool = True) -> Content:
+    """Return ``interval`` of ``metrics.json``; None where a number is undefined."""
     videos = len(found.people)
-    random = np.random.Generator(np.random.PCG64(seed))
-    drawn = significance.draw_videos(videos, resamples, random)
-    drawn = tqdm(drawn, desc="resampling", unit="draw", disable=quiet or None)
-    replicates = np.array([summary(found, weights) for weights in drawn])
+    drawn = draw_videos(videos, resamples, generator(seed))
+    draws = tqdm(drawn, desc="resampling", unit="draw", disable=quiet or None)
+    replicates = np.array([summary(found, weights) for weights in draws])
     ends = {
-        name: significance.interval_ends(column, videos)
+        name: intervals.ends(column, videos)
         for name, column in zip(NAMES, replicates.T, strict=True)
     }
-    return significance.about_interval(resamples, videos, seed) | {"oks": ends}
+    return intervals.about(resamples, videos, seed) | {"oks": ends}

@@ -1,4 +1,4 @@
-"""Average precision under many weightings of the videos, each as exact as the plain computation.
+"""The bootstrap: draws of the videos, and the exact average precision of each draw.
 
 A resample of the videos is a whole-number weight for every video: how often it was drawn. All
 videos are ranked once; for a weighting only sums of weights along that ranking are needed.
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.protocols.poseval import Statistics, best_first, combine
 
 _RUNS_AT_ONCE = 64
@@ -25,11 +26,14 @@ by trial)."""
 
 
 class RankedVideos:
-    """The predicted joints of V videos, ranked once, of which AP can be had under any weights."""
+    """The predicted joints of V videos, ranked once, whose AP can be computed under any weights."""
 
     def __init__(self, videos: Sequence[Statistics], never_annotated: float = np.nan) -> None:
-        """`never_annotated`: AP of a joint that is predicted but not annotated (0 by PoseTrack21's
-        rules)."""
+        """Rank all predicted joints.
+
+        `never_annotated`: AP of a joint that is predicted but not annotated (0 by PoseTrack21's
+        rules).
+        """
         self._never_annotated = never_annotated
         self._annotated = np.array([video.annotated for video in videos])
         pooled = combine(videos)
@@ -41,11 +45,11 @@ class RankedVideos:
             _runs(pooled.score[rows], pooled.hit[rows], owner[rows], len(videos)) for rows in joints
         ]
 
-    def average_precision(self, weights: np.ndarray) -> np.ndarray:
-        """AP in percent [B, J + 1], joints and Total, for each row of `weights` [B, V].
+    def average_precision(self, weights: Array) -> Array:
+        """Return AP in percent [B, J + 1], joints and Total, for each row of `weights` [B, V].
 
         Weights are whole numbers from 0: a video of weight n counts as n videos like it. Undefined
-        values follow `average_precision.average_precision`.
+        values follow `poseval.average_precision`.
         """
         weights = np.asarray(weights, dtype=np.float64)
         annotated = weights @ self._annotated
@@ -61,16 +65,48 @@ class RankedVideos:
         return with_totals(np.where(predicted > 0, ap, 0.0))
 
 
-def with_totals(values: np.ndarray) -> np.ndarray:
-    """Rows of per-joint values [B, J] with their Totals [B, J + 1]: means of those not NaN."""
+def with_totals(values: Array) -> Array:
+    """Return per-joint values [B, J] with their Totals [B, J + 1], means of those not NaN."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         total = np.where(known, values, 0.0).sum(axis=1) / known.sum(axis=1)
     return np.concatenate([values, total[:, None]], axis=1)
 
 
-def _runs(score: np.ndarray, hit: np.ndarray, owner: np.ndarray, videos: int) -> csr_matrix:
-    """Predictions of each video in each run [2R, V]: hits in even rows, misses in odd ones."""
+def generator(seed: int) -> np.random.Generator:
+    """Return the random numbers that a seed stands for."""
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def draw_videos(videos: int, resamples: int, random: np.random.Generator) -> Array:
+    """Return how often each of V videos is drawn in each resample [B, V] int64; rows sum to V."""
+    return random.multinomial(videos, np.full(videos, 1 / videos), resamples)
+
+
+def bootstrap(
+    videos: Sequence[Statistics], resamples: int, seed: int, never_annotated: float = np.nan
+) -> Array:
+    """Return AP in percent [B, J + 1], joints and Total, of `resamples` draws of the videos.
+
+    The seed alone decides which are drawn.
+    """
+    weights = draw_videos(len(videos), resamples, generator(seed))
+    return RankedVideos(videos, never_annotated).average_precision(weights)
+
+
+def mean_of_drawn_runs(ap: Array, random: np.random.Generator) -> Array:
+    """Return mean AP [B, J + 1] of S - 1 runs, drawn for each resample, of `ap` [S, B, J + 1]."""
+    runs, resamples = ap.shape[:2]
+    if runs == 1:
+        only: Array = ap[0]
+        return only
+    drawn = random.multinomial(runs - 1, np.full(runs, 1 / runs), resamples) / (runs - 1)
+    mean: Array = np.einsum("bs,sbj->bj", drawn, ap)
+    return mean
+
+
+def _runs(score: Array, hit: Array, owner: Array, videos: int) -> csr_matrix:
+    """Return the predictions by run and video [2R, V]: hits in even rows, misses in odd ones."""
     order = best_first(score)
     hit, owner = hit[order], owner[order]
     run = np.concatenate([[0], np.cumsum(hit[:-1] & ~hit[1:])]) if len(hit) else owner
@@ -78,8 +114,8 @@ def _runs(score: np.ndarray, hit: np.ndarray, owner: np.ndarray, videos: int) ->
     return csr_matrix((np.ones(len(hit)), (2 * run + ~hit, owner)), shape=(rows, videos))
 
 
-def _area(runs: csr_matrix, weights: np.ndarray) -> np.ndarray:
-    """Area under the envelope times the annotated joints, and weight of all predictions [2, B].
+def _area(runs: csr_matrix, weights: Array) -> Array:
+    """Return the area under the envelope times the annotated joints, and all weight [2, B].
 
     `weights` [V, B]. Goes through the runs from the last to the first, as the envelope does.
     """

@@ -1,0 +1,1 @@
+"""Signs of a mistake in the files, and input on which an official program ends."""
