@@ -51,17 +51,17 @@ def run(args: argparse.Namespace) -> None:
 
     use_threads(1)
     from tdmi.experiments.plan.compare import compare
-    from tdmi.experiments.plan.devices import EFFICIENCY
     from tdmi.experiments.plan.plan import make_plan
+    from tdmi.experiments.plan.throughput import EFFICIENCY
 
     plan = make_plan(suites, args.gpu, args.efficiency or EFFICIENCY)
     # Not before: the plan takes the memory of this process for that of a training.
-    from tdmi.experiments.plan import presentation
+    from tdmi.reporting import plan as presentation
     from tdmi.reporting.figures import style
     from tdmi.reporting.tables import tables
 
     if args.compare:
-        data, name = compare(plan, suites, args.compare), "plan_comparison_time"
+        data, name = compare(plan, args.compare), "plan_comparison_time"
         table, figure = (
             presentation.comparison_table(data, plan.device),
             presentation.comparison_figure(data),

@@ -100,7 +100,7 @@ def models(suite: Suite) -> Probes:
 
 def training(suite: Suite) -> Probes:
     """Train the reference for a few steps, then the subject from it with a frozen backbone."""
-    probes = {}
+    probes: Probes = {}
     with tempfile.TemporaryDirectory() as root:
         first, second = Path(root) / "reference", Path(root) / "subject"
         for folder, settings, start in (
@@ -117,7 +117,7 @@ def training(suite: Suite) -> Probes:
 
 def trained(suite: Suite, seed: int) -> Probes:
     """Train reference and subject by their recipes; measure losses, accuracy and changed norms."""
-    probes = {}
+    probes: Probes = {}
     runs = [reference(suite, seed), subject(suite, seed)]
     first, second = (name_of(settings) for settings in runs)
     with tempfile.TemporaryDirectory() as root:

@@ -37,7 +37,7 @@ _OLD_PROCESSOR = {
     "OPENBLAS_CORETYPE": "Nehalem",
     "OPENCV_CPU_DISABLE": "AVX2,AVX512_SKX",
 }
-CONDITIONS = ((2, {}), (1, _OLD_PROCESSOR))
+CONDITIONS: tuple[tuple[int, dict[str, str]], ...] = ((2, {}), (1, _OLD_PROCESSOR))
 """Threads and environment that change nothing but rounding: a stand-in for other machines."""
 
 
