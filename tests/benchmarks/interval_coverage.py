@@ -1,10 +1,10 @@
-"""How often intervals hold the truth and tests err, on simulated videos; tables in Markdown.
+"""Coverage of intervals and error rates of tests on simulated videos; tables in Markdown.
 
     python tests/benchmarks/interval_coverage.py [--cases 300]
 
-The figures in the documentation of `tdmi.evaluation.statistics.significance` come from here. A simulated video
-has a number of people and a difficulty of its own; two methods share both and differ in what they
-find of it. The true AP is that of very many videos.
+The figures in the documentation of `tdmi.evaluation.statistics.significance` come from here. A
+simulated video has a number of people and a difficulty of its own; two methods share both and
+differ in what they find of it. The true AP is that of very many videos.
 """
 
 from __future__ import annotations
