@@ -21,8 +21,8 @@ from tdmi.config.suites import load_suite, resolve
 from tdmi.data.annotations import select_persons
 from tdmi.experiments.build import read_split, split_windows
 from tdmi.formats import posetrack18
-from tests.integration.test_workflow import checkout
 from tests.support import full_scale_trees as trees
+from tests.support.checkouts import checkout
 from tests.support.mocap_sources import make_sources
 
 NAMES = ("posetrack17", "posetrack18", "posetrack21", "hieve")
