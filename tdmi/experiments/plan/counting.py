@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,11 +17,49 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.flop_counter import FlopCounterMode
 
-from tdmi.experiments.plan.job import Job
+from tdmi.config.suites import resolve, run_name, seeds_of
+from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
+from tdmi.prediction.predict import InferenceOptions
+from tdmi.training import RECIPE
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method of a suite, with the settings of its first run; `runs`: names of all."""
+
+    suite: str
+    method: str
+    runs: list[str]
+    settings: dict[str, Any]
+    recipe: dict[str, Any]
+    inference: InferenceOptions
+
+    @property
+    def batch(self) -> int:
+        """Windows of one step; 1 where nothing is trained and no size is given."""
+        return self.recipe.get("batch_size", 1)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether training computes in mixed precision."""
+        return "mixed" in self.recipe["precision"]
+
+
+def jobs_of(suite: dict[str, Any]) -> list[Job]:
+    """Return the jobs of a suite, in its order."""
+    jobs = []
+    for method in suite["methods"]:
+        seeds = seeds_of(suite, method)
+        settings = resolve(suite, method, seeds[0])
+        recipe = {**RECIPE, **settings["recipe"]}
+        runs = [run_name(suite, method, seed) for seed in seeds]
+        inference = InferenceOptions(**settings["inference"])
+        jobs.append(Job(suite["suite"], method, runs, settings, recipe, inference))
+    return jobs
 
 
 @dataclass(frozen=True)
@@ -48,11 +86,11 @@ def count(job: Job) -> Counted:
     batch, predicted = job.batch, job.inference.batch_size
     try:
         with torch.device("meta"):
-            method = job.build()
+            method = build_method(job.settings)
         operations, working = _step(method, job, batch)
         predict_operations, predict_bytes = _prediction(method, job, predicted)
     except (NotImplementedError, RuntimeError):  # the content of its input is needed
-        method = job.build()
+        method = build_method(job.settings)
         operations, working = (batch * value for value in _step(method, job, 1))
         predict_operations, predict_bytes = (
             predicted * value for value in _prediction(method, job, 1)

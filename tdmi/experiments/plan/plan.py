@@ -12,8 +12,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from tdmi.experiments.plan.counting import Counted, count
-from tdmi.experiments.plan.job import Job, jobs_of
+from tdmi.experiments.plan.counting import Counted, Job, count, jobs_of
 from tdmi.experiments.plan.sizes import Sizes, sizes
 from tdmi.experiments.plan.throughput import (
     EFFICIENCY,

@@ -53,25 +53,21 @@ def sizes(suite: dict[str, Any]) -> Sizes:
 
 def _counted(suite: dict[str, Any], root: Path) -> Sizes:
     train, validation, test = (read_split(suite, split) for split in SPLITS)
-    options = InferenceOptions(**suite["inference"])
+    options, path = InferenceOptions(**suite["inference"]), boxes_path(suite, "test")
     boxes: dict[str, int | None] = dict.fromkeys(options.box_protocols)
-    boxes["ground_truth_boxes"] = _people(test)
-    path = boxes_path(suite, "test")
-    if "detected_boxes" in boxes and path.exists():
-        detections = read_detections(path)
-        boxes["detected_boxes"] = len(
-            detected_boxes(test, detections, options.box_score_threshold).frame
-        )
+    for protocol in boxes:
+        if protocol == "ground_truth_boxes":
+            boxes[protocol] = _people(test)
+        elif path.exists():
+            found = detected_boxes(test, read_detections(path), options.box_score_threshold)
+            boxes[protocol] = len(found.frame)
+    files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
         train=_people(train),
         validation=_people(validation),
-        boxes={protocol: boxes[protocol] for protocol in options.box_protocols},
+        boxes=boxes,
         source=f"{root}: counted",
-        data_bytes=sum(
-            os.stat(os.path.join(folder, name)).st_size
-            for folder, _, names in os.walk(root, followlinks=True)
-            for name in names
-        ),
+        data_bytes=sum(file.stat().st_size for file in files),
         data_source=f"{root}: measured",
         cache_bytes=_cache_bytes(train, root) + _cache_bytes(validation, root),
     )
@@ -83,10 +79,8 @@ def _people(annotations: Annotations) -> int:
 
 def _cache_bytes(annotations: Annotations, root: Path) -> int:
     """Return the bytes of a split's decoded frames, all of the size of the first, in the cache."""
-    store = FrameStore(root)
-    if not annotations.frames:
-        return 0
-    return min(store.cache_bytes, annotations.frames * store.read(annotations.frame_file[0]).nbytes)
+    store, files = FrameStore(root), annotations.frame_file
+    return min(store.cache_bytes, len(files) * store.read(files[0]).nbytes) if files else 0
 
 
 def _expected(dataset: dict[str, Any]) -> tuple[list[int | None], str]:

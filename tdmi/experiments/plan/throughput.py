@@ -10,11 +10,14 @@ from pathlib import Path
 
 import torch
 
+from tdmi.clips.augmentation import Augmentation
+from tdmi.clips.order import SampleOrder
 from tdmi.clips.samples import TrainingSamples
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_yaml
-from tdmi.experiments.plan.counting import Counted, random_batch, total_loss
-from tdmi.experiments.plan.job import Job
+from tdmi.experiments.build import build_method, read_split, split_windows
+from tdmi.experiments.plan.counting import Counted, Job, random_batch, total_loss
+from tdmi.models.method import PoseMethod
 from tdmi.training.recipe import make_optimiser
 
 DRY_GFLOPS = 4.0
@@ -68,10 +71,10 @@ def timed(job: Job, counted: Counted, device: torch.device) -> Throughput:
     Where one sample alone is more than DRY_GFLOPS there, the step is estimated from the forward
     pass of one key frame, at the same operations a second.
     """
-    method = job.build().to(device)
+    method = build_method(job.settings).to(device)
     samples: TrainingSamples | None = None
     with suppress(UserError):  # the data set is not there
-        samples = job.samples(method)
+        samples = training_samples(job, method)
     load = _loading(samples) if samples else None
     batch, crops = job.batch, job.inference.batch_size
     fits = batch
@@ -102,6 +105,18 @@ def timed(job: Job, counted: Counted, device: torch.device) -> Throughput:
     return Throughput(seconds, predict, load, f"steps of {fits} and predictions timed")
 
 
+def training_samples(job: Job, method: PoseMethod) -> TrainingSamples:
+    """Make the samples that the runs train on. UserError if the data set is not there."""
+    settings, recipe = job.settings, job.recipe
+    return TrainingSamples(
+        split_windows(settings, read_split(settings, "train"), method.window),
+        Augmentation(**settings["augmentation"]),
+        settings["seed"],
+        cue=method.frame_cue,
+        order=SampleOrder(recipe["order"], recipe["lanes"], job.batch // recipe["accumulate"]),
+    )
+
+
 def _auxiliary(
     samples: TrainingSamples | None, batch: int, device: torch.device
 ) -> list[torch.Tensor]:
@@ -113,11 +128,9 @@ def _auxiliary(
 
 
 def _loading(samples: TrainingSamples) -> float:
-    """Return the processor seconds that cutting one training sample takes."""
-    begin = time.process_time()
-    for position in range(LOADED):
-        samples[position]
-    return (time.process_time() - begin) / LOADED
+    """Return the processor seconds of cutting one training sample."""
+    cpu = torch.device("cpu")
+    return _seconds(lambda: [samples[k] for k in range(LOADED)], cpu, warm_up=False) / LOADED
 
 
 def _seconds(work: Callable[[], object], device: torch.device, warm_up: bool) -> float:

@@ -13,10 +13,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from tdmi.cli.main import main
 from tdmi.config.suites import load_suite, load_suites
 from tdmi.core.files import write_json
+from tdmi.experiments.build import build_method
 from tdmi.experiments.plan import throughput
 from tdmi.experiments.plan.compare import compare
-from tdmi.experiments.plan.counting import Counted, count, memory_of, random_batch, total_loss
-from tdmi.experiments.plan.job import Job, jobs_of
+from tdmi.experiments.plan.counting import (
+    Counted,
+    Job,
+    count,
+    jobs_of,
+    memory_of,
+    random_batch,
+    total_loss,
+)
 from tdmi.experiments.plan.plan import PERSON_BYTES, Plan, make_plan, row
 from tdmi.experiments.plan.sizes import Sizes, sizes
 from tdmi.experiments.plan.throughput import Throughput, read_devices
@@ -63,7 +71,7 @@ def test_counted_step_is_the_real_step(name):
     job = job_of(load_suite("embedded"), name)
     job = replace(job, recipe=job.recipe | {"batch_size": 2})
     counted = count(job)
-    method = job.build().train()
+    method = build_method(job.settings).train()
     with FlopCounterMode(display=False) as counter:
         total_loss(method, *random_batch(method, job, 2)).backward()
     assert counted.step_gflops == pytest.approx(counter.get_total_flops() / 1e9)
