@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tdmi.cli.main import main
+from tdmi.cli.plan import DEVICES as OPTION
 from tdmi.config.suites import load_suite, load_suites
 from tdmi.core.files import write_json
 from tdmi.experiments.build import build_method
@@ -211,6 +212,12 @@ def test_time_from_a_peak_by_hand(name, mixed, seconds):
     rate = throughput.from_peak(counted, read_devices()[name], 0.5, mixed)
     assert rate.step == pytest.approx(2 * seconds)
     assert rate.predict == pytest.approx(seconds)
+
+
+def test_every_device_of_the_option_is_in_the_table_with_its_source():
+    devices = read_devices()
+    assert set(devices) | {"cpu"} == set(OPTION)
+    assert all(device.source and device.tf32 < device.bf16 for device in devices.values())
 
 
 def test_timed_step_is_scaled_to_the_batch_and_large_models_go_by_operations(tiny, monkeypatch):
