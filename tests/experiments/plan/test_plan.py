@@ -234,7 +234,8 @@ def test_timed_step_is_scaled_to_the_batch_and_large_models_go_by_operations(tin
     monkeypatch.setattr(throughput, "DRY_GFLOPS", counted.step_gflops / 2)
     rate = throughput.timed(job, counted, torch.device("cpu"))
     assert rate.step == 2.0 * 4 / 2
-    assert len(works) == 2
+    assert rate.load == 2.0 / 24
+    assert works == [False, True, True]  # loading, prediction, step: the last two warmed up
     monkeypatch.setattr(throughput, "DRY_GFLOPS", counted.step_gflops / 1000)
     rate = throughput.timed(job, counted, torch.device("cpu"))
     assert rate.predict == 2.0
