@@ -31,8 +31,8 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.config.suites import load_suites
     from tdmi.core.errors import UserError
     from tdmi.experiments.plan.compare import compare
-    from tdmi.experiments.plan.devices import EFFICIENCY
     from tdmi.experiments.plan.plan import make_plan
+    from tdmi.experiments.plan.throughput import EFFICIENCY
 
     if args.efficiency is not None and not 0 < args.efficiency <= 1:
         raise UserError(f"--efficiency: found {args.efficiency}, expected more than 0, at most 1")
@@ -43,14 +43,16 @@ def run(args: argparse.Namespace) -> None:
     suites = load_suites(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
     plan = make_plan(suites, args.gpu, args.efficiency or EFFICIENCY)
     # Imported last: the plan measures the memory of this process as that of a training.
-    from tdmi.experiments.plan import presentation
+    from tdmi.reporting import plan as presentation
     from tdmi.reporting.figures import style
     from tdmi.reporting.tables import tables
 
     if args.compare:
-        data, name = compare(plan, suites, args.compare), "plan_comparison_time"
-        table = presentation.comparison_table(data, plan.device)
-        figure = presentation.comparison_figure(data)
+        data, name = compare(plan, args.compare), "plan_comparison_time"
+        table, figure = (
+            presentation.comparison_table(data, plan.device),
+            presentation.comparison_figure(data),
+        )
     else:
         data, name = plan.rows, "plan_hours"
         table, figure = presentation.plan_table(plan), presentation.plan_figure(plan)

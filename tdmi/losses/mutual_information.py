@@ -157,6 +157,7 @@ class MutualInformation(nn.Module):
         penalties = {}
         if self.weights and self.estimator.learns:
             self.estimator.advance()
+        device = device if torch.amp.is_autocast_available(device) else "cpu"  # meta has none
         with torch.autocast(device, enabled=False):
             for term, weight in self.weights.items():
                 if term in FEATURE_TERMS:

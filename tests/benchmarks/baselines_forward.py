@@ -3,12 +3,12 @@
     python tests/benchmarks/baselines_forward.py [--size 384 288] [--repeats 5] [--threads 1]
                                                  [--methods dcpose posewarper fami_pose]
 
-The straightforward version has the same weights (formula-filled, tests/support/golden_models.py) and goes
-module by module, as the released code does: every frame through the backbone on its own, PyTorch's
-default memory layout, one torchvision deformable convolution after the other, every warped frame by
-itself. Ours has its batch norms folded into the convolutions (`inference.fold_norms`). Both run
-alternately in one process; the outputs are compared first. The table has medians of wall and
-processor time for one person, and their ratio.
+The straightforward version has the same weights (formula-filled, tests/support/golden_models.py).
+It goes module by module, as the released code does: every frame through the backbone on its own,
+PyTorch's default memory layout, one torchvision deformable convolution after the other, every
+warped frame by itself. Ours has its batch norms folded into the convolutions
+(`inference.fold_norms`). Both run alternately in one process; the outputs are compared first. The
+table has medians of wall and processor time for one person, and their ratio.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A figure of bars for a benchmark's table, in the style of the report, and what ran it."""
+"""Bar chart of a benchmark's table, in the style of the report, and the name of the machine."""
 
 from __future__ import annotations
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import time
-from collections.abc import Callable
 
 import numpy as np
 from synthetic_validation import generate
+from timing import shortest
 
 from tdmi.data.annotations import on_skeleton
 from tdmi.data.skeletons import POSETRACK17
@@ -26,16 +25,6 @@ from tdmi.evaluation.matching.scored_videos import scored_videos
 from tdmi.evaluation.protocols.poseval import video_statistics
 from tdmi.evaluation.statistics.bootstrap import bootstrap
 from tdmi.evaluation.statistics.significance import difference
-
-
-def timed(call: Callable, repeat: int) -> tuple[float, float]:
-    """Shortest of `repeat` wall times and of processor times, in seconds."""
-    times = []
-    for _ in range(repeat):
-        begin = time.perf_counter(), time.process_time()
-        call()
-        times.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
-    return tuple(map(min, zip(*times, strict=True)))
 
 
 def main() -> None:
@@ -61,7 +50,7 @@ def main() -> None:
         "slices": lambda: slices.metrics(slices.pool(owned)),
         "comparison of two runs": lambda: difference([statistics], [statistics], args.resamples, 0),
     }.items():
-        wall, processor = timed(call, args.repeat)
+        wall, processor = shortest(call, args.repeat)
         print(f"| {name} | {wall:.1f} | {processor:.1f} |", flush=True)
 
 

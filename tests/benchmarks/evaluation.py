@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import synthetic_validation
+from timing import spent
 
 from tdmi.data.annotations import Annotations, on_skeleton
 from tdmi.data.skeletons import POSETRACK17
@@ -48,7 +49,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass
 class Cost:
-    """What a command took."""
+    """Cost of a command."""
 
     wall: float
     processor: float
@@ -98,7 +99,7 @@ def several_times(source: tuple[Path, Path], scale: int, folder: Path) -> tuple[
 
 
 def whole_program(folders: tuple[Path, Path], options: list[str], repeat: int) -> Cost:
-    """The cheapest of `repeat` runs of `tdmi evaluate`."""
+    """Return the shortest of `repeat` runs of `tdmi evaluate`."""
     command = [sys.executable, "-m", "tdmi.cli.main", "evaluate", "--quiet"]
     command += ["--gt", str(folders[0]), "--pred", str(folders[1])]
     command += ["--out", str(folders[0].parent / "metrics.json"), *options]
@@ -106,7 +107,7 @@ def whole_program(folders: tuple[Path, Path], options: list[str], repeat: int) -
 
 
 def poseval(folders: tuple[Path, Path], option: str) -> Cost:
-    """The whole official program with `option` (-e or -t)."""
+    """Measure the whole official program with `option` (-e or -t)."""
     command = [sys.executable, "-m", "poseval.evaluate", option]
     command += ["-g", f"{folders[0]}/", "-p", f"{folders[1]}/", "-o", f"{folders[0].parent}/out"]
     return cost_of(command)
@@ -136,9 +137,8 @@ def timed(name: str, repeat: int, call: Callable) -> object:
     """Print the shortest of `repeat` times as a row, and give the result."""
     best = (np.inf, np.inf)
     for _ in range(repeat):
-        begin = time.perf_counter(), time.process_time()
-        result = call()
-        best = min(best, (time.perf_counter() - begin[0], time.process_time() - begin[1]))
+        result, wall, processor = spent(call)
+        best = min(best, (wall, processor))
     print(f"| {name} | {best[0]:.2f} | {best[1]:.2f} |", flush=True)
     return result
 

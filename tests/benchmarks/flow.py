@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from timing import shortest
 
 from baselines.flow import WindowFlow
 from tdmi.clips.crops import crop_matrix, warp
@@ -36,14 +37,9 @@ def write_frames(folder: Path) -> list[str]:
     return files
 
 
-def processor_ms(work, times: int = 3) -> float:
-    """Least processor time of several calls, in milliseconds."""
-    spent = []
-    for _ in range(times):
-        begin = time.process_time()
-        work()
-        spent.append(time.process_time() - begin)
-    return 1000 * min(spent)
+def processor_ms(work: Callable[[], object], times: int = 3) -> float:
+    """Return the least processor time of several calls, in milliseconds."""
+    return 1000 * shortest(work, times)[1]
 
 
 def main() -> None:
@@ -61,10 +57,10 @@ def main() -> None:
         frames = (crops.permute(0, 3, 1, 2)[None].float() / 255 - 0.45) / 0.22
         offsets = torch.tensor([[-2, -1, 0, 1, 2]])
         crop = processor_ms(lambda: flow(frames, offsets, 2))
-        begin = time.process_time()
-        for file in files[:2] + files[3:]:
-            flow.of_frames.of_pair(store, files[2], file)
-        once = 1000 * (time.process_time() - begin)
+        pairs = files[:2] + files[3:]
+        once = processor_ms(
+            lambda: [flow.of_frames.of_pair(store, files[2], file) for file in pairs], times=1
+        )
         cut = processor_ms(lambda: flow.of_frames.cut(store, files[2], files, matrix, CROP))
         kept = sum(p.stat().st_size for p in (Path(folder) / "cache").rglob("*.npy"))
     people, epochs = options.people, options.epochs

@@ -1,15 +1,15 @@
-"""How time and memory grow with the data: labels, loading, training, prediction, evaluation.
+"""Growth of time and memory with the data: labels, loading, training, prediction, evaluation.
 
     python tests/benchmarks/growth.py results/benchmarks [--scales 1 4 16] [--repeat 3]
 
 Each measurement is a process of its own on one core. It does the job once on the smallest data,
-which is not timed, and then on the data. Told are the processor time of the second, and by how much
-the peak of memory lies above what the process had before both. Of the repetitions the shortest time
-and the median memory count. `seconds_a_part` and `memory_mb_a_part` are what each part of the data
-more costs between a size and the next smaller one: what grows faster than the data rises there.
+which is not timed, and then on the data. Reported are the processor time of the second job, and the
+rise of peak memory over both. Of the repetitions the shortest time and the median memory count.
+`seconds_a_part` and `memory_mb_a_part`: cost of each further part of the data, between a size and
+the next smaller one. They rise for jobs that grow faster than the data.
 
 - labels, evaluation: files of `synthetic_validation`, 10 videos of PoseTrack18's size and form for
-  each part of the data; read, and judged by `tdmi evaluate` in one process.
+  each part of the data; read, and evaluated by `tdmi evaluate` in one process.
 - loading, training, prediction: videos of `tiny_dataset` in the same form, 64 windows of five
   frames for each part; cut, trained on for an epoch, and predicted by TDMI on a tiny network.
 
@@ -105,7 +105,7 @@ def evaluation(folder: Path) -> None:
         options = ["--gt", str(folder / "truth"), "--pred", str(folder / "predictions")]
         options += ["--out", f"{out}/metrics.json", "--jobs", "1", "--quiet"]
         if cli.main(["evaluate", "--protocol", "poseval", *options]):
-            raise RuntimeError(f"{folder}: not judged")
+            raise RuntimeError(f"{folder}: not evaluated")
 
 
 JOBS: dict[str, Callable[[Path], None]] = {
@@ -160,7 +160,7 @@ def _peak() -> int:
 
 
 def in_fork(target: Callable, *args: object) -> None:
-    """A process that has everything imported, and leaves no trace in those after it."""
+    """Run `target` in a process that has everything imported and does not affect later ones."""
     process = multiprocessing.get_context("fork").Process(target=target, args=args)
     process.start()
     process.join()
@@ -169,7 +169,7 @@ def in_fork(target: Callable, *args: object) -> None:
 
 
 def measured(job: str, data: Path, scale: int, repeat: int) -> dict[str, float]:
-    """The shortest time and the median of memory over `repeat` processes."""
+    """Return the shortest time and the median memory of `repeat` processes."""
     queue = multiprocessing.get_context("fork").SimpleQueue()
     results = []
     for _ in range(repeat):
@@ -180,7 +180,7 @@ def measured(job: str, data: Path, scale: int, repeat: int) -> dict[str, float]:
 
 
 def a_part(row: dict, smaller: dict | None) -> dict[str, float | None]:
-    """What each part of the data more costs than at the next smaller size."""
+    """Return the cost of each further part of the data since the next smaller size."""
     costs = ("seconds", "memory_mb")
     if smaller is None:
         return {f"{cost}_a_part": None for cost in costs}

@@ -1,4 +1,4 @@
-"""How often intervals hold the truth and tests err, on simulated videos; tables in Markdown.
+"""Coverage of intervals and error rates of tests on simulated videos; tables in Markdown.
 
     python tests/benchmarks/interval_coverage.py [--cases 300]
 

@@ -9,13 +9,13 @@ Budgets on one core: writing 3 s, reading 2.5 s, 300 MB peak memory of the readi
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import peak_bytes, spent
 
 from tdmi.data.annotations import UNSCORED, Annotations
 from tdmi.data.skeletons import POSETRACK18
@@ -79,14 +79,11 @@ def main() -> None:
     subprocess.run([sys.executable, __file__, str(args.folder), "--read-only"], check=True)
 
 
-def _timed(verb: str, work) -> None:
-    wall, processor = time.perf_counter(), time.process_time()
-    result = work()
-    wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _timed(verb: str, work: Callable[[], Annotations]) -> None:
+    result, wall, processor = spent(work)
     print(
         f"{verb} {result.persons} persons in {result.frames} frames: {processor:.2f} s of "
-        f"processor, {wall:.2f} s of wall clock, peak {peak:.0f} MiB"
+        f"processor, {wall:.2f} s of wall clock, peak {peak_bytes() / 2**20:.0f} MiB"
     )
 
 

@@ -1,47 +1,41 @@
-"""What leaving the noisy branch out of inference saves; its outputs stay the same to the bit.
+"""Time saved by leaving the noisy branch out of inference, where outputs stay equal to the bit.
 
     python tests/benchmarks/tdmi_noisy_branch.py OUT
 
 OUT gets `tdmi_noisy_branch.csv`, `.svg` and `.png`, a row per gate and extent: the disentanglement
 module alone at the size of the paper (48 channels, 96x72) and the whole method at the size of the
 embedded suite (width 16, 64x48, batch 16). Both ways run in turn in inference mode; times are
-medians of processor time. The whole method at the size of the paper takes seconds, in which the
-milliseconds saved drown; they are those of the module alone.
+medians of processor time. At the size of the paper the whole method takes seconds and saves the
+milliseconds of the module alone, too few to measure there.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import torch
 from benchmark_figures import bars, machine
+from timing import in_turn
 
 from tdmi.models.disentanglement import Disentanglement
 from tdmi.models.hrnet import HRNet
 from tdmi.models.tdmi import TDMI
 
 
-def in_turn(ways: dict[str, Callable], rounds: int) -> dict[str, float]:
-    """Median processor time of each way in ms."""
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds):
-        for way, call in ways.items():
-            begin = time.process_time_ns()
-            call()
-            seconds[way].append(time.process_time_ns() - begin)
-    return {way: statistics.median(values) / 1e6 for way, values in seconds.items()}
+def medians(ways: dict[str, Callable], rounds: int) -> dict[str, float]:
+    """Return the median processor time of each way in ms, called in turn."""
+    return {way: 1e3 * statistics.median(found) for way, found in in_turn(ways, rounds).items()}
 
 
 def module_alone(gate: str, rounds: int) -> tuple[dict[str, float], bool]:
     gates, motion = Disentanglement(48, gate), torch.rand(1, 48, 96, 72)
     ways = {"with_ms": lambda: gates(motion), "without_ms": lambda: gates(motion, noisy=False)}
     same = torch.equal(*(way().useful for way in ways.values()))
-    return in_turn(ways, rounds), same
+    return medians(ways, rounds), same
 
 
 def whole_method(gate: str, rounds: int) -> tuple[dict[str, float], bool]:
@@ -57,7 +51,7 @@ def whole_method(gate: str, rounds: int) -> tuple[dict[str, float], bool]:
 
     ways = {"with_ms": lambda: heatmaps(True), "without_ms": lambda: heatmaps(False)}
     same = torch.equal(*(way() for way in ways.values()))
-    return in_turn(ways, rounds), same
+    return medians(ways, rounds), same
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What TDMI costs at the size of the paper: memory of a training step, forward time over backbone.
+"""Cost of TDMI at the size of the paper: memory of a training step, forward time over backbone.
 
     python tests/benchmarks/tdmi_paper_scale.py OUT [--methods tdmi tdmi_st tdmi_review]
 
@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +26,7 @@ import pandas as pd
 import torch
 import yaml
 from benchmark_figures import bars, machine
+from timing import in_turn, peak_bytes, spent
 
 from tdmi.config.suites import WORKFLOW
 from tdmi.experiments.build import build_method
@@ -39,7 +38,7 @@ MEMORY_BAR, RATIO_BAR = 8.0, 1.25
 
 
 def paper_scale(name: str) -> PoseMethod:
-    """The method of a method file with the published backbone."""
+    """Build the method of a method file with the published backbone."""
     method = yaml.safe_load((WORKFLOW / "config" / "methods" / f"{name}.yaml").read_text())
     torch.manual_seed(0)
     return build_method(
@@ -60,17 +59,17 @@ def step(name: str) -> dict[str, float]:
     """One forward and backward pass in training mode."""
     method = paper_scale(name).train()
     target = Target(torch.rand(1, JOINTS, HEIGHT // 4, WIDTH // 4), torch.ones(1, JOINTS))
-    begin = time.process_time()
-    loss = sum(method.loss(method(*clip(method)), target).values())
-    loss.backward()
-    seconds = time.process_time() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"step_peak_gb": peak / 1e9, "step_seconds": seconds}
+
+    def both_passes() -> None:
+        torch.stack(list(method.loss(method(*clip(method)), target).values())).sum().backward()
+
+    _, _, seconds = spent(both_passes)
+    return {"step_peak_gb": peak_bytes() / 1e9, "step_seconds": seconds}
 
 
 @torch.inference_mode()
 def forward(name: str, rounds: int) -> dict[str, float]:
-    """The method, five backbone passes and one batched pass, in turn; shortest of `rounds`."""
+    """Time the method, five backbone passes and one batched pass in turn; shortest of `rounds`."""
     method = paper_scale(name).eval()
     frames, offsets = clip(method)
     ways: dict[str, Callable] = {
@@ -78,13 +77,7 @@ def forward(name: str, rounds: int) -> dict[str, float]:
         "five_passes": lambda: [method.backbone(frames[:, i]) for i in range(len(method.window))],
         "batched_pass": lambda: method.backbone(frames[0]),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds + 1):
-        for way, call in ways.items():
-            begin = time.process_time()
-            call()
-            seconds[way].append(time.process_time() - begin)
-    best = {way: min(values[1:]) for way, values in seconds.items()}
+    best = {way: min(found[1:]) for way, found in in_turn(ways, rounds + 1).items()}
     return {f"{way}_seconds": value for way, value in best.items()} | {
         "over_five_passes": best["method"] / best["five_passes"],
         "over_batched_pass": best["method"] / best["batched_pass"],
@@ -92,7 +85,7 @@ def forward(name: str, rounds: int) -> dict[str, float]:
 
 
 def measured(job: str, name: str, args: argparse.Namespace) -> dict[str, float]:
-    """The result of one job in a fresh process."""
+    """Return the result of one job in a fresh process."""
     command = [sys.executable, __file__, str(args.out), "--job", job, "--methods", name]
     command += ["--threads", str(args.threads), "--rounds", str(args.rounds)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

@@ -1,4 +1,4 @@
-"""What Snakemake and the bench cost beside the work itself, in processor and wall seconds.
+"""Overhead of Snakemake and of imports beside the work itself, in processor and wall seconds.
 
     python tests/benchmarks/workflow_overhead.py
 
@@ -11,6 +11,7 @@ Processor time counts children and holds on a busy machine, wall time on a quiet
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -21,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.integration.test_workflow import checkout
+from tests.support.checkouts import checkout
 from tests.support.scheduler_stand_ins import environment, stand_in_tdmi
 
 STEP = "import torch; p = torch.ones(1, requires_grad=True); p.sum().backward()"
@@ -30,7 +31,8 @@ PROGRAMS = {
     "imports of a prediction": "import tdmi.experiments.run, scipy.optimize",
     "torch alone, one step of Adam": f"{STEP}; torch.optim.Adam([p]).step()",
     "imports of a training, and such a step": (
-        f"import tdmi.experiments.run, tdmi.models.cost, tdmi.training; {STEP}; torch.optim.Adam([p]).step()"
+        "import tdmi.experiments.run, tdmi.models.cost, tdmi.training; "
+        f"{STEP}; torch.optim.Adam([p]).step()"
     ),
 }
 REPEATS = 3
@@ -38,7 +40,7 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--quiet", "all"]
 
 
 def measured(command: list[str], folder: Path, env: dict[str, str]) -> tuple[float, float]:
-    """Processor seconds of a command and its children, and its wall seconds."""
+    """Return the processor seconds of a command with its children, and its wall seconds."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -51,6 +53,7 @@ def show(what: str, seconds: tuple[float, float]) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clone, commands = checkout(folder / "clone"), folder / "commands"

@@ -1,1 +1,1 @@
-"""What a suite will cost: counted arithmetic and memory, measured or assumed speed, and the sum."""
+"""Estimate the cost of a suite: counted arithmetic and memory, measured or assumed speed, sums."""

@@ -1,168 +1,173 @@
-"""Arithmetic and memory of one training step, counted without doing it.
+"""Arithmetic and memory of a training step and a prediction, counted without computing them.
 
-The step runs on tensors that have a shape and no content (torch's FakeTensorMode), so that paper
-scale takes seconds and no memory. Methods that look into their input (OpenCV's flow) cannot: they
+The step runs on torch's meta device, whose tensors have a shape and no content, so that paper scale
+takes seconds and no memory. Methods that look at their input (optical flow) cannot run there: they
 are counted on one random sample and multiplied.
 """
 
 from __future__ import annotations
 
-import warnings
-import weakref
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.flop_counter import FlopCounterMode
 
+from tdmi.config.suites import resolve, run_name, seeds_of
 from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
 from tdmi.prediction.predict import InferenceOptions
 from tdmi.training import RECIPE
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method of a suite, with the settings of its first run; `runs`: names of all."""
+
+    suite: str
+    method: str
+    runs: list[str]
+    settings: dict[str, Any]
+    recipe: dict[str, Any]
+    inference: InferenceOptions
+
+    @property
+    def batch(self) -> int:
+        """Windows of one step; 1 where nothing is trained and no size is given."""
+        return self.recipe.get("batch_size", 1)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether training computes in mixed precision."""
+        return "mixed" in self.recipe["precision"]
+
+
+def jobs_of(suite: dict[str, Any]) -> list[Job]:
+    """Return the jobs of a suite, in its order."""
+    jobs = []
+    for method in suite["methods"]:
+        seeds = seeds_of(suite, method)
+        settings = resolve(suite, method, seeds[0])
+        recipe = {**RECIPE, **settings["recipe"]}
+        runs = [run_name(suite, method, seed) for seed in seeds]
+        inference = InferenceOptions(**settings["inference"])
+        jobs.append(Job(suite["suite"], method, runs, settings, recipe, inference))
+    return jobs
+
 
 @dataclass(frozen=True)
 class Counted:
     """One training step of a run, and the prediction of one key frame.
 
-    `step_gflops`: forwards and backwards for the whole batch, by torch's counter on both: of a
-    convolution the backward pass costs twice the forward one, once if only one of its two gradients
-    is wanted, and nothing where all is frozen. Units as in `tdmi.models.cost.Cost`.
-    `forward_gflops`: the forward part of it. `predict_gflops`: one key frame of a batch, without
-    flip.
-    `working_bytes`: the most that the step's tensors take at one time: the batch, activations,
-    intermediate results and gradients as they arise. `state_bytes`: parameters and buffers.
-    `trainable_bytes`: parameters that learn. `predict_bytes`: the most that the tensors of one
-    batch of predictions take, of as many key frames as `inference.batch_size`.
+    `step_gflops`: forward and backward pass of the whole batch. The backward pass of a convolution
+    costs twice the forward one, once if only one of its two gradients is wanted, and nothing where
+    all is frozen. `predict_gflops`: one key frame, without flip. Units as of `tdmi.models.cost`.
+    `memory_bytes`: estimated peak of training, from weights, gradients, Adam's two means, the
+    batch, what the forward pass keeps for the backward pass, and the largest module's input and
+    output. Work space of operations and the allocator's reserve are left out.
+    `state_bytes`: parameters and buffers.
     """
 
-    batch: int
-    window: tuple[int, ...]
-    parameters: int
     step_gflops: float
-    forward_gflops: float
     predict_gflops: float
-    working_bytes: int
+    memory_bytes: int
     state_bytes: int
-    trainable_bytes: int
-    predict_bytes: int
-
-    @property
-    def memory_bytes(self) -> int:
-        """Peak of training: weights, last step's gradients, Adam's two means, and the step itself.
-
-        Not in it: work space inside of operations, the allocator's reserve and what the process
-        holds besides. Gradients may count twice, which is little beside the activations.
-        """
-        working = max(self.working_bytes, self.predict_bytes)  # a training validates, too
-        return self.state_bytes + 3 * self.trainable_bytes + working
 
 
-def count(settings: dict[str, Any]) -> Counted:
-    """Count for the settings of one run; see `Counted`."""
-    method = build_method(settings)
-    batch = settings["recipe"]["batch_size"]
-    predicted = settings["inference"].get("batch_size", InferenceOptions.batch_size)
+def count(job: Job) -> Counted:
+    """Count for one run; see `Counted`."""
+    batch, predicted = job.batch, job.inference.batch_size
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
-            # A method may tell by its weights' addresses whether they changed: none has one here.
-            warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")
-            step = _step(method, settings, batch)
-            prediction = _prediction(method, settings, predicted)
-    except RuntimeError:  # its input's content is needed
-        step = [batch * value for value in _step(method, settings, 1)]
-        prediction = [predicted * value for value in _prediction(method, settings, 1)]
-    forward, total, working = step
-    parameters = list(method.parameters())
+        with torch.device("meta"):
+            method = build_method(job.settings)
+        operations, working = _step(method, job, batch)
+        predict_operations, predict_bytes = _prediction(method, job, predicted)
+    except (NotImplementedError, RuntimeError):  # the content of its input is needed
+        method = build_method(job.settings)
+        operations, working = (batch * value for value in _step(method, job, 1))
+        predict_operations, predict_bytes = (
+            predicted * value for value in _prediction(method, job, 1)
+        )
+    state = sum(x.nbytes for x in (*method.parameters(), *method.buffers()))
+    trainable = sum(p.nbytes for p in method.parameters() if p.requires_grad)
     return Counted(
-        batch=batch,
-        window=method.window,
-        parameters=sum(p.numel() for p in parameters),
-        step_gflops=total / 1e9,
-        forward_gflops=forward / 1e9,
-        predict_gflops=prediction[0] / predicted / 1e9,
-        working_bytes=working,
-        state_bytes=sum(p.nbytes for p in (*parameters, *method.buffers())),
-        trainable_bytes=sum(p.nbytes for p in parameters if p.requires_grad),
-        predict_bytes=prediction[1],
+        step_gflops=operations / 1e9,
+        predict_gflops=predict_operations / predicted / 1e9,
+        memory_bytes=state + 3 * trainable + max(working, predict_bytes),  # it also validates
+        state_bytes=state,
     )
 
 
-def random_batch(
-    method: PoseMethod, settings: dict[str, Any], batch: int, device: torch.device | str = "cpu"
-) -> tuple[torch.Tensor, torch.Tensor, Target]:
-    """Frames of noise with offsets and targets, as `tdmi.training` feeds them to a method."""
-    height, width = settings["crop"]["size"]
+def random_batch(method: PoseMethod, job: Job, batch: int) -> tuple[Tensor, Tensor, Target]:
+    """Make random frames with offsets and targets, on the method's device."""
+    device = next(method.parameters()).device
+    height, width = job.settings["crop"]["size"]
     frames = torch.randn(batch, len(method.window), 3, height, width, device=device)
-    offsets = torch.tensor([method.window] * batch, device=device)
+    offsets = torch.tensor([method.window] * batch).to(device)
     maps = torch.rand(batch, method.joints, height // 4, width // 4, device=device)
     return frames, offsets, Target(maps, torch.ones(batch, method.joints, device=device))
 
 
-def mixed_precision(settings: dict[str, Any]):
-    """The context of a forward pass in the recipe's precision, on the CPU."""
-    precision = settings["recipe"].get("precision", RECIPE["precision"])
-    return torch.autocast("cpu", torch.bfloat16) if "mixed" in precision else nullcontext()
+def total_loss(
+    method: PoseMethod, frames: Tensor, offsets: Tensor, target: Target, *auxiliary: Tensor
+) -> Tensor:
+    """Return the sum of the loss terms, as training computes it."""
+    losses = method.loss(method(frames, offsets, *auxiliary), target)
+    return torch.stack(list(losses.values())).sum()
 
 
-class LiveMemory(TorchDispatchMode):
-    """Bytes of the tensors that operations in its context have made and that still exist.
+def memory_of(forward: Callable[[], T]) -> tuple[T, int]:
+    """Run a forward pass; return its result and the bytes that it takes.
 
-    Tensors that share their memory count once; `peak` is the largest sum so far. Works on tensors
-    without content, too, whose memory is what they would take.
+    These are the tensors kept for the backward pass, each memory once and parameters left out, and
+    the input and output of the largest module.
     """
+    kept: set[torch.UntypedStorage] = set()
+    largest = 0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.peak = self._now = 0
-        self._known: set[int] = set()
+    def keep(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, torch.nn.Parameter):
+            kept.add(tensor.untyped_storage())
+        return tensor
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = {_address(x) for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor) and _address(tensor) not in self._known | given:
-                self._add(tensor.untyped_storage())
-        return result
+    def compare(module: object, inputs: tuple[object, ...], output: object) -> None:
+        nonlocal largest
+        tensors = [x for x in (*inputs, output) if isinstance(x, Tensor)]
+        largest = max(largest, sum(x.nbytes for x in tensors))
 
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        size, address = storage.nbytes(), storage._cdata
-        self._known.add(address)
-        self._now += size
-        self.peak = max(self.peak, self._now)
-        weakref.finalize(storage, self._remove, address, size)
-
-    def _remove(self, address: int, size: int) -> None:
-        self._known.discard(address)
-        self._now -= size
+    hook = register_module_forward_hook(compare)
+    try:
+        with saved_tensors_hooks(keep, lambda tensor: tensor):
+            result = forward()
+    finally:
+        hook.remove()
+    return result, largest + sum(storage.nbytes() for storage in kept)
 
 
-def _address(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
-
-
-def _step(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]:
-    """[operations forwards, both ways, peak bytes]; gradients are dropped again."""
+def _step(method: PoseMethod, job: Job, batch: int) -> tuple[int, int]:
+    """Return operations and bytes of a step; drop its gradients again."""
     method.train()
-    with LiveMemory() as memory, FlopCounterMode(display=False) as counter:
-        frames, offsets, target = random_batch(method, settings, batch)
-        with mixed_precision(settings):
-            losses = method.loss(method(frames, offsets), target)
-        forward = counter.get_total_flops()
-        torch.stack(list(losses.values())).sum().backward()
+    inputs = random_batch(method, job, batch)
+    with FlopCounterMode(display=False) as counter:
+        loss, memory = memory_of(lambda: total_loss(method, *inputs))
+        loss.backward()
     method.zero_grad(set_to_none=True)
-    return [forward, counter.get_total_flops(), memory.peak]
+    # The meta device knows no mixed precision, in which activations take half of the bytes.
+    memory = memory // 2 if job.mixed else memory
+    return counter.get_total_flops(), inputs[0].nbytes + memory
 
 
-def _prediction(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]:
-    """[operations, peak bytes] of the forward pass of `batch` key frames."""
+def _prediction(method: PoseMethod, job: Job, batch: int) -> tuple[int, int]:
+    """Return operations and bytes of the forward pass of `batch` key frames."""
     method.eval()
-    with torch.no_grad(), LiveMemory() as memory, FlopCounterMode(display=False) as counter:
-        frames, offsets, _ = random_batch(method, settings, batch)
-        method(frames, offsets)
-    return [counter.get_total_flops(), memory.peak]
+    frames, offsets, _ = random_batch(method, job, batch)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        _, memory = memory_of(lambda: method(frames, offsets))
+    return counter.get_total_flops(), frames.nbytes + memory

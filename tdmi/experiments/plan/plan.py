@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import json
+import math
 import resource
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from tdmi.config.suites import resolve, seeds_of
-from tdmi.experiments.plan import throughput
-from tdmi.experiments.plan.counting import Counted, count
-from tdmi.experiments.plan.devices import DEVICES, EFFICIENCY
+from tdmi.experiments.plan.counting import Counted, Job, count, jobs_of
 from tdmi.experiments.plan.sizes import Sizes, sizes
-from tdmi.experiments.plan.throughput import Throughput
-from tdmi.training import RECIPE, in_steps
+from tdmi.experiments.plan.throughput import (
+    EFFICIENCY,
+    Device,
+    Throughput,
+    from_peak,
+    read_devices,
+    timed,
+)
+from tdmi.training import in_steps
 
 PERSON_BYTES = 1230
 """One predicted person in a prediction file: 17 joints with coordinates and scores in full digits.
 The mean of both kinds of files (predictions 1,363 bytes, tracked 1,084) of TDMI on the embedded
-suite, their frames and videos included."""
+suite, with their share of frames and videos."""
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`rows`: see `row`. `notes`: where the numbers are from. `device`: what it is planned for.
-    `data_bytes`: the data sets on disk, None if one is not known."""
+    """`jobs`: one per row of `rows`, see `row`. `device`: what it is planned for. `notes`: sources
+    of the numbers. `data_bytes`: the data sets on disk, None if one is not known."""
 
+    jobs: list[Job]
     rows: pd.DataFrame
     device: str
     notes: list[str]
@@ -41,105 +46,83 @@ class Plan:
 def make_plan(
     suites: dict[str, dict[str, Any]], gpu: str | None, efficiency: float = EFFICIENCY
 ) -> Plan:
-    """Plan every run of the suites; `gpu` is a name of DEVICES, "cpu", or None: what is here."""
+    """Plan every run of the suites.
+
+    Args:
+        gpu: a name of ``devices.yaml``, "cpu", or None for the device of this machine.
+        efficiency: share of a named device's peak.
+    """
+    known = read_devices().get(gpu or "")
     device = torch.device("cuda" if gpu is None and torch.cuda.is_available() else "cpu")
-    base = 0
-    if gpu in DEVICES:
-        known = DEVICES[gpu]
+    on_cpu = known is None and device.type == "cpu"
+    base = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if on_cpu else 0
+    found = {name: sizes(suite) for name, suite in suites.items()}
+    jobs = [job for suite in suites.values() for job in jobs_of(suite)]
+    rows = []
+    for job in tqdm(jobs, desc="plan", unit="method", disable=None):
+        counted, size = count(job), found[job.suite]
+        if known:
+            speed = from_peak(counted, known, efficiency, job.mixed)
+        else:
+            speed = timed(job, counted, device)
+        rows.append(row(job, size, counted, speed, base + size.cache_bytes if on_cpu else 0))
+    frame = pd.DataFrame(rows)
+    if known:
         title = known.title
         notes = [
             f"Time: {efficiency:.0%} of the dense peak, an assumption; peaks: {known.source}. "
-            "Loading of the data is not in it."
+            "Loading of the data is not included."
         ]
-    elif device.type == "cuda":
-        title = torch.cuda.get_device_name()
-        notes = ["Time: steps and predictions with random input, timed here."]
-    else:
+    elif on_cpu:
         title = "one CPU core"
-        base = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         notes = [
-            "Time: processor time of one core here, with random input; runs that stand side by "
-            "side on several cores take that many times less in all.",
+            "Time: processor time of one core here, with random input; runs side by side on "
+            "several cores take that many times less in all.",
             f"Memory: with the {base / 1e6:.0f} MB that the process itself takes here, and the "
             "decoded frames that it keeps.",
         ]
-    remembered: dict[str, tuple[Counted, Throughput]] = {}
-
-    def speed(settings: dict[str, Any]) -> tuple[Counted, Throughput]:
-        keys = ("method", "crop", "backbone", "recipe", "dataset", "augmentation")
-        identity = json.dumps([settings[key] for key in keys], sort_keys=True)
-        if identity not in remembered:
-            counted = count(settings)
-            if gpu in DEVICES:
-                precision = settings["recipe"].get("precision", RECIPE["precision"])
-                rate = throughput.from_peak(counted, DEVICES[gpu], efficiency, precision)
-            else:
-                rate = throughput.timed(settings, counted, device)
-                rate = replace(rate, load=throughput.loading(settings, counted.window))
-            remembered[identity] = counted, rate
-        return remembered[identity]
-
-    rows: list[dict[str, Any]] = []
-    data_bytes: int | None = 0
-    found = {name: sizes(suite) for name, suite in suites.items()}
-    jobs = [(suite, method) for suite in suites.values() for method in suite["methods"]]
-    for suite, method in tqdm(jobs, desc="plan", unit="method", disable=None):
-        size = found[suite["suite"]]
-        rows.append(row(suite, method, size, speed, base + size.cache_bytes if base else 0))
+    else:
+        title = torch.cuda.get_device_name()
+        notes = ["Time: steps and predictions with random input, timed here."]
     for size in found.values():
         notes += [f"People: {size.source}.", f"Data on disk: {size.data_source}."]
-        known_bytes = data_bytes is not None and size.data_bytes is not None
-        data_bytes = data_bytes + size.data_bytes if known_bytes else None
-    frame = pd.DataFrame(rows)
-    notes += _estimated(frame)
-    if gpu in DEVICES:
-        notes += _too_large(frame, DEVICES[gpu].memory_gb)
-    return Plan(frame, title, list(dict.fromkeys(notes)), data_bytes)
+    notes += _untimed(frame) + (_too_large(frame, known) if known else [])
+    data_bytes = _sum_of(size.data_bytes for size in found.values())
+    known_bytes = None if math.isnan(data_bytes) else int(data_bytes)
+    return Plan(jobs, frame, title, list(dict.fromkeys(notes)), known_bytes)
 
 
 def row(
-    suite: dict[str, Any],
-    method: str,
-    size: Sizes,
-    speed: Callable[[dict[str, Any]], tuple[Counted, Throughput]],
-    base_bytes: int,
+    job: Job, size: Sizes, counted: Counted, speed: Throughput, base_bytes: int
 ) -> dict[str, Any]:
-    """Numbers of one method over all its runs; NaN for what is not known.
+    """Return the numbers of one method over all its runs; NaN for what is not known.
 
-    suite, method, label, family, runs; steps, samples (windows drawn) of one run; step_gflops of
-    one step, pflops (10**15 operations) of all runs, validation and prediction included;
+    suite, method, label, family, runs; steps, samples (windows drawn) of one run, batch;
+    step_gflops of one step, pflops (10**15 operations) of all runs with validation and prediction;
     step_seconds; predict_seconds of one person, flip included; memory_bytes of one training;
     disk_bytes of all runs; train_hours, predict_hours, hours of all runs; source of the times.
     """
-    seeds = seeds_of(suite, method)
-    settings = resolve(suite, method, seeds[0])
-    counted, rate = speed(settings)
-    batch = counted.batch
-    recipe = {**RECIPE, **settings["recipe"]}
+    recipe, batch = job.recipe, job.batch
     if "epochs" in recipe:
         recipe = in_steps(recipe, size.train) if size.train else recipe | {"steps": NAN}
     steps = recipe["steps"]
-    passes = 2 if settings["inference"].get("flip", True) else 1
-    people = _total(size.boxes.values())
-    every = recipe.get("validate_every")
-    validated = _validations(steps, every) * (NAN if size.validation is None else size.validation)
-    validated = validated if every else 0
-    load = rate.load or 0.0
-    if workers := recipe["workers"]:
-        step_seconds = max(rate.step, load * batch / workers)
-    else:
-        step_seconds = rate.step + load * batch
-    predict_seconds = passes * rate.predict + load
+    passes = 2 if job.inference.flip else 1
+    people = _sum_of(size.boxes.values())
+    every = recipe.get("validate_every")  # and at the end
+    validated = -(-steps // every) * _sum_of([size.validation]) if every else 0
+    load = batch * (speed.load or 0.0)
+    workers = recipe["workers"]
+    step_seconds = max(speed.step, load / workers) if workers else speed.step + load
+    predict_seconds = passes * speed.predict + (speed.load or 0.0)
     train = steps * step_seconds + validated * predict_seconds
-    operations = steps * counted.step_gflops + passes * counted.predict_gflops * (
-        validated + people
-    )
-    runs = len(seeds)
+    operations = steps * counted.step_gflops
+    operations += passes * counted.predict_gflops * (validated + people)
+    runs = len(job.runs)
     return {
-        "suite": suite["suite"],
-        "method": method,
-        "label": settings["method"]["label"],
-        "family": settings["method"]["family"],
+        "suite": job.suite,
+        "method": job.method,
+        "label": job.settings["method"]["label"],
+        "family": job.settings["method"]["family"],
         "runs": runs,
         "steps": steps,
         "samples": steps * batch,
@@ -153,32 +136,26 @@ def row(
         "train_hours": runs * train / 3600,
         "predict_hours": runs * people * predict_seconds / 3600,
         "hours": runs * (train + people * predict_seconds) / 3600,
-        "source": rate.source,
+        "source": speed.source,
     }
 
 
-def _validations(steps: float, every: int | None) -> float:
-    """How often a training validates: every so many steps and at its end."""
-    return -(-steps // every) if every else 0
+def _sum_of(numbers: Iterable[int | None]) -> float:
+    """Return the sum; NaN if a number is not known."""
+    return sum(NAN if number is None else number for number in numbers)
 
 
-def _total(numbers) -> float:
-    numbers = list(numbers)
-    return NAN if None in numbers else sum(numbers)
-
-
-def _estimated(frame: pd.DataFrame) -> list[str]:
-    """Which methods were too large for a timed step."""
-    large = frame[frame.source.str.startswith("a prediction")]
+def _untimed(rows: pd.DataFrame) -> list[str]:
+    large = rows[rows.source.str.startswith("a prediction")]
     names = ", ".join(f"{one.label} ({one.suite})" for one in large.itertuples())
-    text = "a step is too long to be tried here; its speed is that of a timed forward pass"
+    text = "a step is too long to be timed here; its speed is that of a timed forward pass"
     return [f"{names}: {text}."] if names else []
 
 
-def _too_large(frame: pd.DataFrame, memory_gb: float) -> list[str]:
-    large = frame[frame.memory_bytes > memory_gb * 1e9]
+def _too_large(rows: pd.DataFrame, device: Device) -> list[str]:
     return [
         f"{one.label} ({one.suite}) does not fit: {one.memory_bytes / 1e9:.0f} GB of "
-        f"{memory_gb:.0f} GB for a batch of {one.batch}; take several devices or a smaller batch."
-        for one in large.itertuples()
+        f"{device.memory_gb:.0f} GB for a batch of {one.batch}; take several devices or a smaller "
+        "batch."
+        for one in rows[rows.memory_bytes > device.memory_gb * 1e9].itertuples()
     ]

@@ -1,4 +1,4 @@
-"""How many people a suite's data set holds: read if it is there, else from what is published."""
+"""People of a suite's data set: counted if the data are there, else from what is published."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from tdmi.datasets.public.acquire.catalogue import read_catalogue
 from tdmi.datasets.public.check.release import PUBLISHED
 from tdmi.experiments.build import read_split
 from tdmi.experiments.run import boxes_path
-from tdmi.prediction.predict import detected_boxes, ground_truth_boxes
+from tdmi.prediction.predict import InferenceOptions, detected_boxes, ground_truth_boxes
+
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """People to train on, to validate on and to predict; None: neither there nor published.
+    """People to train on, to validate on and, for each box protocol, to predict; None: unknown.
 
-    `boxes`: people to predict for each box protocol. `source`: where the numbers are from.
-    `data_bytes`: the data set on disk, `data_source`: where that is from. `cache_bytes`: decoded
-    frames that a training process keeps, of the training and of the validation split; their bound
-    where the data is not there.
+    `source`, `data_source`: where the numbers of people and bytes are from. `data_bytes`: the data
+    set on disk. `cache_bytes`: decoded frames that a training process keeps, of the training and of
+    the validation split; an upper bound where the data set is not there.
     """
 
     train: int | None
@@ -38,111 +39,89 @@ class Sizes:
 
 
 def sizes(suite: dict[str, Any]) -> Sizes:
-    """Sizes of the data set that a suite names."""
+    """Return the sizes of the data set that a suite names."""
     dataset = suite["dataset"]
     root = Path(dataset["root"])
-    splits = {dataset[key] for key in ("train", "validation", "test")}
-    if all((root / "annotations" / split).is_dir() for split in splits):
-        return _read(suite, root)
-    data_bytes, data_source = _published_bytes(dataset["name"])
-    people = _expected(suite) or _published(suite)
-    protocols = suite["inference"]["box_protocols"]
-    if people is None:
-        nothing = f"{dataset['name']}: not prepared, and the number of its people is not published"
-        people = [None] * 3, nothing
-    (train, validation, test), source = people
-    boxes, bound = dict.fromkeys(protocols, test), 2 * FrameStore(root).cache_bytes
-    return Sizes(train, validation, boxes, source, data_bytes, data_source, bound)
+    if all((root / "annotations" / dataset[split]).is_dir() for split in SPLITS):
+        return _counted(suite, root)
+    mocap = dataset["name"] == "mocap"
+    (train, validation, test), source = _expected(dataset) if mocap else _published(dataset)
+    boxes: dict[str, int | None] = dict.fromkeys(suite["inference"]["box_protocols"], test)
+    bound = 2 * FrameStore(root).cache_bytes
+    return Sizes(train, validation, boxes, source, *_published_bytes(dataset["name"]), bound)
 
 
-def _read(suite: dict[str, Any], root: Path) -> Sizes:
-    split = {key: read_split(suite, key) for key in ("train", "validation", "test")}
-    test = split["test"]
-    boxes = {}
-    for protocol in suite["inference"]["box_protocols"]:
-        path = boxes_path(suite, "test")
+def _counted(suite: dict[str, Any], root: Path) -> Sizes:
+    train, validation, test = (read_split(suite, split) for split in SPLITS)
+    options, path = InferenceOptions(**suite["inference"]), boxes_path(suite, "test")
+    boxes: dict[str, int | None] = dict.fromkeys(options.box_protocols)
+    for protocol in boxes:
         if protocol == "ground_truth_boxes":
-            boxes[protocol] = len(ground_truth_boxes(test).frame)
+            boxes[protocol] = _people(test)
         elif path.exists():
-            threshold = suite["inference"].get("box_score_threshold", 0.2)
-            boxes[protocol] = len(detected_boxes(test, read_detections(path), threshold).frame)
-        else:
-            boxes[protocol] = None
+            found = detected_boxes(test, read_detections(path), options.box_score_threshold)
+            boxes[protocol] = len(found.frame)
+    files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
-        train=len(ground_truth_boxes(split["train"]).frame),
-        validation=len(ground_truth_boxes(split["validation"]).frame),
+        train=_people(train),
+        validation=_people(validation),
         boxes=boxes,
         source=f"{root}: counted",
-        data_bytes=_bytes_below(root),
+        data_bytes=sum(file.stat().st_size for file in files),
         data_source=f"{root}: measured",
-        cache_bytes=sum(_cached(split[key], root) for key in ("train", "validation")),
+        cache_bytes=_cache_bytes(train, root) + _cache_bytes(validation, root),
     )
 
 
-def _cached(annotations: Annotations, root: Path) -> int:
-    """Bytes of the decoded frames of a split that its store keeps, at the size of the first."""
-    store = FrameStore(root)
-    if not annotations.frames:
-        return 0
-    return min(store.cache_bytes, annotations.frames * store.read(annotations.frame_file[0]).nbytes)
+def _people(annotations: Annotations) -> int:
+    return len(ground_truth_boxes(annotations).frame)
 
 
-def _expected(suite: dict[str, Any]) -> tuple[list[int], str] | None:
-    """Of a mocap set that is not rendered yet: what its options make on average."""
-    if suite["dataset"]["name"] != "mocap":
-        return None
-    options = options_from(suite["dataset"].get("options"))
+def _cache_bytes(annotations: Annotations, root: Path) -> int:
+    """Return the bytes of a split's decoded frames, all of the size of the first, in the cache."""
+    store, files = FrameStore(root), annotations.frame_file
+    return min(store.cache_bytes, len(files) * store.read(files[0]).nbytes) if files else 0
+
+
+def _expected(dataset: dict[str, Any]) -> tuple[list[int | None], str]:
+    """Return the mean numbers of people that the options of a mocap set make."""
+    options = options_from(dataset.get("options"))
     people = sum(share * (i + 1) for i, share in enumerate(options.people_shares))
-    counts = []
-    for key in ("train", "validation", "test"):
-        split = suite["dataset"][key]
+    counts: list[int | None] = []
+    for split in (dataset[key] for key in SPLITS):
         labelled = sum(options.is_labelled(split, i) for i in range(options.frames[split]))
         counts.append(round(options.videos[split] * labelled * people))
     return counts, "mocap: expected from the data set's options, not rendered yet"
 
 
-def _published(suite: dict[str, Any]) -> tuple[list[int], str] | None:
-    """People of both splits together, which is what is published, shared out by their videos."""
-    facts = PUBLISHED.get(suite["dataset"]["name"], {}).get("facts", [])
-    people = [fact for fact in facts if fact["quantity"] == "people"]
-    if not people:
-        return None
-    total = people[0]
+def _published(dataset: dict[str, Any]) -> tuple[list[int | None], str]:
+    """Divide the published people, of train and val together, by the videos of these splits."""
+    name = dataset["name"]
+    facts = PUBLISHED.get(name, {}).get("facts", [])
+    total = next((fact for fact in facts if fact["quantity"] == "people"), None)
+    if total is None:
+        return [None] * 3, f"{name}: not prepared, and the number of its people is not published"
+    releases = (None, total.get("release"))
     videos = {
-        split: next(
-            fact["value"]
-            for fact in facts
-            if (fact["split"], fact["quantity"]) == (split, "videos")
-            and fact.get("release") in (None, total.get("release"))
-        )
-        for split in ("train", "val")
+        fact["split"]: fact["value"]
+        for fact in reversed(facts)
+        if fact["quantity"] == "videos" and fact.get("release") in releases
     }
-    share = {key: suite["dataset"][key] for key in ("train", "validation", "test")}
-    counts = [
-        round(total["value"] * videos[split] / sum(videos.values())) for split in share.values()
+    train, val = videos["train"], videos["val"]
+    counts: list[int | None] = [
+        round(total["value"] * videos[dataset[split]] / (train + val)) for split in SPLITS
     ]
-    source = (
-        f"{suite['dataset']['name']}: not prepared; {total['value']:,} people are published for "
-        f"train and val together ({total['confidence']}: {total['source']}), shared out here by "
-        f"their {videos['train']} and {videos['val']} videos"
+    return counts, (
+        f"{name}: not prepared; {total['value']:,} people are published for train and val together "
+        f"({total['confidence']}: {total['source']}), divided by their {train} and {val} videos"
     )
-    return counts, source
 
 
 def _published_bytes(name: str) -> tuple[int | None, str]:
     catalogue = read_catalogue()
     if name in catalogue:
         parts = [part for piece in catalogue[name].fixed for part in piece.files]
-        known = [part.exact or part.about for part in parts]
+        known = [part.exact or part.about or 0 for part in parts]
         if known and all(known):
             return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
     return None, f"{name}: not here, and no size is published"
-
-
-def _bytes_below(root: Path) -> int:
-    """Bytes of all files; a link to a folder of pictures counts with its content."""
-    return sum(
-        os.stat(os.path.join(folder, name)).st_size
-        for folder, _, names in os.walk(root, followlinks=True)
-        for name in names
-    )

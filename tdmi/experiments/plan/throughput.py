@@ -1,32 +1,55 @@
-"""How long a step and a prediction take: timed on random input, or from a device's peak."""
+"""Time of a step and a prediction: measured on random input, or from a device's peak."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 
 from tdmi.clips.augmentation import Augmentation
-from tdmi.clips.frames import FrameStore
-from tdmi.clips.samples import TrainingSamples, Windows
+from tdmi.clips.order import SampleOrder
+from tdmi.clips.samples import TrainingSamples
 from tdmi.core.errors import UserError
-from tdmi.experiments.build import build_method, crop_options, read_split
-from tdmi.experiments.plan.counting import Counted, mixed_precision, random_batch
-from tdmi.experiments.plan.devices import Device
-from tdmi.training import RECIPE
+from tdmi.core.files import read_yaml
+from tdmi.experiments.build import build_method, read_split, split_windows
+from tdmi.experiments.plan.counting import Counted, Job, random_batch, total_loss
+from tdmi.models.method import PoseMethod
 from tdmi.training.recipe import make_optimiser
 
 DRY_GFLOPS = 4.0
 """Arithmetic of one timed step or prediction on a CPU, less than a second of it; a choice of this
 project. The batch is cut to fit and the time multiplied."""
+LOADED = 24
+"""Samples that are cut to time loading, as many as one step of the full-scale suites."""
+EFFICIENCY = 0.15
+"""Assumed share of a device's peak, a guess of this project that is measured nowhere. HRNet is many
+small convolutions, norms and additions, which wait for memory more than for arithmetic."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of ``devices.yaml``, where the units are stated."""
+
+    title: str
+    tf32: float
+    bf16: float
+    memory_gb: float
+    source: str
+
+
+def read_devices() -> dict[str, Device]:
+    content = read_yaml(Path(__file__).with_name("devices.yaml"))
+    return {name: Device(**facts) for name, facts in content.items()}
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """`step`: seconds of one optimiser step without loading; `predict`: of one key frame without
-    flip and loading; `load`: of cutting one training sample, None if the data is not there."""
+    """`step`: seconds of one optimiser step without loading. `predict`: of one key frame without
+    flip and loading. `load`: of cutting one training sample, None if the data is not there."""
 
     step: float
     predict: float
@@ -34,78 +57,91 @@ class Throughput:
     source: str
 
 
-def from_peak(counted: Counted, device: Device, efficiency: float, precision: str) -> Throughput:
-    rate = device.peak(precision) * 1000 * efficiency
-    return Throughput(
-        step=counted.step_gflops / rate,
-        predict=counted.predict_gflops / rate,
-        load=None,
-        source=f"{efficiency:.0%} of the peak",
-    )
+def from_peak(counted: Counted, device: Device, efficiency: float, mixed: bool) -> Throughput:
+    """Assume a share of a device's peak; torch lets float32 convolutions of CUDA use TF32."""
+    rate = (device.bf16 if mixed else device.tf32) * 1000 * efficiency
+    source = f"{efficiency:.0%} of the peak"
+    return Throughput(counted.step_gflops / rate, counted.predict_gflops / rate, None, source)
 
 
-def timed(settings: dict[str, Any], counted: Counted, device: torch.device) -> Throughput:
-    """A dry run with random input, after one to warm up.
+def timed(job: Job, counted: Counted, device: torch.device) -> Throughput:
+    """Time a step and a prediction on random input, and the loading of the training samples.
 
-    On the CPU it is processor time of one thread, so that other work on the machine does not count;
-    where one sample alone is more than DRY_GFLOPS, the forward pass of one key frame is timed and
-    the backward pass taken to run at the same operations a second.
+    On the CPU it is processor time of one thread, so that other work on the machine does not count.
+    Where one sample alone is more than DRY_GFLOPS there, the step is estimated from the forward
+    pass of one key frame, at the same operations a second.
     """
-    method = build_method(settings).to(device)
-    free = device.type == "cuda"
-    fits = counted.batch if free else int(DRY_GFLOPS / counted.step_gflops * counted.batch)
-    crops = settings["inference"]["batch_size"]
-    crops = crops if free else max(1, min(crops, int(DRY_GFLOPS / counted.predict_gflops)))
+    method = build_method(job.settings).to(device)
+    samples: TrainingSamples | None = None
+    with suppress(UserError):  # the data set is not there
+        samples = training_samples(job, method)
+    load = _loading(samples) if samples else None
+    batch, crops = job.batch, job.inference.batch_size
+    fits = batch
+    if device.type == "cpu":
+        fits = min(batch, int(DRY_GFLOPS / counted.step_gflops * batch))
+        crops = max(1, min(crops, int(DRY_GFLOPS / counted.predict_gflops)))
     method.eval()
-    frames, offsets, _ = random_batch(method, settings, crops, device)
+    frames, offsets, _ = random_batch(method, job, crops)
+    auxiliary = _auxiliary(samples, crops, device)
     with torch.inference_mode():
-        predict = _seconds(lambda: method(frames, offsets), device, fits > 0) / crops
+        predict = _seconds(lambda: method(frames, offsets, *auxiliary), device, fits > 0) / crops
     if fits == 0:
         rate = counted.predict_gflops / predict
         source = f"a prediction timed ({rate:.0f} GFLOP/s), the step by its operations"
-        return Throughput(counted.step_gflops / rate, predict, None, source)
-    batch = min(fits, counted.batch)
+        return Throughput(counted.step_gflops / rate, predict, load, source)
     method.train()
-    optimiser = make_optimiser(method, {**RECIPE, **settings["recipe"]})
-    inputs = random_batch(method, settings, batch, device)
+    optimiser = make_optimiser(method, job.recipe)
+    inputs, auxiliary = random_batch(method, job, fits), _auxiliary(samples, fits, device)
 
     def step() -> None:
-        frames, offsets, target = inputs
-        with mixed_precision(settings):
-            losses = method.loss(method(frames, offsets), target)
+        with torch.autocast(device.type, torch.bfloat16, enabled=job.mixed):
+            loss = total_loss(method, *inputs, *auxiliary)
         optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        loss.backward()
         optimiser.step()
 
-    seconds = _seconds(step, device, True) * counted.batch / batch
-    return Throughput(seconds, predict, None, f"steps of {batch} and predictions timed")
+    seconds = _seconds(step, device, True) * batch / fits
+    return Throughput(seconds, predict, load, f"steps of {fits} and predictions timed")
 
 
-def loading(settings: dict[str, Any], window: tuple[int, ...], count: int = 24) -> float | None:
-    """Processor seconds to cut one training sample; None if the data set is not there."""
-    try:
-        annotations = read_split(settings, "train")
-    except UserError:
-        return None
-    windows = Windows(
-        annotations, FrameStore(settings["dataset"]["root"]), window, crop_options(settings)
+def training_samples(job: Job, method: PoseMethod) -> TrainingSamples:
+    """Make the samples that the runs train on. UserError if the data set is not there."""
+    settings, recipe = job.settings, job.recipe
+    return TrainingSamples(
+        split_windows(settings, read_split(settings, "train"), method.window),
+        Augmentation(**settings["augmentation"]),
+        settings["seed"],
+        cue=method.frame_cue,
+        order=SampleOrder(recipe["order"], recipe["lanes"], job.batch // recipe["accumulate"]),
     )
-    samples = TrainingSamples(windows, Augmentation(**settings["augmentation"]), settings["seed"])
-    begin = time.process_time()
-    for position in range(count):
-        samples[position]
-    return (time.process_time() - begin) / count
 
 
-def _seconds(work, device: torch.device, warm: bool) -> float:
-    if warm:
+def _auxiliary(
+    samples: TrainingSamples | None, batch: int, device: torch.device
+) -> list[torch.Tensor]:
+    """Return the auxiliary input of methods that have one, of the first sample, repeated."""
+    if not samples or samples.cue is None:
+        return []
+    one = torch.from_numpy(samples[0].cue).to(device)
+    return [one.expand(batch, *one.shape)]
+
+
+def _loading(samples: TrainingSamples) -> float:
+    """Return the processor seconds of cutting one training sample."""
+    cpu = torch.device("cpu")
+    return _seconds(lambda: [samples[k] for k in range(LOADED)], cpu, warm_up=False) / LOADED
+
+
+def _seconds(work: Callable[[], object], device: torch.device, warm_up: bool) -> float:
+    """Time `work`: processor time on the CPU, wall time on a GPU."""
+    on_gpu = device.type == "cuda"
+    clock = time.perf_counter if on_gpu else time.process_time
+    wait = torch.cuda.synchronize if on_gpu else lambda: None
+    if warm_up:
         work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
-        work()
-        torch.cuda.synchronize()
-        return time.perf_counter() - begin
-    begin = time.process_time()
+    wait()
+    begin = clock()
     work()
-    return time.process_time() - begin
+    wait()
+    return clock() - begin

@@ -1,26 +1,36 @@
-"""`tdmi plan`: counts against real steps and by hand, sizes, planned beside measured."""
+"""Counts of `tdmi plan` against real steps and by hand, sizes, planned values beside measured."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tdmi.cli.main import main
-from tdmi.config.suites import load_suite, load_suites, resolve
+from tdmi.cli.plan import DEVICES as OPTION
+from tdmi.config.suites import load_suite, load_suites
 from tdmi.core.files import write_json
 from tdmi.experiments.build import build_method
 from tdmi.experiments.plan import throughput
 from tdmi.experiments.plan.compare import compare
-from tdmi.experiments.plan.counting import Counted, LiveMemory, _step, count
-from tdmi.experiments.plan.devices import DEVICES
-from tdmi.experiments.plan.plan import Plan, _validations, make_plan, row
-from tdmi.experiments.plan.presentation import comparison_table, plan_table
+from tdmi.experiments.plan.counting import (
+    Counted,
+    Job,
+    count,
+    jobs_of,
+    memory_of,
+    random_batch,
+    total_loss,
+)
+from tdmi.experiments.plan.plan import PERSON_BYTES, Plan, make_plan, row
 from tdmi.experiments.plan.sizes import Sizes, sizes
-from tdmi.experiments.plan.throughput import Throughput
+from tdmi.experiments.plan.throughput import Throughput, read_devices
 from tdmi.models.cost import cost
+from tdmi.reporting.plan import comparison_table, plan_table
 from tests.support import tiny_dataset
 
 MIB = 2**20
@@ -52,70 +62,71 @@ def tiny(tmp_path):
     }
 
 
+def job_of(suite, name) -> Job:
+    return next(job for job in jobs_of(suite) if job.method == name)
+
+
 @pytest.mark.parametrize("name", ["tdmi", "posewarper", "single_frame", "flow_pooling"])
 def test_counted_step_is_the_real_step(name):
-    """The same operations and the same peak without content as with it."""
-    suite = load_suite("embedded")
-    settings = resolve(suite, name, 0)
-    settings["recipe"] = settings["recipe"] | {"batch_size": 2}
-    counted = count(settings)
-    method = build_method(settings)
-    forward, total, peak = _step(method, settings, 2)
-    assert counted.forward_gflops == pytest.approx(forward / 1e9)
-    assert counted.step_gflops == pytest.approx(total / 1e9)
-    # Scaled from one sample where content is needed: what is not of the batch counts twice.
-    assert counted.working_bytes == pytest.approx(peak, rel=0.1 if name == "flow_pooling" else 0.01)
-    alone = cost(method, *settings["crop"]["size"]).gflops
+    """Counting without content gives the operations of a step and a prediction with content."""
+    job = job_of(load_suite("embedded"), name)
+    job = replace(job, recipe=job.recipe | {"batch_size": 2})
+    counted = count(job)
+    method = build_method(job.settings).train()
+    with FlopCounterMode(display=False) as counter:
+        total_loss(method, *random_batch(method, job, 2)).backward()
+    assert counted.step_gflops == pytest.approx(counter.get_total_flops() / 1e9)
+    alone = cost(method, *job.settings["crop"]["size"]).gflops
     if name == "posewarper":  # what depends on its weights alone is computed once for a batch
         assert 0.8 * alone < counted.predict_gflops < alone
     else:
         assert counted.predict_gflops == pytest.approx(alone)
-    assert counted.parameters == sum(p.numel() for p in method.parameters())
+    assert counted.state_bytes > 4 * sum(p.numel() for p in method.parameters())
 
 
 def test_backward_pass_is_twice_the_forward_one_where_all_learns_and_little_where_frozen(tiny):
-    single = count(resolve(tiny, "single_frame", 0))
-    frozen = count(resolve(tiny, "temporal_concatenation", 0))
+    single, frozen = (count(job) for job in jobs_of(tiny))
     # The first convolution needs no gradient of the picture, so a little less than twice.
-    assert 2.8 * single.forward_gflops < single.step_gflops < 3 * single.forward_gflops
-    assert frozen.step_gflops < 1.5 * frozen.forward_gflops
-    assert frozen.trainable_bytes < frozen.state_bytes
+    assert 2.8 * 4 * single.predict_gflops < single.step_gflops < 3 * 4 * single.predict_gflops
+    assert frozen.step_gflops < 1.5 * 4 * frozen.predict_gflops
 
 
-def test_live_memory_by_hand():
-    """A chain of maps of 1 MiB: at most three live at once, views take nothing."""
-    with LiveMemory() as memory:
-        x = torch.zeros(MIB // 4)
-        y = x + 1  # two
-        z = y.view(2, -1)[0] * 2  # two and a half
-        del x, y, z
-        assert memory.peak == 2.5 * MIB
-        w = torch.zeros(MIB // 4)
-        w.add_(1)
-        assert memory.peak == 2.5 * MIB
-        held = [w] + [w + i for i in range(3)]
-    assert memory.peak == len(held) * MIB
-
-
-def test_live_memory_holds_what_the_backward_pass_needs():
+def test_memory_of_a_forward_pass_by_hand():
+    """Five layers keep their outputs of 1 MiB; the largest module has as much on both sides."""
     layers = nn.Sequential(*(nn.Tanh() for _ in range(5)))
     x = torch.zeros(MIB // 4, requires_grad=True)
-    with LiveMemory() as kept:
-        layers(x)
-    with LiveMemory() as free, torch.no_grad():
-        layers(x)
-    assert (kept.peak, free.peak) == (5 * MIB, 2 * MIB)
+    result, bytes_kept = memory_of(lambda: layers(x))
+    assert result.shape == x.shape
+    assert bytes_kept == (5 + 2) * MIB
+    with torch.no_grad():
+        assert memory_of(lambda: layers(x))[1] == 2 * MIB
+
+
+def test_memory_leaves_out_parameters_and_counts_shared_memory_once():
+    layer = nn.Linear(1024, 1024, bias=False)  # 4 MiB of weights
+    x = torch.zeros(256, 1024)  # 1 MiB, kept by both layers
+    assert memory_of(lambda: layer(x) + layer(x.view(256, 1024)))[1] == (1 + 2) * MIB
+
+
+def test_memory_is_that_of_the_batch_and_less_in_mixed_precision(tiny):
+    job = job_of(tiny, "single_frame")
+    one, four, mixed = (
+        count(replace(job, recipe=job.recipe | changes)).memory_bytes
+        for changes in ({"batch_size": 100}, {"batch_size": 400}, {"precision": "bf16-mixed"})
+    )
+    assert four == pytest.approx(4 * one, rel=0.1)
+    assert mixed < count(job).memory_bytes
 
 
 def test_row_by_hand(tiny):
     """2 runs of 8 steps of 4, validated after steps 4 and 8 on 5 people, 5 + 4 people predicted."""
-    counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300, 6000)
+    counted = Counted(30.0, 2.0, memory_bytes=8300, state_bytes=400)
     rate = Throughput(step=1.0, predict=0.1, load=0.05, source="x")
     size = sizes(tiny)
     assert (size.train, size.validation) == (5, 5)
     assert size.boxes == {"ground_truth_boxes": 5, "detected_boxes": 4}
     assert size.cache_bytes == 2 * 5 * 120 * 160 * 3
-    found = row(tiny, "single_frame", size, lambda settings: (counted, rate), base_bytes=1000)
+    found = row(job_of(tiny, "single_frame"), size, counted, rate, base_bytes=1000)
     step, predict = 1.0 + 4 * 0.05, 2 * 0.1 + 0.05
     train = 8 * step + 2 * 5 * predict
     assert found["step_seconds"] == pytest.approx(step)
@@ -125,28 +136,34 @@ def test_row_by_hand(tiny):
     assert found["hours"] == pytest.approx(found["train_hours"] + found["predict_hours"])
     assert found["pflops"] == pytest.approx(2 * (8 * 30 + 2 * 2 * (10 + 9)) / 1e6)
     assert found["samples"] == 32
-    assert found["memory_bytes"] == 1000 + 400 + 3 * 300 + 7000
-    workers = tiny["recipes"]["short"] | {"workers": 2}
-    beside = row(
-        tiny | {"recipes": {"short": workers}}, "single_frame", size,
-        lambda settings: (counted, rate), base_bytes=0,
-    )  # fmt: skip
+    assert found["memory_bytes"] == 1000 + 8300
+    assert found["disk_bytes"] == 2 * (400 + 2 * PERSON_BYTES * 9)
+    workers = tiny | {"recipes": {"short": tiny["recipes"]["short"] | {"workers": 2}}}
+    beside = row(job_of(workers, "single_frame"), size, counted, rate, base_bytes=0)
     assert beside["step_seconds"] == 1.0  # loading in two workers takes 0.1 s and is hidden
 
 
-def test_number_of_validations():
-    assert [_validations(120, every) for every in (60, 50, 120, 500, None)] == [2, 3, 1, 1, 0]
+@pytest.mark.parametrize(
+    ("every", "number"), [(60, 2), (50, 3), (120, 1), (500, 1), (None, 0)], ids=str
+)
+def test_number_of_validations(tiny, every, number):
+    """120 steps; operations of predictions alone tell how often five people are validated."""
+    job = job_of(tiny, "single_frame")
+    job = replace(job, recipe=job.recipe | {"steps": 120, "validate_every": every})
+    size, counted = replace(sizes(tiny), boxes={}), Counted(0.0, 1.0, 0, 0)
+    found = row(job, size, counted, Throughput(0.0, 0.0, None, "x"), 0)
+    assert found["pflops"] == pytest.approx(2 * 2 * 5 * number / 1e6)
 
 
 def test_what_is_not_known_stays_blank(tiny):
-    counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300, 6000)
+    counted = Counted(30.0, 2.0, 8300, 400)
     rate = Throughput(1.0, 0.1, None, "x")
     size = Sizes(None, None, {"ground_truth_boxes": None}, "nothing", None, "nothing", 0)
     recipe = {"epochs": 2, "batch_size": 4, "milestones": []}
-    suite = tiny | {"recipes": {"short": recipe}}
-    found = row(suite, "single_frame", size, lambda settings: (counted, rate), 0)
+    job = job_of(tiny | {"recipes": {"short": recipe}}, "single_frame")
+    found = row(job, size, counted, rate, 0)
     assert all(math.isnan(found[key]) for key in ("steps", "hours", "pflops", "disk_bytes"))
-    table = plan_table(Plan(pd.DataFrame([found]), "x", [], None))
+    table = plan_table(Plan([job], pd.DataFrame([found]), "x", [], None))
     assert table.cells[0][3].text == table.cells[0][-1].text == table.cells[-1][-1].text == ""
 
 
@@ -174,38 +191,53 @@ def test_mocap_that_is_not_rendered_is_expected_from_its_options(tmp_path):
     assert sizes(suite).boxes["ground_truth_boxes"] == round(4 * 3 * people)
 
 
+def test_weights_that_are_evaluated_untrained_cost_predictions_alone(tiny):
+    job = job_of(tiny | {"recipes": {"short": {"steps": 0}}}, "single_frame")
+    size, counted = sizes(tiny), count(job)
+    found = row(job, size, counted, Throughput(1.0, 0.1, None, "x"), 0)
+    assert (found["steps"], found["train_hours"]) == (0, 0)
+    assert found["pflops"] == pytest.approx(2 * 2 * 9 * counted.predict_gflops / 1e6)
+
+
 @pytest.mark.parametrize(
-    ("name", "precision", "seconds"),
+    ("name", "mixed", "seconds"),
     [
-        ("h100", "32-true", 1 / 494.7),
-        ("a100", "bf16-mixed", 1 / 312),
-        ("rtx4090", "32-true", 1 / 82.6),
+        ("h100", False, 1 / 494.7),
+        ("a100", True, 1 / 312),
+        ("rtx4090", False, 1 / 82.6),
     ],
 )
-def test_time_from_a_peak_by_hand(name, precision, seconds):
-    counted = Counted(1, (0,), 1, 1000.0, 0.0, 500.0, 0, 0, 0, 0)
-    rate = throughput.from_peak(counted, DEVICES[name], 0.5, precision)
+def test_time_from_a_peak_by_hand(name, mixed, seconds):
+    counted = Counted(1000.0, 500.0, 0, 0)
+    rate = throughput.from_peak(counted, read_devices()[name], 0.5, mixed)
     assert rate.step == pytest.approx(2 * seconds)
     assert rate.predict == pytest.approx(seconds)
 
 
+def test_every_device_of_the_option_is_in_the_table_with_its_source():
+    devices = read_devices()
+    assert set(devices) | {"cpu"} == set(OPTION)
+    assert all(device.source and device.tf32 < device.bf16 for device in devices.values())
+
+
 def test_timed_step_is_scaled_to_the_batch_and_large_models_go_by_operations(tiny, monkeypatch):
-    settings = resolve(tiny, "single_frame", 0)
-    counted = count(settings)
+    job = job_of(tiny, "single_frame")
+    counted = count(job)
     works = []
 
-    def seconds(work, device, warm):
+    def seconds(work, device, warm_up):
         work()
-        works.append(warm)
+        works.append(warm_up)
         return 2.0
 
     monkeypatch.setattr(throughput, "_seconds", seconds)
     monkeypatch.setattr(throughput, "DRY_GFLOPS", counted.step_gflops / 2)
-    rate = throughput.timed(settings, counted, torch.device("cpu"))
+    rate = throughput.timed(job, counted, torch.device("cpu"))
     assert rate.step == 2.0 * 4 / 2
-    assert len(works) == 2
+    assert rate.load == 2.0 / 24
+    assert works == [False, True, True]  # loading, prediction, step: the last two warmed up
     monkeypatch.setattr(throughput, "DRY_GFLOPS", counted.step_gflops / 1000)
-    rate = throughput.timed(settings, counted, torch.device("cpu"))
+    rate = throughput.timed(job, counted, torch.device("cpu"))
     assert rate.predict == 2.0
     assert rate.step == pytest.approx(2.0 * counted.step_gflops / counted.predict_gflops)
 
@@ -227,7 +259,7 @@ def test_planned_beside_measured(tiny, tmp_path):
         {"suite": "tiny", "method": name, "label": name, "family": "single", "runs": 2} | numbers
         for name in tiny["methods"]
     ]
-    plan = Plan(pd.DataFrame(rows), "one CPU core", [], None)
+    plan = Plan(jobs_of(tiny), pd.DataFrame(rows), "one CPU core", [], None)
     for seed, seconds in ((0, 3000.0), (1, 5000.0)):
         run = tmp_path / "runs" / "tiny" / "single_frame" / f"seed{seed}"
         (run / "ground_truth_boxes" / "predictions").mkdir(parents=True)
@@ -236,7 +268,7 @@ def test_planned_beside_measured(tiny, tmp_path):
         (run / "checkpoint.pt").write_bytes(bytes(1000))
         (run / "ground_truth_boxes" / "predictions" / "a.json").write_bytes(bytes(500))
         (run / "train.benchmark.tsv").write_text("s\tmax_rss\n7.0\t620.5\n")
-    frame = compare(plan, {"tiny": tiny}, tmp_path / "runs").set_index("method")
+    frame = compare(plan, tmp_path / "runs").set_index("method")
     one = frame.loc["single_frame"]
     assert (one.done, one.planned_train_seconds, one.measured_train_seconds) == (2, 3600, 4000)
     assert one.measured_predict_seconds == 0.05

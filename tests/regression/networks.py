@@ -1,4 +1,4 @@
-"""Probes of losses, networks and training: a few of the same steps each time, and whole recipes."""
+"""Probes of losses, networks and training: a few fixed steps, then whole recipes."""
 
 from __future__ import annotations
 
@@ -6,40 +6,45 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
-from tdmi.config.suites import resolve
-from tdmi.data.detections import read_detections
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
-from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
-from tdmi.experiments.regression.fixed import Probes, fingerprint, scores, tracking
-from tdmi.experiments.run import boxes_path
+from tdmi.experiments.build import build_method, load_checkpoint
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.losses.mutual_information import ESTIMATORS, FEATURE_TERMS, LABEL_TERMS, MutualInformation
+from tdmi.models.method import PoseMethod
 from tdmi.models.tdmi import FEATURES
-from tdmi.prediction.predict import (
-    InferenceOptions,
-    WindowByWindow,
-    detected_boxes,
-    ground_truth_boxes,
-    predict,
-)
+from tdmi.prediction.predict import WindowByWindow, detected_boxes, ground_truth_boxes, predict
 from tdmi.prediction.tracking import track
-from tdmi.training import train
+from tests.regression.scoring import scores, tracking
+from tests.regression.subjects import (
+    Probes,
+    Settings,
+    Suite,
+    all_methods,
+    detections_of,
+    fingerprint,
+    frozen,
+    inference_of,
+    name_of,
+    reference,
+    shortened,
+    subject,
+    training_history,
+    windows_of,
+)
 
 STEPS = 3
-"""Of the short trainings: the first new weights after zero ones learn in the second step."""
+"""Length of the short trainings. Weights that start at zero learn from the second step on."""
 CLIP = 0.01
-"""Norm that gradients of the short trainings are clipped to, which is most of them."""
+"""Gradient norm limit of the short trainings; most of their gradients exceed it."""
 
 
 def losses() -> Probes:
-    """Every loss, its terms by name, and its gradient, for features and maps drawn at random."""
+    """Measure every loss, its terms by name, and its gradient, on random features and maps."""
     generator = np.random.default_rng(0)
 
     def drawn(*shape: int) -> torch.Tensor:
@@ -70,19 +75,20 @@ def losses() -> Probes:
     return probes
 
 
-def models(suite: dict[str, Any]) -> Probes:
-    """Heatmaps of every method of the suite for the same two people, every weight moved away from
-    where it starts, so that no part is silent."""
+def models(suite: Suite) -> Probes:
+    """Measure heatmaps of every method of the suite for the same two people.
+
+    Every weight is moved away from its initial value, so that every part takes effect.
+    """
     probes = {}
-    for name in suite["methods"]:
-        settings = resolve(suite, name, 0)
+    for name, settings in all_methods(suite).items():
         torch.manual_seed(0)
         method = build_method(settings).eval()
         with torch.no_grad():
             for parameter in method.parameters():
                 parameter += 0.1 * torch.randn_like(parameter)
-        test = read_split(settings, "test")
-        windows = split_windows(settings, test, method.window)
+        windows = windows_of(settings, "test", method.window)
+        test = windows.annotations
         rows = np.flatnonzero(test.frame_labelled[test.person_frame])[[0, -1]]
         source = WindowByWindow(method, windows, test.person_frame[rows], test.box[rows], True)
         with torch.inference_mode():
@@ -92,40 +98,33 @@ def models(suite: dict[str, Any]) -> Probes:
     return probes
 
 
-def training(suite: dict[str, Any]) -> Probes:
-    """The first steps of the reference and, its backbone frozen, of the subject from it."""
-    probes = {}
-    with tempfile.TemporaryDirectory() as folder:
-        reference, subject = Path(folder) / "reference", Path(folder) / "subject"
-        single = resolve(suite, suite["report"]["reference"], 0)
-        temporal = resolve(suite, suite["report"]["subject"], 0)
-        temporal["method"] = temporal["method"] | {
-            "options": temporal["method"]["options"] | {"freeze_backbone": True}
-        }
+def training(suite: Suite) -> Probes:
+    """Train the reference for a few steps, then the subject from it with a frozen backbone."""
+    probes: Probes = {}
+    with tempfile.TemporaryDirectory() as root:
+        first, second = Path(root) / "reference", Path(root) / "subject"
         for folder, settings, start in (
-            (reference, single, None),
-            (subject, temporal, reference / "checkpoint.pt"),
+            (first, reference(suite, 0), None),
+            (second, frozen(subject(suite, 0)), first / "checkpoint.pt"),
         ):
-            recipe = {**settings["recipe"], "steps": STEPS, "log_every": 1, "gradient_clip": CLIP}
-            recipe.pop("validate_every", None)
-            for row in _trained({**settings, "recipe": recipe}, folder, start):
+            for row in training_history(shortened(settings, STEPS, CLIP), folder, start):
                 step = int(row.pop("step"))
                 probes |= {f"{folder.name}/step{step}/{k}": v for k, v in row.items()}
-        before, after = (load_checkpoint(f / "checkpoint.pt") for f in (reference, subject))
+        before, after = (load_checkpoint(f / "checkpoint.pt") for f in (first, second))
         probes["changed_in_frozen_backbone"] = len(_changed(before, after, "backbone."))
     return probes
 
 
-def trained(suite: dict[str, Any], seed: int) -> Probes:
-    """Reference and subject trained as their recipes say: losses, accuracy with every kind of
-    boxes, and what may not change in the backbone."""
-    probes = {}
-    names = suite["report"]["reference"], suite["report"]["subject"]
-    with tempfile.TemporaryDirectory() as runs:
+def trained(suite: Suite, seed: int) -> Probes:
+    """Train reference and subject by their recipes; measure losses, accuracy and changed norms."""
+    probes: Probes = {}
+    runs = [reference(suite, seed), subject(suite, seed)]
+    first, second = (name_of(settings) for settings in runs)
+    with tempfile.TemporaryDirectory() as root:
         start = None
-        for name in names:
-            settings, folder = resolve(suite, name, seed), Path(runs) / name
-            last = _trained(settings, folder, start)[-1]
+        for settings in runs:
+            folder = Path(root) / name_of(settings)
+            last = training_history(settings, folder, start)[-1]
             method = build_method(settings)
             state = load_checkpoint(folder / "checkpoint.pt")
             method.load_state_dict(state)
@@ -137,31 +136,25 @@ def trained(suite: dict[str, Any], seed: int) -> Probes:
                 found["changed_norms"] = len(moved.intersection(norms))
                 found["changed_tensors"] = len(changed)
             start = folder / "checkpoint.pt"
-            probes |= {f"{name}/{key}": value for key, value in found.items()}
+            probes |= {f"{name_of(settings)}/{key}": value for key, value in found.items()}
     gains = {
-        f"gain/{key}": probes[f"{names[1]}/{key}"] - probes[f"{names[0]}/{key}"]
+        f"gain/{key}": probes[f"{second}/{key}"] - probes[f"{first}/{key}"]
         for key in found
         if "/" in key
     }
     return {f"trained/{key}": value for key, value in {**probes, **gains}.items()}
 
 
-def _trained(settings: dict[str, Any], folder: Path, start: Path | None) -> list[dict[str, float]]:
-    """Rows of the history; ``checkpoint.pt`` lies in `folder`."""
-    folder.mkdir()
-    train(settings, folder, start)
-    return pd.read_csv(folder / "history.csv").drop(columns="epoch").to_dict("records")
-
-
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> list[str]:
+def _changed(
+    before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor], prefix: str
+) -> list[str]:
     return [n for n in before if n.startswith(prefix) and not torch.equal(before[n], after[n])]
 
 
-def _accuracy(settings: dict[str, Any], method: Any) -> Probes:
-    options = InferenceOptions(**settings["inference"])
-    truth = read_split(settings, "test")
-    windows = split_windows(settings, truth, method.window)
-    detections = read_detections(boxes_path(settings, "test"))
+def _accuracy(settings: Settings, method: PoseMethod) -> Probes:
+    options = inference_of(settings)
+    windows = windows_of(settings, "test", method.window)
+    truth, detections = windows.annotations, detections_of(settings)
     probes = {}
     for protocol, boxes in (
         ("ground_truth_boxes", ground_truth_boxes(truth)),
@@ -176,5 +169,5 @@ def _accuracy(settings: dict[str, Any], method: Any) -> Probes:
         probes[f"{protocol}/mota"] = tracking(truth, track(people)).mota[-1]
         probes[f"{protocol}/joint_score"] = people.joint_score[people.present].mean()
     once = predict(method, windows, boxes, replace(options, flip=False))
-    way = np.linalg.norm(once.keypoints - people.keypoints, axis=2)[people.present]
-    return probes | {"detected_boxes/flip_distance": way.mean()}
+    distance = np.linalg.norm(once.keypoints - people.keypoints, axis=2)[people.present]
+    return probes | {"detected_boxes/flip_distance": distance.mean()}

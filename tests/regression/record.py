@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from tdmi.config.suites import load_suite, resolve
+from tdmi.config.suites import load_suite
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_json
+from tdmi.core.process import use_threads
 from tdmi.experiments.build import build_method
 from tdmi.experiments.provenance import provenance
-from tdmi.experiments.regression import fixed, networks
-from tdmi.experiments.regression.fixed import Probes
+from tests.regression import clips, networks, scoring
+from tests.regression.subjects import Probes, subject
 
 RECORDS = Path("workflow/regression")
 _OLD_PROCESSOR = {
@@ -36,12 +37,12 @@ _OLD_PROCESSOR = {
     "OPENBLAS_CORETYPE": "Nehalem",
     "OPENCV_CPU_DISABLE": "AVX2,AVX512_SKX",
 }
-CONDITIONS = ((2, {}), (1, _OLD_PROCESSOR))
+CONDITIONS: tuple[tuple[int, dict[str, str]], ...] = ((2, {}), (1, _OLD_PROCESSOR))
 """Threads and environment that change nothing but rounding: a stand-in for other machines."""
 
 
 def read(suite: str) -> dict[str, Any]:
-    """UserError that tells how to make the record if there is none."""
+    """Read a suite's record. UserError names the command that makes it if there is none."""
     path = RECORDS / f"{suite}.json"
     if not path.is_file():
         raise UserError(
@@ -52,28 +53,32 @@ def read(suite: str) -> dict[str, Any]:
 
 
 def fixed_probes(suite: str) -> Probes:
-    """What is the same every time, up to rounding; without what is not defined."""
+    """Measure the probes that are the same every time up to rounding; leave out undefined ones."""
     content = load_suite(suite)
-    settings = resolve(content, content["report"]["subject"], 0)
-    probes = fixed.measure(settings, build_method(settings).window)
-    for part, found in (
-        ("losses", networks.losses()),
-        ("models", networks.models(content)),
-        ("training", networks.training(content)),
-    ):
-        probes |= {f"{part}/{name}": value for name, value in found.items()}
-    return _defined(probes)
+    settings = subject(content, 0)
+    window = build_method(settings).window
+    parts = {
+        **clips.measure(settings, window),
+        **scoring.measure(settings, window),
+        "losses": networks.losses(),
+        "models": networks.models(content),
+        "training": networks.training(content),
+    }
+    return _defined(
+        {f"{part}/{name}": v for part, some in parts.items() for name, v in some.items()}
+    )
 
 
 def trained_probes(suite: str, seed: int) -> Probes:
+    """Measure the probes of two whole trainings; leave out undefined ones."""
     return _defined(networks.trained(load_suite(suite), seed))
 
 
 def update(suite: str, seeds: Sequence[int]) -> Path:
-    """Measure anew and write the record."""
+    """Measure again and write the record."""
     where = provenance()  # first: in the minutes that this takes files may change
     values = fixed_probes(suite)
-    others = [_elsewhere(suite, *condition) for condition in CONDITIONS]
+    others = [_in_other_conditions(suite, *condition) for condition in CONDITIONS]
     runs = [trained_probes(suite, seed) for seed in seeds]
     record = {
         **{key: where[key] for key in ("commit", "dirty", "packages", "hardware")},
@@ -92,8 +97,8 @@ def update(suite: str, seeds: Sequence[int]) -> Path:
     return path
 
 
-def _elsewhere(suite: str, threads: int, environment: dict[str, str]) -> Probes:
-    command = [sys.executable, "-m", "tdmi.experiments.regression.record", suite, str(threads)]
+def _in_other_conditions(suite: str, threads: int, environment: dict[str, str]) -> Probes:
+    command = [sys.executable, "-m", "tests.regression.record", suite, str(threads)]
     done = subprocess.run(
         command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -105,7 +110,5 @@ def _defined(probes: Probes) -> Probes:
 
 
 if __name__ == "__main__":
-    from tdmi.core.process import use_threads
-
     use_threads(int(sys.argv[2]))
     print(json.dumps(fixed_probes(sys.argv[1])))

@@ -1,5 +1,7 @@
-"""The regression check's probes, where their values are known, and its judgement by hand. The check
-itself runs on the smoke suite in `test_workflow`."""
+"""Comparison with a record by hand, the committed record, and errors of the command.
+
+The check itself runs on the smoke suite in `tests/integration/test_workflow.py`.
+"""
 
 import glob
 
@@ -8,51 +10,10 @@ import pytest
 
 from tdmi.cli.main import main
 from tdmi.core.files import read_json
-from tdmi.data.skeletons import POSETRACK17
-from tdmi.experiments.regression import fixed, judgement, record
-from tdmi.experiments.regression.judgement import PARTS, explanation, failures, spread_factor
-from tests.support import tiny_dataset
+from tests.regression import comparison, record
+from tests.regression.comparison import PARTS, explanation, failures, spread_factor
 
 COMMITTED = read_json(record.RECORDS / "smoke.json")
-
-
-@pytest.fixture(scope="module")
-def probes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("dots")
-    tiny_dataset.write(root)
-    return fixed.measure(tiny_dataset.settings(root), (-2, -1, 0, 1, 2))
-
-
-def test_nothing_is_off_where_the_truth_is_known(probes):
-    for name in (
-        "skeletons/wrong_mirrors", "windows/wrong_frames", "windows/wrong_pictures",
-        "crops/off_centre_x", "crops/off_centre_y", "heatmaps/encode", "heatmaps/flip_back",
-        "heatmaps/stride_inverse",
-    ):  # fmt: skip
-        assert probes[name] == 0
-    # What OpenCV's fixed-point sampling allows, in pixels of the frame, and DARK's own error.
-    assert abs(probes["crops/ramp_x"]) < 0.02 and abs(probes["crops/ramp_y"]) < 0.02
-    assert probes["heatmaps/dark_error"] < 0.002
-
-
-def test_an_oracle_finds_everybody_who_has_a_box(probes):
-    """Of the five detections in the five frames one has a score below the threshold of 0.2."""
-    assert probes["inference/validation_ap"] == 100
-    for joint in POSETRACK17.joints:
-        assert probes[f"inference/ground_truth_boxes/ap_{joint}"] == 100
-        assert probes[f"inference/detected_boxes/ap_{joint}"] == pytest.approx(80)
-    assert probes["inference/ground_truth_boxes/median_error"] < 0.05
-    assert probes["inference/persons_of_pairs"] == 4
-    ratio = (0.3 + 0.5 + 0.7 + 0.9) / 4
-    found = probes["inference/detected_boxes/joint_score"]
-    assert found == pytest.approx(
-        ratio * probes["inference/ground_truth_boxes/joint_score"], rel=0.01
-    )
-
-
-def test_fingerprint_sees_an_exchange_that_the_mean_does_not():
-    assert fixed.fingerprint([1.0, 2.0, 3.0]) != fixed.fingerprint([2.0, 1.0, 3.0])
-    assert fixed.fingerprint(np.zeros((2, 3))) == 0
 
 
 def test_record_holds_parts_that_exist_and_the_table_of_parts_real_files():
@@ -122,7 +83,7 @@ def test_explanation_names_the_first_part_unless_a_later_one_has_changed(monkeyp
     known = made_up()
     found = failures({"crops/scale": 3.0, "losses/plain": 2.0, "data/joints": 5.0}, known, "fixed")
     changed = []
-    monkeypatch.setattr(judgement, "changed_since", lambda commit: changed)
+    monkeypatch.setattr(comparison, "changed_since", lambda commit: changed)
     lines = explanation(found, known, 3)
     assert lines[0] == "2 of 3 probes differ from the record of commit 000000000000:"
     assert lines[3].startswith("most likely part: crops (tdmi/clips/crops.py, ")
@@ -131,7 +92,7 @@ def test_explanation_names_the_first_part_unless_a_later_one_has_changed(monkeyp
     changed += ["README.md", "tdmi/losses/heatmap.py"]
     lines = explanation(found, known, 3)
     assert lines[3] == "most likely part: losses (tdmi/losses/heatmap.py)"
-    monkeypatch.setattr(judgement, "changed_since", lambda commit: None)
+    monkeypatch.setattr(comparison, "changed_since", lambda commit: None)
     assert "not in this clone's history" in explanation(found, known, 3)[4]
 
 
@@ -140,3 +101,10 @@ def test_wrong_requests_are_one_line_with_status_2(capsys):
     assert "workflow/regression/nope.json: no such record; make it" in capsys.readouterr().err
     assert main(["check-regression", "--suite", "smoke", "--update", "2"]) == 2
     assert "--update: found 2, expected 3 or more seeds" in capsys.readouterr().err
+
+
+def test_outside_a_checkout_the_command_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check-regression", "--suite", "smoke"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "tests/regression: no such folder here; run this in a checkout" in line
