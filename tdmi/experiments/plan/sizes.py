@@ -12,7 +12,7 @@ from tdmi.data.annotations import Annotations
 from tdmi.data.detections import read_detections
 from tdmi.datasets.mocap.options import options_from
 from tdmi.datasets.public.acquire.catalogue import read_catalogue
-from tdmi.datasets.public.check.release import PUBLISHED
+from tdmi.datasets.public.check.published import PUBLISHED
 from tdmi.experiments.build import read_split
 from tdmi.experiments.run import boxes_path
 from tdmi.prediction.predict import detected_boxes, ground_truth_boxes

@@ -1,4 +1,4 @@
-"""Reading one label file after the other, whatever is in them, and what the readers pass over."""
+"""Read label files, and count the joints and persons that their readers leave out."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
-from tdmi.datasets.public.check.report import SHOWN, Findings
+from tdmi.datasets.public.check.findings import SHOWN, Findings
 
 FAR = 100.0
 """Pixels outside the picture from which a joint counts as far outside (choice of this project:

@@ -13,9 +13,10 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import write_json
 from tdmi.datasets.public.check import check, release_of
 from tdmi.datasets.public.check import published as comparison
+from tdmi.datasets.public.check.findings import SHOWN, Findings, printable
 from tdmi.datasets.public.check.images import image_folders
-from tdmi.datasets.public.check.release import PUBLISHED
-from tdmi.datasets.public.check.report import SHOWN, Counts, Findings, printable
+from tdmi.datasets.public.check.published import PUBLISHED
+from tdmi.datasets.public.check.report import Counts
 from tests.support.check_trees import (
     SIZE,
     draw,
