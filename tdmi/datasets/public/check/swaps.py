@@ -26,8 +26,7 @@ REVERSED = -0.5
 GAP = 5
 """Largest distance in frames of neighbours: labels of dense parts are four frames apart."""
 CHANCE = 0.01
-"""Share of compared steps that may reverse in correct labels: fast turns, tracks that change person.
-"""
+"""Share of compared steps that may reverse in correct labels (fast turns, mixed tracks)."""
 SIGNIFICANCE = 0.001
 """Largest probability, over all videos together, that one is named by chance."""
 
