@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,8 +74,6 @@ def acquire(
     if base_url:
         address(base_url, "")
     root = Path(root)
-    if root.exists() and not root.is_dir():
-        raise UserError(f"{root}: a file, expected the folder of {dataset.title}")
     tree.check_own_root(dataset, root)
     Record.load(root, name)  # before anything is written into a root of another data set
     with exclusive_writer(state_path(root)):
@@ -109,7 +106,7 @@ class _Call:
             if images_from is not None and piece.name == "images":
                 files = tree.link_files(piece, images_from, record)
                 self._enter(piece, "links to another root", files)
-            elif self._lies_unpacked(piece):
+            elif tree.lies_unpacked(piece, record):
                 if piece.version:
                     record.labels = piece.version
                 self._enter(piece, BY_HAND, tree.hash_files(piece, record.root, {}))
@@ -129,11 +126,6 @@ class _Call:
 
     def _incomplete(self, pieces: list[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.key not in self.record.pieces]
-
-    def _hand_archives(self, piece: Piece) -> Iterator[Path]:
-        """Archives of unknown names that the user has placed for this piece."""
-        for pattern in piece.by_hand:
-            yield from sorted(self.record.archives.glob(pattern))
 
     def _check_complete(self, piece: Piece) -> None:
         """Compare the sizes of a complete piece's files; take back that it is complete if some are
@@ -164,19 +156,11 @@ class _Call:
         elif piece.by_hand and not files.keys() >= set(tree.names_of(piece, root)):
             record.drop(piece.key)
 
-    def _lies_unpacked(self, piece: Piece) -> bool:
-        """Whether the user has placed all of a piece, and nothing of it came from archives."""
-        record = self.record
-        ours = any((record.root / PRIVATE).glob(f"{piece.name}*.json"))
-        archives = any(record.part_path(part.name).is_file() for part in piece.files)
-        hand_archives = any(True for _ in self._hand_archives(piece))
-        return not (ours or archives or hand_archives or tree.gaps(piece, record.root))
-
     def _unpack(self, piece: Piece) -> None:
         """Unpack the archives of a piece and enter it, if they hold all of its layout."""
         record = self.record
         archives = [[record.part_path(part.name) for part in piece.files]] if piece.files else []
-        for path in self._hand_archives(piece):
+        for path in tree.hand_archives(piece, record):
             record.check_part(path.name)
             archives.append([path])
         files: Files = {}
@@ -225,7 +209,7 @@ class _Call:
         """Record a complete piece; its downloaded archives are not needed then."""
         record = self.record
         names = [part.name for part in piece.files] if origin == ARCHIVE else []
-        names += [path.name for path in self._hand_archives(piece)]
+        names += [path.name for path in tree.hand_archives(piece, record)]
         record.write_files(piece.key, files)
         total = sum(size for size, _ in files.values())
         entry = KnownPiece(origin, names, len(files), total, digest_of(files))

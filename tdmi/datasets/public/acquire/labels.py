@@ -9,7 +9,7 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import sha256_of
 from tdmi.datasets.public.acquire.catalogue import UNKNOWN, DataSet, Piece, count_matching
 from tdmi.datasets.public.acquire.record import ACQUIRED, BY_HAND, PRIVATE, Record
-from tdmi.datasets.public.acquire.tree import gaps, names_of, remove_files
+from tdmi.datasets.public.acquire.tree import lies_unpacked, names_of, remove_files
 
 
 def label_version(dataset: DataSet, record: Record, asked: str | None) -> str | None:
@@ -35,8 +35,7 @@ def label_version(dataset: DataSet, record: Record, asked: str | None) -> str | 
                 f"away and delete {record.root / PRIVATE} and {ACQUIRED} before --labels {asked}"
             )
     piece = dataset.pieces(version)[0]
-    archives = any(record.part_path(part.name).is_file() for part in piece.files)
-    if record.labels or archives or gaps(piece, record.root):
+    if record.labels or not lies_unpacked(piece, record):
         return version
     return _version_of_tree(dataset, record.root, names_of(piece, record.root), asked)
 

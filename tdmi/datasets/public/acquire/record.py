@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from tqdm import tqdm
 
@@ -21,6 +22,7 @@ BY_HAND = "placed by hand"
 """Origin of a piece that the user has placed."""
 ARCHIVE = "archive"
 
+T = TypeVar("T")
 Files = dict[str, tuple[int, str]]
 """Size in bytes and SHA-256 of files, by name relative to the root."""
 
@@ -34,10 +36,6 @@ class KnownFile:
     mtime_ns: int | None = None
     """Time of the last change when it was hashed; None: hash it again."""
 
-    def __post_init__(self) -> None:
-        if type(self.size) is not int or type(self.sha256) is not str:
-            raise TypeError(f"found {self}")
-
 
 @dataclass(frozen=True)
 class KnownPiece:
@@ -50,11 +48,6 @@ class KnownPiece:
     bytes: int
     sha256: str
     """See `digest_of`."""
-
-    def __post_init__(self) -> None:
-        numbers, texts = (self.files, self.bytes), (self.origin, self.sha256)
-        if {*map(type, numbers)} != {int} or {*map(type, texts)} != {str}:
-            raise TypeError(f"found {self}")
 
 
 @dataclass
@@ -83,15 +76,13 @@ class Record:
                     raise UserError(
                         f"{path}: this folder holds {found}, not {name}; give another --root"
                     )
-                if not isinstance(labels := content["labels"], str | None):
-                    raise TypeError(f"labels are {labels!r}")
                 return cls(
                     root,
                     name,
-                    labels,
-                    {name: KnownFile(**part) for name, part in content["parts"].items()},
-                    {key: KnownPiece(**piece) for key, piece in content["pieces"].items()},
-                    {name: KnownFile(**file) for name, file in content["placed"].items()},
+                    _typed(content["labels"], str | None),
+                    {name: _read(KnownFile, part) for name, part in content["parts"].items()},
+                    {key: _read(KnownPiece, piece) for key, piece in content["pieces"].items()},
+                    {name: _read(KnownFile, file) for name, file in content["placed"].items()},
                 )
             except (KeyError, TypeError, AttributeError) as error:
                 raise UserError(
@@ -174,6 +165,18 @@ class Record:
             path = self.root / name
             return f"{path}: changed since it was recorded; its new SHA-256 is {found.sha256}"
         return None
+
+
+def _read(kind: type[T], fields: dict[str, object]) -> T:
+    """Build a record's part; TypeError for a field that is missing, unknown or of another type."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _typed(value, hints.get(name, object)) for name, value in fields.items()})
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if not isinstance(value, get_origin(kind) if get_origin(kind) is list else kind):
+        raise TypeError(f"found {value!r}")
+    return value
 
 
 def _hashed(path: Path, known: KnownFile | None) -> KnownFile:

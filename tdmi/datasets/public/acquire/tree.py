@@ -10,7 +10,13 @@ from pathlib import Path
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing, sha256_of
 from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, Requirement, matches
-from tdmi.datasets.public.acquire.record import Files, Record, byte_bar, size_on_disk
+from tdmi.datasets.public.acquire.record import (
+    PRIVATE,
+    Files,
+    Record,
+    byte_bar,
+    size_on_disk,
+)
 
 
 def check_own_root(dataset: DataSet, root: Path) -> None:
@@ -39,6 +45,18 @@ def gaps(piece: Piece, root: Path) -> list[Requirement]:
         for requirement in piece.layout
         if not any(path.is_file() for pattern in requirement.any for path in root.glob(pattern))
     ]
+
+
+def hand_archives(piece: Piece, record: Record) -> list[Path]:
+    """Archives of unknown names that the user has placed for this piece."""
+    return [path for kind in piece.by_hand for path in sorted(record.archives.glob(kind))]
+
+
+def lies_unpacked(piece: Piece, record: Record) -> bool:
+    """Return whether the user has placed all of a piece, and nothing of it came from archives."""
+    ours = any((record.root / PRIVATE).glob(f"{piece.name}*.json"))
+    archives = any(record.part_path(part.name).is_file() for part in piece.files)
+    return not (ours or archives or hand_archives(piece, record) or gaps(piece, record.root))
 
 
 def hash_files(piece: Piece, root: Path, known: Files) -> Files:

@@ -67,7 +67,7 @@ def fetch(
 def _fetch(source: Source, folder: Path, archive: Path | None, keep_archive: bool) -> None:
     with replacing_folder(folder) as temporary:
         wheel = archive or download(source, temporary)
-        check_sha256(source, wheel, delete=archive is None)
+        check_sha256(source, wheel)
         names = extract(wheel, source.members, temporary)
         record = asdict(source)
         del record["members"]
@@ -116,14 +116,12 @@ def download(source: Source, folder: Path) -> Path:
     return wheel
 
 
-def check_sha256(source: Source, archive: Path, delete: bool) -> None:
-    """UserError if the archive is not the listed one; a wrong download is deleted."""
+def check_sha256(source: Source, archive: Path) -> None:
+    """UserError if the archive is not the listed one."""
     if not archive.is_file():
         raise UserError(f"{archive}: no such file, expected {source.file}")
     found = sha256_of(archive)
     if found != source.sha256:
-        if delete:
-            archive.unlink()
         raise UserError(
             f"{archive.name}: SHA-256 is {found}, expected {source.sha256}; "
             "the file is damaged or not the listed one: fetch it again"
