@@ -38,6 +38,13 @@ def labels18(text="{}"):
     }
 
 
+EXPECTED18 = images18() | {n.removeprefix("posetrack_data/"): d for n, d in labels18().items()}
+"""The files of a tiny PoseTrack2018 by name, as they lie in its root."""
+LABELS_21 = {
+    f"data/posetrack_data/{split}/{name}.json": b"{}" for split in ("train", "val") for name in "ab"
+}
+
+
 def tar_of(files, changes=None):
     """A tar archive; `changes(header)` may spoil the headers."""
     buffer = io.BytesIO()

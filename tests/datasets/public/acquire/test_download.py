@@ -22,12 +22,6 @@ from tests.support.acquire_lookalikes import PARTS18, noise, serving
 DATA = noise("one", 300_000)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(downloads, "BACKOFF", 0.001)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 @pytest.fixture
 def server():
     with serving({"one": DATA}) as running:
