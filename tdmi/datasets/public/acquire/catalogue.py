@@ -124,7 +124,7 @@ def _piece(name: str, fields: dict[str, Any]) -> Piece:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a relative path fits a shell pattern component by component (`*` stops at `/`)."""
+    """Return whether a path fits a shell pattern component by component (`*` stops at `/`)."""
     components, wanted = path.split("/"), pattern.split("/")
     if len(components) != len(wanted) or any(c.startswith(".") for c in components):
         return False

@@ -1,7 +1,7 @@
 """Fetch published archives: exact version, SHA-256 checked, only the wanted files unpacked.
 
 The package index is reached through its own client (pip), so mirrors and proxies that the user has
-configured for pip work here too.
+configured for pip are used.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _fetch(source: Source, folder: Path, archive: Path | None, keep_archive: boo
 
 
 def is_complete(source: Source, folder: Path) -> bool:
-    """Whether `folder` holds this very version of the source, every file unchanged."""
+    """Return whether `folder` holds this version of the source with every file unchanged."""
     if not (folder / RECORD).is_file():
         return False
     record = read_json(folder / RECORD)

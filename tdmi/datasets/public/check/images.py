@@ -1,7 +1,7 @@
 """Image files of a data set: sizes from their headers, and whether each is complete.
 
 Without decoding, an image counts as complete if its header can be read and the mark that ends its
-format stands in its last bytes. Decoding finds damage in between too.
+format stands in its last bytes. Decoding also finds damage in between.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Counts:
 
 @dataclass
 class Report:
-    """What `check` found."""
+    """The result of `check`."""
 
     dataset: str
     root: str

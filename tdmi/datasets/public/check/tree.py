@@ -109,7 +109,7 @@ def _check_labels(
 
 
 def _has_film(root: Path, video: str) -> bool:
-    """Whether the film of a HiEve video is there, from which frames can be extracted."""
+    """Return whether the film of a HiEve video is there, to extract its frames."""
     folder = root / "HIE20" / "videos"
     return any(path.is_file() for path in (folder / f"{video}.mp4", folder / f"train/{video}.mp4"))
 
