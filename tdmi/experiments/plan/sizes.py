@@ -133,7 +133,7 @@ def _published_bytes(name: str) -> tuple[int | None, str]:
     catalogue = read_catalogue()
     if name in catalogue:
         parts = [part for piece in catalogue[name].fixed for part in piece.files]
-        known = [part.exact or part.about for part in parts]
+        known = [part.about for part in parts]
         if known and all(known):
             return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
     return None, f"{name}: not here, and no size is published"

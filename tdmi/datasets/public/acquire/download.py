@@ -222,13 +222,13 @@ def _check_answer(url: str, response: requests.Response) -> None:
 
 
 def _validator_of(response: requests.Response) -> str:
-    """Return a value for If-Range: a strong ETag, else the date of the last change, else nothing."""
+    """Return a value for If-Range: a strong ETag, else the date of the last change, else ""."""
     tag = response.headers.get("ETag", "W/")
     return response.headers.get("Last-Modified", "") if tag.startswith("W/") else tag
 
 
 def _continues(response: requests.Response, have: int, known: str) -> bool:
-    """Return whether the answer holds exactly the bytes after the `have` ones of version `known`."""
+    """Return whether the answer holds the bytes after the first `have` of version `known`."""
     span = response.headers.get("Content-Range", "")
     same = _validator_of(response) in ("", known)
     return response.status_code == 206 and span.startswith(f"bytes {have}-") and same
