@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,22 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside `folder`; it takes its place if the block succeeds."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed calls of `replacing` left in a folder that no other process writes."""
     for path in folder.glob(".*.part*"):
@@ -66,6 +83,23 @@ def sha256_of(path: Path | str) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes_of_folder(folder: Path | str) -> dict[str, str]:
+    """SHA-256 of every file that lies directly in `folder`, by its name, in order of the names.
+
+    Hidden files are left out: Snakemake keeps one in every folder that a rule makes.
+    """
+    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    return {path.name: sha256_of(path) for path in files if not path.name.startswith(".")}
+
+
+def digest(hashes: Mapping[str, str]) -> str:
+    """One SHA-256 over named hashes, in order of their names."""
+    total = hashlib.sha256()
+    for name in sorted(hashes):
+        total.update(name.encode() + bytes.fromhex(hashes[name]))
+    return total.hexdigest()
 
 
 def write_text(path: Path | str, text: str) -> None:

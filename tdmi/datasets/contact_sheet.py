@@ -1,4 +1,4 @@
-"""One picture of a data set: a row per video, time from left to right, some frames with labels."""
+"""Draw a data set as one picture: a row per video, time from left to right, some with labels."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tdmi.core.files import replacing
 from tdmi.data.annotations import Annotations
 from tdmi.formats.posetrack18 import read_folder
 
-# Blue, green, red. Left limbs are warm, right limbs cool, in shades that a colour-blind reader
-# tells apart; the head box is white.
+# Blue, green, red. Left limbs are warm, right limbs cool, in shades that colour-blind readers can
+# distinguish; the head box is white.
 LEFT, RIGHT, MIDDLE, WHITE = (0, 127, 255), (255, 180, 30), (60, 220, 60), (255, 255, 255)
 GAP = 4
 
@@ -29,8 +29,8 @@ def contact_sheet(
     """Write a PNG with `videos` rows per split and `columns` frames spread over each video.
 
     First and middle column show skeleton (hidden joints as rings) and head box where the frame is
-    labelled. `width` is that of one picture in px. UserError if a split of
-    the PoseTrack18-form data set at `root` is missing.
+    labelled. `width` is that of one picture in px. UserError if a split of the PoseTrack18-form
+    data set at `root` is missing.
     """
     root = Path(root)
     rows = []
@@ -58,10 +58,7 @@ def _row(annotations: Annotations, root: Path, video: int, columns: int, width: 
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         if column in (0, columns // 2):
             draw_labels(image, annotations, frame, scale)
-        border = {"top": 0, "bottom": GAP, "left": 0, "right": GAP}
-        pictures.append(
-            cv2.copyMakeBorder(image, **border, borderType=cv2.BORDER_CONSTANT, value=WHITE)
-        )
+        pictures.append(np.pad(image, ((0, GAP), (0, GAP), (0, 0)), constant_values=255))
     return np.concatenate(pictures, axis=1)
 
 

@@ -10,12 +10,12 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, sha256_of, write_json
+from tdmi.core.files import digest, hashes_of_folder, read_json, sha256_of, write_json
 
 PREDICTIONS_RECORD = "predictions.provenance.json"
 OWN_HASH = "record_sha256"
@@ -71,23 +71,6 @@ def code_file(path: str) -> Path | None:
     spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec else None
     return Path(folders[0]) / rest if folders else None
-
-
-def hashes_of_folder(folder: Path | str) -> dict[str, str]:
-    """SHA-256 of every file that lies directly in `folder`, by its name, in order of the names.
-
-    Hidden files are left out: Snakemake keeps one in every folder that a rule makes.
-    """
-    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
-    return {path.name: sha256_of(path) for path in files if not path.name.startswith(".")}
-
-
-def digest(hashes: Mapping[str, str]) -> str:
-    """One SHA-256 over named hashes, in order of their names."""
-    total = hashlib.sha256()
-    for name in sorted(hashes):
-        total.update(name.encode() + bytes.fromhex(hashes[name]))
-    return total.hexdigest()
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

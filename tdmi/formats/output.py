@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing
-from tdmi.datasets.public.acquire import replacing_folder
+from tdmi.core.files import replacing, replacing_folder
 
 
 @contextmanager

@@ -38,6 +38,13 @@ def labels18(text="{}"):
     }
 
 
+EXPECTED18 = images18() | {n.removeprefix("posetrack_data/"): d for n, d in labels18().items()}
+"""The files of a tiny PoseTrack2018 by name, as they lie in its root."""
+LABELS_21 = {
+    f"data/posetrack_data/{split}/{name}.json": b"{}" for split in ("train", "val") for name in "ab"
+}
+
+
 def tar_of(files, changes=None):
     """A tar archive; `changes(header)` may spoil the headers."""
     buffer = io.BytesIO()
@@ -129,7 +136,8 @@ class Server:
     """Serves `files` by name; `faults[name]` is a list, one entry is used up per GET.
 
     Faults: a status (403), ("drop", n) sends n bytes of the body and closes the connection,
-    "whole" ignores Range, "html" answers with a web page, "mute" sends no validators.
+    "whole" ignores Range, "html" answers with a web page. Always, if in `always`: "whole", "mute"
+    sends no validators, "unconditional" ignores If-Range.
     """
 
     def __init__(self, files):
@@ -170,7 +178,8 @@ class Server:
         tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
         start, status = 0, 200
         whole = fault == "whole" or "whole" in self.always
-        if span and not whole and request.headers.get("If-Range", tag) == tag:
+        condition = request.headers.get("If-Range", tag)
+        if span and not whole and (condition == tag or "unconditional" in self.always):
             start, status = int(span.removeprefix("bytes=").removesuffix("-")), 206
         request.send_response(status)
         if fault == "html":

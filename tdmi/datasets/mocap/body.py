@@ -1,4 +1,4 @@
-"""Turn a person's points into shapes: trunk, limbs, head with face and hair, clothes, shoes.
+"""Draw a person as shapes: trunk, limbs, head with face and hair, clothes, shoes.
 
 Sizes are metres on the reference figure and proportions of an adult, chosen by eye.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from tdmi.datasets.mocap.camera import Camera
 from tdmi.datasets.mocap.kinematics import SIDES, P, unit
-from tdmi.datasets.mocap.people import Build, Colour, Outfit
+from tdmi.datasets.mocap.people import Build, Colour, Outfit, shade
 from tdmi.datasets.mocap.shapes import Shape, limb_outline, make_shape
 
 _LIMB_PARTS = ("upper_arm", "forearm", "hand", "thigh", "shank", "foot")
@@ -118,7 +118,7 @@ class Body:
         scale = self.camera.focal / np.maximum(depth, 0.1)
         radii = np.array(RADII[kind]) * self.build.girth * thick * scale[:, None]
         first, last = self.camera.project(start), self.camera.project(end)
-        dark = tuple(0.74 * c for c in colour)
+        dark = shade(colour, 0.74)
         outline = limb_outline(first, last, radii)
         self._add(outline, depth - nearer, dark, PART[part])
         offset = self.light * 0.28 * radii[:, 1:2]
@@ -152,7 +152,8 @@ class Body:
         forward = toe - ankle
         heel = ankle - 0.3 * forward + np.array([0.0, 0.01, 0.0])
         self._limb(heel, toe, "foot", outfit.shoes, f"{side}_foot")
-        tip = tuple(0.45 * c + 0.55 * 255 for c in outfit.shoes)
+        blue, green, red = shade(outfit.shoes, 0.45)
+        tip = (blue + 0.55 * 255, green + 0.55 * 255, red + 0.55 * 255)
         self._limb(toe - 0.12 * forward, toe + 0.08 * forward, "foot", tip, f"{side}_foot", 0.72,
                    0.03)  # fmt: skip
 
@@ -180,7 +181,7 @@ class Body:
         centres, right, forward = self._trunk_frame()
         wide = np.array(TRUNK_HALF_WIDTH)[:, None] * girth * right
         deep = np.array(TRUNK_HALF_DEPTH)[:, None] * girth * forward
-        # The shoulders' real width counts, not the figure's.
+        # The person's own shoulder width replaces that of the reference figure.
         wide[:, 3] = 0.92 * (self._at("right_shoulder") - self._at("left_shoulder")) / 2
 
         def ring(level: float, angles: np.ndarray, size: float = 1.0) -> np.ndarray:
@@ -201,11 +202,11 @@ class Body:
         depth = centres[:, 2, 2]
         low = self._at("pelvis")[:, 2]
         cloth = outfit.trousers
-        self._add(piece(0.0, 0.8), low, tuple(0.78 * c for c in cloth), PART["pelvis"], hull=True)
+        self._add(piece(0.0, 0.8), low, shade(cloth, 0.78), PART["pelvis"], hull=True)
         scale = self.camera.focal / np.maximum(depth, 0.1)
         offset = (self.light * 0.03 * scale[:, None])[:, None]
         for bottom, top in ((0.45, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)):
-            dark = tuple(0.78 * c for c in outfit.shirt)
+            dark = shade(outfit.shirt, 0.78)
             self._add(piece(bottom, top), depth, dark, PART["trunk"], hull=True)
         for bottom, top in ((0.6, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.4)):
             lit = piece(bottom, top, 0.66) + offset
@@ -213,7 +214,7 @@ class Body:
         self._print(ring, depth, forward[:, 2])
 
     def _print(self, ring, depth: np.ndarray, forward: np.ndarray) -> None:
-        """What is on the chest, drawn where the chest faces the camera."""
+        """Draw the print on the chest where the chest faces the camera."""
         low, high, half = {
             "band": (1.9, 2.35, 75.0),
             "emblem": (1.7, 2.75, 38.0),
@@ -242,7 +243,7 @@ class Body:
             rings.append(hem[:, None] + 0.75 * size * turn)
         corners = self.camera.project(np.concatenate(rings, axis=1))
         depth = np.minimum(rings[1][..., 2].mean(1), rings[2][..., 2].mean(1)) - 0.03
-        dark = tuple(0.85 * c for c in self.outfit.trousers)
+        dark = shade(self.outfit.trousers, 0.85)
         self._add(corners, depth, dark, PART["pelvis"], hull=True)
 
     def _head(self) -> None:
@@ -253,7 +254,7 @@ class Body:
         depth = centre[:, 2]
         towards = -unit(centre)
         surface = np.einsum("sij,nj->sni", axes, _SPHERE * size) + centre[:, None]
-        dark = tuple(0.9 * c for c in outfit.skin)
+        dark = shade(outfit.skin, 0.9)
         self._add(self.camera.project(surface), depth, dark, PART["head"], hull=True)
         facing = np.einsum("sij,nj,si->sn", axes, _SPHERE, towards)
         crown = np.einsum("sij,j->si", axes, np.array([-0.4, 0.85, 0.0]) * size) + centre
@@ -268,7 +269,7 @@ class Body:
             self._limb(start, end, "long_hair", outfit.hair, "head", 0.9)
 
     def _face(self, axes: np.ndarray, size: np.ndarray, towards: np.ndarray) -> None:
-        """Eyes and nose; small as they are, they tell where the head looks."""
+        """Draw eyes and nose, which show the direction of the head."""
         forward = (axes[..., 0] * towards).sum(-1)
         depth = self._at("head")[:, 2] - 0.014
         scale = (self.camera.focal / np.maximum(depth, 0.1) * size[1])[:, None, None]
@@ -282,5 +283,5 @@ class Body:
             corners = self.camera.project(eye)[:, None] + 0.095 * scale * circle
             self._add(corners, depth, (45, 40, 40), shown=facing > 0.15)
         tip = self.camera.project(self._at("nose"))[:, None]
-        nose = tuple(0.72 * c for c in self.outfit.skin)
+        nose = shade(self.outfit.skin, 0.72)
         self._add(tip + 0.13 * scale * circle, depth - 0.002, nose, shown=forward > -0.1)

@@ -1,4 +1,4 @@
-"""Simulate a person detector: jittered boxes, misses, false boxes, scores that mean something.
+"""Simulate a person detector: jittered boxes, misses, false boxes, informative scores.
 
 It stands for a detector trained on this data set's own boxes; all methods get the same ones.
 """
@@ -77,7 +77,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
 def false_box(
     rng: np.random.Generator, labels: list[Label], options: MocapOptions
 ) -> tuple[np.ndarray, float]:
-    """A box where nobody is, or, half of the time, around a piece of somebody; low scores."""
+    """A box around nobody or, half of the time, around a part of a person, with a low score."""
     score = round(float(0.05 + 0.5 * rng.beta(1.5, 4.0)), 4)
     if labels and rng.uniform() < 0.5:
         box = labels[rng.integers(len(labels))].box.copy()

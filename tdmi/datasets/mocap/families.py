@@ -1,4 +1,4 @@
-"""Which motions belong to which split.
+"""Motion families and their splits.
 
 Siblings (recordings of the same kind of motion) stay on one side, so that the test asks for motions
 never seen. The upright motions with the most varied legs and arms train; strikes and kicks, fast

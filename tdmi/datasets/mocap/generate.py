@@ -52,7 +52,7 @@ class Video:
     boxes: Detections
     attributes: list[dict[str, float]]
     """One row per labelled person, in the order of `annotations`."""
-    families: Counter
+    families: Counter[str]
     """Labelled people by motion family."""
 
 
@@ -61,8 +61,8 @@ def generate_split(
 ) -> dict:
     """Write one split under `root` and return its record, the content of `dataset-<split>.json`.
 
-    Everything is written beside its place first; the record comes last. Splits do not depend on one
-    another, so three processes may make them side by side; the last one writes `dataset.json`.
+    Everything is written beside its place first; the record comes last. Splits are independent, so
+    three processes may make them at the same time; the last one writes `dataset.json`.
     """
     root = Path(root)
     library = load_library(sources, split)
@@ -74,8 +74,8 @@ def _generate(
     options: MocapOptions, split: str, library: Library, sources: dict, root: Path
 ) -> dict:
     root.mkdir(parents=True, exist_ok=True)
-    for left_by_a_killed_run in root.glob(f".{split}.*.part"):
-        shutil.rmtree(left_by_a_killed_run)
+    for leftover in root.glob(f".{split}.*.part"):  # of a killed process
+        shutil.rmtree(leftover)
     temporary = root / f".{split}.{os.getpid()}.part"
     try:
         counts = _write_videos(options, split, library, temporary)
@@ -100,7 +100,8 @@ def _write_videos(
     options: MocapOptions, split: str, library: Library, folder: Path
 ) -> dict[str, object]:
     cv2.setNumThreads(1)
-    annotations, boxes, attributes, families = [], [], [], Counter()
+    annotations, boxes, attributes = [], [], []
+    families: Counter[str] = Counter()
     for index in tqdm(range(options.videos[split]), desc=f"mocap {split}", unit="video"):
         video = generate_video(options, split, library, index)
         _write_images(video, folder / "images" / split / video.name, options.jpeg_quality)
@@ -128,7 +129,7 @@ def _write_videos(
 
 
 def generate_video(options: MocapOptions, split: str, library: Library, index: int) -> Video:
-    """Video `index` of a split; depends on the seed, the split and the index alone."""
+    """Generate video `index` of a split; it depends on the seed, the split and the index alone."""
     seeds = np.random.SeedSequence([options.seed, SPLITS.index(split), index]).spawn(3)
     for_scene, for_noise, for_boxes = (np.random.Generator(np.random.PCG64(s)) for s in seeds)
     scene = sample_scene(for_scene, options, library, split)
@@ -211,7 +212,7 @@ def _detections(boxes: list[list[tuple[np.ndarray, float]]], image_ids: np.ndarr
 def _attribute_rows(
     labels: list[list[Label] | None], image_ids: np.ndarray
 ) -> list[dict[str, float]]:
-    """Rows for the table; annotation ids are those that the PoseTrack18 writer gives."""
+    """Rows of the attribute table, with the annotation ids of the PoseTrack18 writer."""
     rows = []
     for frame, all_ in enumerate(labels):
         for place, label in enumerate(_labelled(all_)):

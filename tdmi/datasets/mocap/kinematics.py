@@ -84,8 +84,8 @@ def forward_kinematics(root: np.ndarray, turns: dict[str, np.ndarray]) -> np.nda
     return points
 
 
-def mirrored(points: np.ndarray) -> np.ndarray:
-    """The motion of a left-hander for that of a right-hander, [..., P, 3] to the same."""
+def mirror(points: np.ndarray) -> np.ndarray:
+    """Return points [..., P, 3] with left and right exchanged and z negated."""
     return points[..., MIRROR, :] * np.array([1.0, 1.0, -1.0])
 
 
@@ -116,13 +116,13 @@ def torso_axes(points: np.ndarray) -> np.ndarray:
     return np.stack([np.cross(up, right), up, right], axis=-1)
 
 
-def with_arms_of(points: np.ndarray, other: np.ndarray) -> np.ndarray:
+def replace_arms(points: np.ndarray, other: np.ndarray) -> np.ndarray:
     """`points` [F, P, 3] with arm directions of `other` [F, P, 3], relative to the trunk."""
     result = points.copy()
     turn = torso_axes(points) @ np.swapaxes(torso_axes(other), -1, -2)
     for side in SIDES:
-        for parent, child in (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand")):
-            parent, child = P[f"{side}_{parent}"], P[f"{side}_{child}"]
+        for near, far in (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand")):
+            parent, child = P[f"{side}_{near}"], P[f"{side}_{far}"]
             bone = turn @ (other[:, child] - other[:, parent])[..., None]
             result[:, child] = result[:, parent] + bone[..., 0]
     return result

@@ -24,7 +24,7 @@ ATTRIBUTES = (
     "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
 )  # fmt: skip
 
-# Body parts that a joint belongs to: they hide it only if nearer than the joint by a margin.
+# Body parts that a joint belongs to: they hide it if they are nearer than the joint by a margin.
 _OWN_PARTS = {"nose": ("head",), "head_top": ("head",), "head_bottom": ("head", "trunk")}
 for _side in SIDES:
     for _joint, _parts in {
@@ -35,7 +35,7 @@ for _side in SIDES:
     _OWN_PARTS[f"{_side}_shoulder"] += ("trunk",)
     _OWN_PARTS[f"{_side}_hip"] += ("pelvis", "trunk")
 OWN_MARGIN = {"nose": 0.02, "hip": 0.3}
-"""Metres; a nose is hidden by the head that looks away, a hip not by the trunk that leans over."""
+"""Metres; a head that is turned away hides its nose, a bent trunk does not hide a hip."""
 OTHER_OWN_MARGIN = 0.15
 
 
@@ -123,8 +123,8 @@ def joints_seen(
 ) -> np.ndarray:
     """[17] bool: nothing nearer to the camera covers the joint's pixel.
 
-    What covers it is another person or thing, a part of the same body to which the joint does not
-    belong, or one to which it does and that is nearer by more than a margin.
+    A joint is covered by another person or thing, by a part of its own body that it does not belong
+    to, or by a part that it belongs to and that is nearer by more than a margin.
     """
     person = scene.people[number]
     joints = joint_points(person.points[instant])
@@ -184,7 +184,7 @@ def _attributes(
 
 
 def pace(track: np.ndarray, frame: int) -> float:
-    """Mean over joints of the px moved per frame, over the neighbours that there are; [F, J, 2]."""
+    """Mean over joints of the px moved per frame, to the one or two neighbours; [F, J, 2]."""
     steps = np.linalg.norm(np.diff(track, axis=0), axis=-1).mean(1)
     near = steps[max(frame - 1, 0) : frame + 1]
     return float(near.mean()) if len(near) else 0.0

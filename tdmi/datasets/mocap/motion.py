@@ -50,7 +50,7 @@ class Clip:
         return (len(self.points) - 1) / RATE
 
     def at(self, seconds: np.ndarray) -> np.ndarray:
-        """Points [S, P, 3] at times [S], linear between frames, to and fro beyond the end."""
+        """Points [S, P, 3] at times [S], linear between frames, back and forth beyond the end."""
         last = len(self.points) - 1
         position = np.abs(np.mod(seconds * RATE + last, 2 * last) - last)
         low = np.minimum(position.astype(int), last - 1)
@@ -91,7 +91,7 @@ def _resampled_turns(times: np.ndarray, starts: np.ndarray, turns: np.ndarray) -
 def read_world_positions(path: Path | str) -> Clip:
     """A clip of holosoma-retargeting: world positions [F, 53, 3], z up, 120 frames a second.
 
-    The head's direction is not recorded: the face is taken to look where the trunk does.
+    The head's direction is not recorded: the face is turned where the trunk is.
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""Things that stand or move in front of people: poles, boxes, boards, bushes, balls."""
+"""Occluders that stand or move in front of people: poles, boxes, boards, bushes, balls."""
 
 from __future__ import annotations
 

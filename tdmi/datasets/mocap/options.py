@@ -22,11 +22,11 @@ class MocapOptions:
     frames: dict[str, int] = field(default_factory=lambda: {"train": 10, "val": 9, "test": 9})
     label_stride: dict[str, int] = field(default_factory=lambda: {"train": 1, "val": 4, "test": 2})
     """Every n-th frame is labelled; PoseTrack labels every fourth outside its training set. Test
-    videos have three labelled frames, of which poseval's tracking score judges all but the last:
+    videos have three labelled frames, of which poseval's tracking score counts all but the last:
     two are the fewest between which a person can change identity."""
     label_margin: int = 2
     """Frames without labels at both ends of a video, so that every labelled frame has neighbours on
-    both sides; PoseTrack, too, labels the middle of longer videos."""
+    both sides; PoseTrack also labels the middle of longer videos."""
 
     width: int = 320
     height: int = 240
@@ -109,9 +109,8 @@ def options_from(values: dict[str, Any] | None, place: str = "mocap options") ->
         raise UserError(f"{place}: found a {type(values).__name__}, expected a mapping of options")
     if unknown := sorted(set(values) - known):
         raise UserError(f"{place}: unknown option {unknown[0]}; known: {', '.join(sorted(known))}")
-    return MocapOptions(
-        **{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    )
+    fitting: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return MocapOptions(**fitting)
 
 
 def read_options(path: Path | None) -> MocapOptions:

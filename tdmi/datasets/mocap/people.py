@@ -1,4 +1,4 @@
-"""How people differ: build, clothes, colours."""
+"""Sample build, clothes and colours of people."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class Outfit:
     shirt: Colour
     chest_print: Colour
     print_style: str
-    """`band`, `emblem` or `open` (an open jacket): what is on the chest tells front from back."""
+    """`band`, `emblem` or `open` (an open jacket); it is on the chest alone, so that it shows front
+    from back."""
     trousers: Colour
     shoes: Colour
     long_sleeves: bool
@@ -56,6 +57,12 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
     """A colour of hue, saturation, value in 0..1."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
     return (255 * blue, 255 * green, 255 * red)
+
+
+def shade(colour: Colour, factor: float) -> Colour:
+    """The colour times a factor."""
+    blue, green, red = colour
+    return factor * blue, factor * green, factor * red
 
 
 def sample_build(rng: np.random.Generator) -> Build:

@@ -1,4 +1,4 @@
-"""Draw a scene's frames and, for the labels, who covers whom."""
+"""Draw a scene's frames and, for the labels, the body part that is visible at each pixel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOISE = 2.0
 
 @dataclass(frozen=True)
 class Cover:
-    """Who is seen where at a frame's labelled instant."""
+    """The visible parts and pixel counts of all people at a frame's labelled instant."""
 
     numbers: np.ndarray
     """[height, width] uint8: 0 background, `first_part(n)` + part number for person n."""
@@ -30,7 +30,7 @@ class Cover:
     inside: np.ndarray
     """[N] px of it inside the frame, hidden as well."""
     seen: np.ndarray
-    """[N] px of it that are seen."""
+    """[N] px of it that are visible."""
 
 
 def first_part(person: int) -> int:
@@ -75,7 +75,7 @@ def _draw_instant(
     image = scene.background.seen_by(scene.camera, instant) if steady is None else steady.copy()
     mask = np.zeros(image.shape[:2], np.uint8)
     for shadow in shadows:
-        cv2.fillPoly(mask, [shadow.outline(instant)], 90, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [shadow.outline(instant)], (90,), cv2.LINE_AA, SHIFT)
     x, y, width, height = cv2.boundingRect(mask)
     if width:
         patch = image[y : y + height, x : x + width]
@@ -115,20 +115,20 @@ def _far_to_near(scene: Scene, instant: int) -> list[tuple[list[Shape], int, boo
 
 
 def cover_at(scene: Scene, instant: int) -> Cover:
-    """Draw part numbers, each thing alone first and then one over the other."""
+    """Draw part numbers: each thing on its own to count it, then all over each other."""
     height, width = scene.camera.height, scene.camera.width
     inner = (slice(PADDING, PADDING + height), slice(PADDING, PADDING + width))
     numbers = np.zeros((height + 2 * PADDING, width + 2 * PADDING), np.uint8)
     whole, inside, seen = (np.zeros(len(scene.people), int) for _ in range(3))
     for shapes, first, is_occluder in _far_to_near(scene, instant):
-        moved = [_moved(shape) for shape in shapes if shape.part]
+        padded = [_pad(shape) for shape in shapes if shape.part]
         if not is_occluder:
-            alone = np.zeros_like(numbers)
-            draw_parts(alone, moved, instant, first)
+            own = np.zeros_like(numbers)
+            draw_parts(own, padded, instant, first)
             person = first // (len(PARTS) + 1)
-            whole[person] = np.count_nonzero(alone)
-            inside[person] = np.count_nonzero(alone[inner])
-        draw_parts(numbers, moved, instant, first)
+            whole[person] = np.count_nonzero(own)
+            inside[person] = np.count_nonzero(own[inner])
+        draw_parts(numbers, padded, instant, first)
     numbers = np.ascontiguousarray(numbers[inner])
     counts = np.bincount(numbers.ravel(), minlength=256)
     for person in range(len(scene.people)):
@@ -137,6 +137,6 @@ def cover_at(scene: Scene, instant: int) -> Cover:
     return Cover(numbers, whole, inside, seen)
 
 
-def _moved(shape: Shape) -> Shape:
+def _pad(shape: Shape) -> Shape:
     """The shape in the padded picture."""
     return replace(shape, corners=shape.corners + (PADDING << SHIFT))

@@ -1,4 +1,4 @@
-"""Put a video's scene together: who is where, doing what, seen how."""
+"""Sample a video's scene: people with motions and places, camera, occluders, background."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tdmi.datasets.mocap.background import Background, make_background
 from tdmi.datasets.mocap.body import Body, head_axes, head_size
 from tdmi.datasets.mocap.camera import Camera, sample_camera
 from tdmi.datasets.mocap.families import Library
-from tdmi.datasets.mocap.kinematics import P, mirrored, retarget, unit, with_arms_of
+from tdmi.datasets.mocap.kinematics import P, mirror, replace_arms, retarget, unit
 from tdmi.datasets.mocap.motion import Clip, floor_height
 from tdmi.datasets.mocap.occluders import Occluder, make_occluder
 from tdmi.datasets.mocap.options import MocapOptions
@@ -57,7 +57,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that one video shows."""
+    """The content of one video."""
 
     schedule: Schedule
     camera: Camera
@@ -73,7 +73,9 @@ def sample_schedule(rng: np.random.Generator, options: MocapOptions, frames: int
     exposure = exposure * options.frame_seconds
     defocused = rng.uniform(size=frames) < options.defocus_share
     defocus = np.where(defocused, rng.uniform(*options.defocus_sigma, frames), 0.0)
-    times, frame, middle = [], [], []
+    times: list[float] = []
+    frame: list[int] = []
+    middle: list[int] = []
     for i in range(frames):
         samples = options.blur_samples if blurred[i] else 1
         middle.append(len(times) + samples // 2)
@@ -155,12 +157,12 @@ def _sample_person(
     points = play(rng, library.clips[chosen], schedule.times, options)
     if split == "train" and rng.uniform() < options.mixed_arms_share:
         arms = library.clips[choose_clip(rng, library, options.upright_share)]
-        points = with_arms_of(points, play(rng, arms, schedule.times, options))
+        points = replace_arms(points, play(rng, arms, schedule.times, options))
     yaw = np.radians(rng.uniform(-options.yaw_degrees, options.yaw_degrees))
     if rng.uniform() < options.from_behind_share:
         yaw += np.pi
     middle = int(schedule.middle[len(schedule.middle) // 2])
-    world = placed(retarget(points, build.scale), place, yaw, middle)
+    world = place_clip(retarget(points, build.scale), place, yaw, middle)
     if not library.clips[chosen].grounded:
         world[..., 1] -= floor_height(world) - 0.03
     seen = camera.to_camera(world)
@@ -187,10 +189,10 @@ def play(
     elapsed = (times - times[0]) * speed
     start = rng.uniform(0.0, max(clip.seconds - elapsed[-1], 1e-3))
     points = clip.at(start + elapsed)
-    return mirrored(points) if rng.uniform() < 0.5 else points
+    return mirror(points) if rng.uniform() < 0.5 else points
 
 
-def placed(points: np.ndarray, place: np.ndarray, yaw: float, middle: int) -> np.ndarray:
+def place_clip(points: np.ndarray, place: np.ndarray, yaw: float, middle: int) -> np.ndarray:
     """Clip points [S, P, 3] in the world: at instant `middle` the pelvis is over `place`.
 
     At that instant the hips face the camera, turned by `yaw` (positive: to the camera's right).

@@ -1,4 +1,4 @@
-"""Filled polygons over time: what everything in a scene is drawn with."""
+"""Filled polygons over time, from which everything in a scene is drawn."""
 
 from __future__ import annotations
 
@@ -92,4 +92,4 @@ def draw_parts(image: np.ndarray, shapes: list[Shape], instant: int, first: int)
     for shape in sorted(shapes, key=lambda s: -s.depth[instant]):
         if shape.part and shape.shown[instant]:
             number = first + shape.part
-            cv2.fillPoly(image, [shape.outline(instant)], number, cv2.LINE_8, SHIFT)
+            cv2.fillPoly(image, [shape.outline(instant)], (number,), cv2.LINE_8, SHIFT)

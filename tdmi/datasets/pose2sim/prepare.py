@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import sha256_of, write_json, write_text
+from tdmi.core.files import replacing_folder, sha256_of, write_json, write_text
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import UNSCORED, Annotations, concatenate
 from tdmi.data.detections import Detections, write_detections
@@ -30,7 +30,6 @@ from tdmi.datasets.pose2sim.joints import head_boxes
 from tdmi.datasets.pose2sim.labels import LABELS, PseudoLabels, read_labels
 from tdmi.datasets.pose2sim.options import SPLITS, Pose2simOptions
 from tdmi.datasets.pose2sim.videos import read_frames, video_path
-from tdmi.datasets.public.acquire import replacing_folder
 from tdmi.formats.posetrack18 import write_folder
 
 FIRST_NUMBER = 950000

@@ -1,18 +1,17 @@
-"""Frames of HiEve's videos as pictures: ``images/<video>/000000.jpg`` and on."""
+"""Extract the frames of HiEve's videos as pictures ``images/<video>/000000.jpg`` ..."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import replacing_folder
+from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import frame_numbers
 from tdmi.formats.hieve import annolist
 from tdmi.formats.hieve.labels import labels_path
@@ -26,7 +25,7 @@ _SUFFIXES = (".mp4", ".mov")
 _FOLDERS = ("HIE20/videos/train", "HIE20/videos/test", "HIE20/videos")
 
 
-def extract_frames(root: Path | str, videos: Iterable[str], progress: bool = True) -> list[str]:
+def extract_frames(root: Path | str, videos: Iterable[str]) -> list[str]:
     """Write the frames of `videos` ("1" to "32") as JPEG files, numbered from 0.
 
     A video's folder appears complete or not at all; one that exists is left as it is. Where
@@ -35,20 +34,21 @@ def extract_frames(root: Path | str, videos: Iterable[str], progress: bool = Tru
     unreadable or cut off.
     """
     images = Path(root) / "images"
-    images.mkdir(parents=True, exist_ok=True)
     notes = []
-    # Two programs that extract into the same folder would delete each other's work.
-    with FileLock(images / ".extract.lock"):
-        for video in videos:
-            folder = images / video
-            labelled = _labelled_frames(root, video)
+    for video in videos:
+        folder = images / video
+        labelled = _labelled_frames(root, video)
+        with exclusive_writer(folder):
             if folder.is_dir():
                 count = sum(path.suffix == ".jpg" for path in folder.iterdir())
-                _need_frames(folder, count, labelled, "remove the folder and extract it again")
+                _check_count(folder, count, labelled, "remove the folder and extract it again")
             else:
-                count = _extract_video(video_path(root, video), folder, labelled, progress)
-            if 0 < labelled < count:
-                notes.append(f"video {video}: {count} frames, labels name the first {labelled}")
+                path = video_path(root, video)
+                with replacing_folder(folder) as temporary:
+                    count = _write_frames(path, temporary)
+                    _check_count(path, count, labelled, "unpack the video again")
+        if 0 < labelled < count:
+            notes.append(f"video {video}: {count} frames, labels name the first {labelled}")
     return notes
 
 
@@ -73,34 +73,21 @@ def _labelled_frames(root: Path | str, video: str) -> int:
     return int(frame_numbers(names, np.arange(len(names))).max(initial=-1)) + 1
 
 
-def _need_frames(found_in: Path, count: int, labelled: int, cure: str) -> None:
+def _check_count(found_in: Path, count: int, labelled: int, cure: str) -> None:
     if count < labelled:
         raise UserError(
             f"{found_in}: {count} frames, expected {labelled}, as many as the labels name; {cure}"
         )
 
 
-def _extract_video(path: Path, folder: Path, labelled: int, progress: bool) -> int:
-    """Make `folder` with all frames of a video; returns their number."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        count = _write_frames(path, part, progress)
-        _need_frames(path, count, labelled, "unpack the video again")
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return count
-
-
-def _write_frames(path: Path, folder: Path, progress: bool) -> int:
-    """Write all frames into `folder`; returns their number."""
+def _write_frames(path: Path, folder: Path) -> int:
+    """Write all frames of a video into `folder`; return their number."""
     capture = cv2.VideoCapture(str(path))
     stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     count = 0
-    bar = tqdm(total=max(stated, 0), desc=f"video {path.stem}", unit="frame", leave=False,
-               disable=None if progress else True)  # fmt: skip
+    bar = tqdm(
+        total=max(stated, 0), desc=f"video {path.stem}", unit="frame", leave=False, disable=None
+    )
     try:
         while (read := capture.read())[0]:
             done, data = cv2.imencode(".jpg", read[1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
@@ -109,8 +96,6 @@ def _write_frames(path: Path, folder: Path, progress: bool) -> int:
             (folder / f"{count:06d}.jpg").write_bytes(data.tobytes())
             count += 1
             bar.update()
-    except OSError as error:
-        raise UserError(f"{folder.parent}: cannot write frame {count} of {path}: {error}") from None
     finally:
         capture.release()
         bar.close()

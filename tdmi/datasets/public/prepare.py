@@ -1,15 +1,14 @@
-"""Make a checked copy of a big data set ready for training and evaluation: one form for all four.
+"""Prepare a checked copy of a public data set for training and evaluation: one form for all four.
 
 `<root>/prepared` then looks like every other data set of this project: `annotations/<split>/` with
 one PoseTrack18-form file per video, which lists every frame of the video with its size and gives
 every person a box; `boxes/val.json` with the detector's boxes; a link to the images; and
-`dataset.json`, written last, which says what it was made from.
+`dataset.json`, written last, which records its sources.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,27 @@ from PIL import Image
 from tqdm import tqdm
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, sha256_of, write_json
+from tdmi.core.files import (
+    digest,
+    hashes_of_folder,
+    read_json,
+    replacing_folder,
+    sha256_of,
+    write_json,
+)
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, select_videos
 from tdmi.data.detections import write_detections
-from tdmi.datasets.public.check.release import release_of
-from tdmi.experiments.provenance import digest, hashes_of_folder
+from tdmi.datasets.public.check.images import SUFFIXES
+from tdmi.datasets.public.check.published import release_of
+from tdmi.datasets.public.hieve_frames import extract_frames
+from tdmi.datasets.public.layout import LAYOUTS
 from tdmi.formats import hieve, posetrack18
 from tdmi.formats.conversion import to_posetrack18
 from tdmi.formats.posetrack import label_files, read_video_file
 from tdmi.formats.precomputed_boxes import read_boxes
 
 SPLITS = ("train", "val")
-LABEL_FOLDERS = {
-    "posetrack17": "annotations",
-    "posetrack18": "annotations",
-    "posetrack21": "posetrack_data",
-}
-NAMES = (*LABEL_FOLDERS, "hieve")
-PICTURES = (".jpg", ".jpeg", ".png")
 
 
 def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[str, Any]:
@@ -55,18 +56,10 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             f"put a published box file there, make one with `tdmi data detect --root {root} "
             "--split val`, or take detected_boxes out of the suite's box_protocols"
         )
-    with exclusive_writer(root / "prepared"):
-        return _prepare(name, root, boxes_file if detected_boxes else None)
-
-
-def _prepare(name: str, root: Path, boxes_file: Path | None) -> dict[str, Any]:
     target = root / "prepared"
-    temporary = target.with_name(".prepared.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    record: dict[str, Any] = {"name": name, "counts": {}, "labels_sha256": {}, "notes": []}
+    with exclusive_writer(target), replacing_folder(target) as temporary:
         (temporary / "images").symlink_to(Path("..") / "images", target_is_directory=True)
-        record: dict[str, Any] = {"name": name, "counts": {}, "labels_sha256": {}, "notes": []}
         for split in SPLITS:
             annotations, notes = prepared_split(name, root, split)
             folder = temporary / "annotations" / split
@@ -76,15 +69,11 @@ def _prepare(name: str, root: Path, boxes_file: Path | None) -> dict[str, Any]:
             record["notes"] += notes
             if split == "val":
                 record["release"] = release(name, root, annotations)
-                if boxes_file:
+                if detected_boxes:
                     boxes = read_boxes(boxes_file, annotations)
                     write_detections(boxes, temporary / "boxes" / "val.json")
                     record["boxes_sha256"] = sha256_of(boxes_file)
         write_json(temporary / "dataset.json", record)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return record
 
 
@@ -92,19 +81,20 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
     """Annotations of one split as training needs them, and notes on what they do not hold."""
     if name == "hieve":
         videos = hieve.TRAIN_VIDEOS if split == "train" else hieve.VALIDATION_VIDEOS
-        notes = hieve.extract_frames(root, videos)
+        notes = extract_frames(root, videos)
         annotations = hieve.read_labels(root, videos)
     else:
-        annotations, notes = to_posetrack18(read_labels(root / LABEL_FOLDERS[name] / split))
-    videos = [
+        folder = root / LAYOUTS[name].label_folders[split]
+        annotations, notes = to_posetrack18(read_labels(folder))
+    prepared = [
         _prepared_video(select_videos(annotations, [video]), root)
         for video in tqdm(annotations.video_names, desc=f"{name} {split}", disable=None)
     ]
-    return concatenate(videos), notes
+    return concatenate(prepared), notes
 
 
 def release(name: str, root: Path, annotations: Annotations) -> str:
-    """Label release by the number of validation videos; of a subset, what was fetched as well."""
+    """Label release by the number of validation videos; of a subset, the fetched one as well."""
     detected = release_of(name, annotations.video_names)
     acquired = root / "acquired.json"
     fetched = read_json(acquired).get("labels") if acquired.exists() else None
@@ -137,7 +127,7 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
     """
     folder = annotations.frame_file[0].rpartition("/")[0]
     on_disk = sorted(
-        (p.name for p in (root / folder).glob("*") if p.suffix.lower() in PICTURES), key=_number
+        (p.name for p in (root / folder).glob("*") if p.suffix.lower() in SUFFIXES), key=_number
     )
     listed = [file.rpartition("/")[2] for file in annotations.frame_file]
     missing = sorted(set(listed) - set(on_disk))

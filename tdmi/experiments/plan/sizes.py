@@ -12,7 +12,7 @@ from tdmi.data.annotations import Annotations
 from tdmi.data.detections import read_detections
 from tdmi.datasets.mocap.options import options_from
 from tdmi.datasets.public.acquire.catalogue import read_catalogue
-from tdmi.datasets.public.check.release import PUBLISHED
+from tdmi.datasets.public.check.published import PUBLISHED
 from tdmi.experiments.build import read_split
 from tdmi.experiments.run import boxes_path
 from tdmi.prediction.predict import InferenceOptions, detected_boxes, ground_truth_boxes
@@ -121,7 +121,7 @@ def _published_bytes(name: str) -> tuple[int | None, str]:
     catalogue = read_catalogue()
     if name in catalogue:
         parts = [part for piece in catalogue[name].fixed for part in piece.files]
-        known = [part.exact or part.about or 0 for part in parts]
+        known = [part.about or 0 for part in parts]
         if known and all(known):
             return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
     return None, f"{name}: not here, and no size is published"

@@ -10,7 +10,6 @@ split        which videos this project trains, validates and tests on
 submission   results for the challenge's server
 """
 
-from tdmi.datasets.public.hieve_frames import extract_frames
 from tdmi.formats.hieve.labels import read_folder, read_labels
 from tdmi.formats.hieve.split import TEST_VIDEOS, TRAIN_VIDEOS, VALIDATION_VIDEOS
 from tdmi.formats.hieve.submission import write_submission
@@ -19,7 +18,6 @@ __all__ = [
     "TEST_VIDEOS",
     "TRAIN_VIDEOS",
     "VALIDATION_VIDEOS",
-    "extract_frames",
     "read_folder",
     "read_labels",
     "write_submission",

@@ -10,7 +10,7 @@ import pytest
 
 from tdmi.core.errors import UserError
 from tdmi.data.integrity import sha256_of_folder
-from tdmi.datasets.contact_sheet import GAP, contact_sheet
+from tdmi.datasets.contact_sheet import GAP, LEFT, RIGHT, contact_sheet
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap, simulate_boxes
 from tdmi.datasets.mocap.families import load_library
 from tdmi.datasets.mocap.generate import (
@@ -209,9 +209,28 @@ def test_options_from_yaml_values():
         options_from({"blur_samples": 4})
 
 
-def test_contact_sheet_has_a_row_per_video(root, tmp_path):
+def test_contact_sheet_shows_frames_in_order_and_the_labels(root, tmp_path):
     contact_sheet(root, tmp_path / "sheet.png", videos=1, columns=3, width=80)
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape == (3 * (60 + GAP), 3 * (80 + GAP), 3)
+    # Of 4 frames the third is in the middle and labelled; of 7 the fourth, which is not.
+    for row, (split, frames) in enumerate({"train": (0, 2, 3), "val": (0, 3, 6)}.items()):
+        annotations = read_folder(root / "annotations" / split)
+        for column, frame in enumerate(frames):
+            picture = cv2.imread(str(root / annotations.frame_file[frame]))
+            small = cv2.resize(picture, (80, 60), interpolation=cv2.INTER_AREA)
+            top, left = row * (60 + GAP), column * (80 + GAP)
+            tile = sheet[top : top + 60, left : left + 80]
+            assert (sheet[top + 60 : top + 60 + GAP, left : left + 80] == 255).all()
+            if (split, frame) != ("train", 2):
+                np.testing.assert_array_equal(tile, small)
+                continue
+            # The last joint of the last person is drawn over everything but head boxes.
+            person = np.flatnonzero(annotations.person_frame == frame)[-1]
+            joint = np.flatnonzero(annotations.visible[person])[-1]
+            x, y = np.rint((annotations.keypoints[person, joint] + 0.5) * 0.5 - 0.5).astype(int)
+            side = annotations.skeleton.joints[joint].split("_")[0]
+            assert tuple(tile[y, x]) == {"left": LEFT, "right": RIGHT}[side]
+            assert 20 < np.count_nonzero((tile != small).any(axis=2)) < 2400
     with pytest.raises(UserError, match="generate the data set first"):
         contact_sheet(tmp_path, tmp_path / "none.png")

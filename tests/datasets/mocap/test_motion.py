@@ -14,10 +14,10 @@ from tdmi.datasets.mocap.kinematics import (
     P,
     about_z,
     forward_kinematics,
-    mirrored,
+    mirror,
+    replace_arms,
     retarget,
     rotation_matrices,
-    with_arms_of,
 )
 from tdmi.datasets.mocap.motion import RATE, TURNS, Clip, read_pybullet, read_world_positions
 from tests.support.mocap_sources import frames_of, make_sources, world_joints
@@ -92,8 +92,8 @@ def test_other_files_are_refused_by_name(tmp_path, text):
 
 def test_mirroring_twice_is_nothing_and_once_swaps_sides():
     points = np.random.default_rng(0).normal(size=(3, len(POINTS), 3))
-    np.testing.assert_array_equal(mirrored(mirrored(points)), points)
-    flipped = mirrored(points)
+    np.testing.assert_array_equal(mirror(mirror(points)), points)
+    flipped = mirror(points)
     np.testing.assert_array_equal(
         flipped[:, P["left_wrist"]], points[:, P["right_wrist"]] * [1, 1, -1]
     )
@@ -116,12 +116,12 @@ def test_arms_follow_the_trunk_they_are_put_on():
     lying = forward_kinematics(
         np.zeros((1, 3)), still_turns() | {"pelvis": about_z(np.array([np.pi / 2]))}
     )
-    mixed = with_arms_of(lying, raised)[0]
+    mixed = replace_arms(lying, raised)[0]
     # Raised forward (+x) on a trunk that lies on its back becomes up (+y).
     arm = mixed[P["left_elbow"]] - mixed[P["left_shoulder"]]
     np.testing.assert_allclose(arm, [0.0, 0.274788, 0.0], atol=1e-12)
     np.testing.assert_array_equal(mixed[P["left_knee"]], lying[0, P["left_knee"]])
-    same = with_arms_of(standing, standing)
+    same = replace_arms(standing, standing)
     np.testing.assert_allclose(same, standing, atol=1e-12)
 
 

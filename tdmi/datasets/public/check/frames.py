@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 
 from tdmi.data.annotations import Annotations
+from tdmi.datasets.public.check.findings import Findings
 from tdmi.datasets.public.check.images import Pictures
-from tdmi.datasets.public.check.report import Findings
 
 
 def check_frames(

@@ -1,7 +1,7 @@
 """Image files of a data set: sizes from their headers, and whether each is complete.
 
 Without decoding, an image counts as complete if its header can be read and the mark that ends its
-format stands in its last bytes. Decoding finds damage in between too.
+format stands in its last bytes. Decoding also finds damage in between.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ _CHUNK = 64
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known of one image file."""
+    """Size of one image file, and the finding about it."""
 
     width: int
     """Pixels; 0 if the header cannot be read."""
@@ -46,7 +47,7 @@ Pictures = dict[str, dict[str, Picture]]
 """Image folder relative to the root, as labels name it -> file name -> picture."""
 
 
-def inspect_tree(root: Path, deep: bool, progress: bool) -> Pictures:
+def inspect_tree(root: Path, deep: bool) -> Pictures:
     """Look at every image below ``<root>/images``; folders without images are left out.
 
     `deep` decodes all, in one process per CPU core of one thread each.
@@ -55,22 +56,23 @@ def inspect_tree(root: Path, deep: bool, progress: bool) -> Pictures:
     paths = [(folder, name) for folder, names in folders.items() for name in names]
     found: Pictures = {folder: {} for folder in folders}
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    bar = tqdm(total=len(paths), desc="images", unit="", disable=None if progress else True)
-    with bar:
-        for chunk, pictures in zip(chunks, _inspected(root, chunks, deep), strict=True):
+    with tqdm(total=len(paths), desc="images", unit="", disable=None) as bar:
+        for chunk, pictures in zip(chunks, _inspect_chunks(root, chunks, deep), strict=True):
             for (folder, name), picture in zip(chunk, pictures, strict=True):
                 found[folder][name] = picture
             bar.update(len(chunk))
     return found
 
 
-def _inspected(root: Path, chunks: list[list[tuple[str, str]]], deep: bool) -> Iterator[list]:
+def _inspect_chunks(
+    root: Path, chunks: list[list[tuple[str, str]]], deep: bool
+) -> Iterator[list[Picture]]:
     files = [[str(root / folder / name) for folder, name in chunk] for chunk in chunks]
     if not deep:
-        yield from map(inspect_headers, files)
+        yield from map(inspect, files)
         return
     with ProcessPoolExecutor(os.cpu_count(), mp_context=_PROCESSES) as pool:
-        yield from pool.map(inspect_pixels, files)
+        yield from pool.map(partial(inspect, deep=True), files)
 
 
 def image_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
@@ -96,12 +98,9 @@ def image_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
         stack += [f"{folder}/{e.name}" for e in reversed(visible) if e.is_dir()]
 
 
-def inspect_headers(files: list[str]) -> list[Picture]:
-    return [_inspect(file, deep=False) for file in files]
-
-
-def inspect_pixels(files: list[str]) -> list[Picture]:
-    return [_inspect(file, deep=True) for file in files]
+def inspect(files: list[str], deep: bool = False) -> list[Picture]:
+    """Look at image files; `deep` decodes them."""
+    return [_inspect(file, deep) for file in files]
 
 
 def _inspect(file: str, deep: bool) -> Picture:

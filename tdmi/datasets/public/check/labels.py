@@ -1,4 +1,4 @@
-"""Reading one label file after the other, whatever is in them, and what the readers pass over."""
+"""Read label files, and count the joints and persons that their readers leave out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Labels:
 def read_labels(dataset: str, path: Path) -> Labels:
     """Read one label file; UserError if it is damaged."""
     if dataset == "hieve":
-        # Its reader leaves nobody out and refuses files with unknown joints.
+        # Its reader leaves nobody out and raises UserError for unknown joints.
         return Labels(annolist.read_file(path), [], 0)
     annotations = read_video_file(path)
     content = posetrack17_matlab.read_content(path) if path.suffix == ".mat" else read_json(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
-from tdmi.datasets.public.check.report import SHOWN, Findings
+from tdmi.datasets.public.check.findings import SHOWN, Findings
 
 FAR = 100.0
 """Pixels outside the picture from which a joint counts as far outside (choice of this project:
@@ -60,7 +60,7 @@ def check_people(
     area = boxes_finite & (boxes[..., 2:] > 0).all(axis=2)
     low, high = boxes[..., :2], boxes[..., :2] + boxes[..., 2:]
     limit = size[:, None]
-    # Heads are labelled outside the picture too; a person wholly outside it is not to be seen.
+    # Heads are also labelled outside the picture; a person wholly outside it cannot be seen.
     gone = area & (np.array(BOXES) == "box") & ((high <= 0) | (low >= limit)).any(axis=2)
     leaves = ((low < -_TOLERANCE) | (high > limit + _TOLERANCE)).any(axis=2)
     add_boxes("box-useless", (boxes_finite & ~area) | gone)
@@ -81,7 +81,7 @@ def duplicate_tracks(annotations: Annotations) -> np.ndarray:
 
 
 def place(annotations: Annotations, person: int) -> str:
-    """Where a person stands, for people who look for it."""
+    """Name the frame, position and track of a person."""
     frame = annotations.person_frame[person]
     within = person - int(np.searchsorted(annotations.person_frame, frame))
     track = annotations.track_id[person]

@@ -1,17 +1,72 @@
-"""Counts that were found against published ones, which hold for complete splits only."""
+"""Published sizes of the data sets: recognise a label release, and compare counts with them.
+
+Results on PoseTrack18 are only comparable with the release stated: v0.2 has about 74 validation
+videos, v0.45 has 170 (173 by some counts).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NotRequired, TypedDict
 
-from tdmi.datasets.public.check.release import PUBLISHED
-from tdmi.datasets.public.check.report import Counts, Findings
+from tdmi.core.checks import choose
+from tdmi.core.files import read_yaml
+from tdmi.datasets.public.check.findings import Findings
+from tdmi.datasets.public.check.report import Counts
 
+
+class Release(TypedDict):
+    """A label release, recognised by a range of the number of `videos` of one split."""
+
+    name: str
+    split: str
+    videos: list[int]
+
+
+class Fact(TypedDict):
+    """One published number; see `published.yaml`."""
+
+    split: str
+    quantity: str
+    value: int
+    confidence: str
+    source: str
+    whole: NotRequired[list[int]]
+    release: NotRequired[str]
+
+
+class Published(TypedDict):
+    releases: list[Release]
+    facts: list[Fact]
+
+
+PUBLISHED: dict[str, Published] = read_yaml(Path(__file__).with_name("published.yaml"))
+SUBSET = "subset"
+UNKNOWN = "unknown"
 _DOUBT = {"confirmed": "", "recalled": ", recalled", "unsure": ", unsure"}
 
 
-def facts_of(dataset: str, release: str) -> list[dict[str, Any]]:
-    """Facts that hold for `release`; all of them if the release is not one of the table."""
+def release_of(dataset: str, videos: Iterable[str]) -> str:
+    """Return the label release, from the names of the videos of the release's own split.
+
+    That is the validation split (HiEve: training split). Returns a release of the table, e.g.
+    ``v0.45``; ``subset`` if the videos are fewer than those of the largest release and fit none;
+    ``unknown`` if they are more, or none at all. The number of videos decides, because no release
+    publishes their names. Raises UserError for an unknown data set.
+    """
+    releases = PUBLISHED[choose("dataset", dataset, PUBLISHED)]["releases"]
+    count = len(set(videos))
+    for release in releases:
+        low, high = release["videos"]
+        if low <= count <= high:
+            return release["name"]
+    largest = max(release["videos"][1] for release in releases)
+    return SUBSET if 0 < count < largest else UNKNOWN
+
+
+def facts_of(dataset: str, release: str) -> list[Fact]:
+    """Return the facts that hold for `release`; all if the release is not one of the table."""
     releases = [entry["name"] for entry in PUBLISHED[dataset]["releases"]]
     return [
         fact
@@ -20,8 +75,8 @@ def facts_of(dataset: str, release: str) -> list[dict[str, Any]]:
     ]
 
 
-def compare(counts: dict[str, Counts], facts: list[dict[str, Any]], findings: Findings) -> None:
-    """Say which splits are subsets; compare the sizes of the complete ones with `facts`."""
+def compare(counts: dict[str, Counts], facts: list[Fact], findings: Findings) -> None:
+    """Find the splits that are subsets, and compare the sizes of the complete ones with `facts`."""
     complete = set()
     for split, found in counts.items():
         videos = [fact for fact in facts if (fact["split"], fact["quantity"]) == (split, "videos")]
@@ -44,8 +99,8 @@ def compare(counts: dict[str, Counts], facts: list[dict[str, Any]], findings: Fi
             )
 
 
-def lines(splits: list[str], facts: list[dict[str, Any]]) -> list[str]:
-    """The facts that concern `splits`, one per line, with their sources."""
+def lines(splits: list[str], facts: list[Fact]) -> list[str]:
+    """Return the facts that concern `splits` as text, one per line, with their sources."""
     return [
         f"{fact['split']}: {_numbers([fact])} {_name(fact)} [{fact['source']}]"
         for fact in facts
@@ -53,17 +108,17 @@ def lines(splits: list[str], facts: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _agrees(value: int, fact: dict[str, Any]) -> bool:
+def _agrees(value: int, fact: Fact) -> bool:
     low, high = fact.get("whole", [fact["value"]] * 2)
     return low <= value <= high
 
 
-def _name(fact: dict[str, Any]) -> str:
+def _name(fact: Fact) -> str:
     return fact["quantity"].replace("_", " ")
 
 
-def _numbers(facts: list[dict[str, Any]]) -> str:
-    """E.g. ``170 (v0.45) or 74 (v0.2)``; doubt is said."""
+def _numbers(facts: list[Fact]) -> str:
+    """E.g. ``170 (v0.45) or 74 (v0.2)``, with a remark where a number is not confirmed."""
     texts = []
     for fact in facts:
         remarks = (fact.get("release", "") + _DOUBT[fact["confidence"]]).removeprefix(", ")

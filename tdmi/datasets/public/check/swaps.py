@@ -3,7 +3,7 @@
 The line from the left to the right shoulder (hip) turns slowly. If it reverses from one labelled
 frame of a track to the next while it is long in both, either the sides were swapped or the person
 turned by a half in that time. A person who turns through the side view shortens the line first,
-which is why short lines are not judged. A file whose every frame is swapped cannot be found so.
+so short lines are left out. A file with every frame swapped cannot be found in this way.
 
 All thresholds are choices of this project.
 """
@@ -19,15 +19,14 @@ from tdmi.data.annotations import NO_TRACK, Annotations
 from tdmi.datasets.public.check.people import duplicate_tracks
 
 LONG = 0.3
-"""Length of a line that is judged, in torso lengths (mid shoulders to mid hips). Shoulders seen
+"""Least length of a line that counts, in torso lengths (mid shoulders to mid hips). Shoulders seen
 from the front are about 0.75 apart, so a real reversal takes a turn of about 50 degrees or more."""
 REVERSED = -0.5
 """Cosine below which two lines count as reversed: turned by more than 120 degrees."""
 GAP = 5
 """Largest distance in frames of neighbours: labels of dense parts are four frames apart."""
 CHANCE = 0.01
-"""Share of judged steps that may reverse in correct labels (fast turns, tracks that change person).
-"""
+"""Share of compared steps that may reverse in correct labels (fast turns, mixed tracks)."""
 SIGNIFICANCE = 0.001
 """Largest probability, over all videos together, that one is named by chance."""
 
@@ -38,16 +37,17 @@ _PAIRS = ("shoulder", "hip")
 class Steps:
     """Steps of tracks from one labelled frame to the next, in one video."""
 
-    judged: int
+    compared: int
     """Steps in which a line of shoulders or hips is long in both frames."""
     reversed: np.ndarray
     """Person rows, each the second of a step in which such a line reverses."""
 
 
 def steps(annotations: Annotations) -> Steps:
-    """Judge the tracks of one video; persons without a track id or with a double one are left out.
+    """Compare left and right along the tracks of one video.
 
-    Joint sets without shoulders and hips give no step.
+    Persons without a track id or with a double one are left out. Joint sets without shoulders and
+    hips give no step.
     """
     names = [f"{side}_{pair}" for pair in _PAIRS for side in ("left", "right")]
     if not set(names) <= set(annotations.skeleton.joints):
@@ -76,11 +76,11 @@ def steps(annotations: Annotations) -> Steps:
     return Steps(int(long.any(axis=1).sum()), after[turned.any(axis=1)])
 
 
-def beyond_chance(judged: np.ndarray, reversed_: np.ndarray) -> np.ndarray:
+def beyond_chance(compared: np.ndarray, reversed_: np.ndarray) -> np.ndarray:
     """[V] bool, the videos with more reversed steps than chance explains; both inputs [V] int.
 
     Binomial test per video against CHANCE, with SIGNIFICANCE shared by all videos.
     """
-    judged, reversed_ = np.asarray(judged), np.asarray(reversed_)
-    tail = binom.sf(reversed_ - 1, judged, CHANCE)
-    return (reversed_ > 0) & (tail < SIGNIFICANCE / max(1, len(judged)))
+    compared, reversed_ = np.asarray(compared), np.asarray(reversed_)
+    tail = binom.sf(reversed_ - 1, compared, CHANCE)
+    return (reversed_ > 0) & (tail < SIGNIFICANCE / max(1, len(compared)))

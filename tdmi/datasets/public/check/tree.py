@@ -1,6 +1,6 @@
-"""The check of a data set on disk: every label file against the images, itself and the published.
+"""Check a data set on disk: every label file against the images, itself and published sizes.
 
-Nothing that labels say is used as a path: images are listed first, then looked up by name.
+No text of a label file is used as a path: images are listed first, then looked up by name.
 """
 
 from __future__ import annotations
@@ -13,56 +13,49 @@ from tqdm import tqdm
 
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
+from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations
 from tdmi.datasets.public.check import published
+from tdmi.datasets.public.check.findings import SHOWN, Findings
 from tdmi.datasets.public.check.frames import check_frames
 from tdmi.datasets.public.check.images import Pictures, inspect_tree
 from tdmi.datasets.public.check.labels import Labels, read_labels
-from tdmi.datasets.public.check.layout import (
-    LAYOUTS,
-    Layout,
-    has_film,
-    label_files,
-    recorded_release,
-)
 from tdmi.datasets.public.check.people import check_people, place
-from tdmi.datasets.public.check.release import PUBLISHED, release_of, telling_split
-from tdmi.datasets.public.check.report import SHOWN, Counts, Findings, Report
-from tdmi.datasets.public.check.swaps import beyond_chance, steps
+from tdmi.datasets.public.check.published import PUBLISHED, release_of
+from tdmi.datasets.public.check.report import Counts, Report
+from tdmi.datasets.public.check.swaps import Steps, beyond_chance, steps
+from tdmi.datasets.public.layout import LAYOUTS, Layout, label_files
 
 
 @dataclass(frozen=True)
 class Video:
-    """What is kept of one label file after its check."""
+    """The results of one label file's check that concern the whole data set."""
 
     name: str
     counts: Counts
     folders: set[str]
     """Image folders that it names."""
-    judged: int
-    """Steps of tracks in which left and right were compared."""
-    reversed: int
+    steps: Steps
     reversals: list[str]
     """The first places where left and right change over."""
 
 
-def check(dataset: str, root: Path | str, deep: bool = False, progress: bool = True) -> Report:
+def check(dataset: str, root: Path | str, deep: bool = False) -> Report:
     """Check the data set `dataset` (posetrack17, posetrack18, posetrack21 or hieve) in `root`.
 
-    `deep` decodes every image instead of reading its header and end; `progress` shows the time
-    left on a terminal. Damaged label files and images are findings; UserError is raised only if
-    there is no such folder or no label file in it.
+    `deep` decodes every image instead of reading its header and end. Damaged label files and images
+    are findings; UserError is raised only if there is no such folder or no label file in it.
     """
     choose("dataset", dataset, LAYOUTS)
     root = Path(root)
     files = label_files(dataset, root)
     findings = Findings()
-    pictures = inspect_tree(root, deep, progress)
+    pictures = inspect_tree(root, deep)
     for folder, names in pictures.items():
         for name, picture in names.items():
             if picture.kind:
                 findings.add(picture.kind, [f"{folder}/{name}: {picture.detail}"])
-    videos = _check_labels(dataset, root, files, pictures, findings, progress)
+    videos = _check_labels(dataset, root, files, pictures, findings)
     _check_folders(files, videos, pictures, findings)
     _check_swaps([video for split in videos.values() for video in split], findings)
 
@@ -70,11 +63,11 @@ def check(dataset: str, root: Path | str, deep: bool = False, progress: bool = T
     empty = [split for split, paths in files.items() if not paths]
     findings.add("split-without-labels", [f"{split}: {folders[split]}" for split in empty])
     counts = {split: _total(part) for split, part in videos.items() if files[split]}
-    telling = videos.get(telling_split(dataset), [])
-    release = release_of(dataset, [video.name for video in telling])
-    recorded = recorded_release(root)
-    releases = [entry["name"] for entry in PUBLISHED[dataset]["releases"]]
-    if {release, recorded} <= set(releases) and release != recorded:
+    releases = PUBLISHED[dataset]["releases"]
+    release = release_of(dataset, [video.name for video in videos.get(releases[0]["split"], [])])
+    recorded = _recorded_release(root)
+    known = {entry["name"] for entry in releases}
+    if {release, recorded} <= known and release != recorded:
         findings.add("release-contradiction", [f"found {release}, recorded {recorded}"])
     facts = published.facts_of(dataset, release)
     published.compare(counts, facts, findings)
@@ -96,24 +89,38 @@ def _check_labels(
     files: dict[str, list[Path]],
     pictures: Pictures,
     findings: Findings,
-    progress: bool,
 ) -> dict[str, list[Video]]:
     """Check every label file that can be read; videos by split."""
     videos: dict[str, list[Video]] = {split: [] for split in files}
     todo = [(split, path) for split, paths in files.items() for path in paths]
-    for split, path in tqdm(todo, desc="labels", disable=None if progress else True):
+    for split, path in tqdm(todo, desc="labels", disable=None):
         try:
             labels = read_labels(dataset, path)
         except (UserError, OSError) as error:
             findings.add("labels-unreadable", [str(error)])
             continue
-        film = has_film(dataset, root, path)
+        film = dataset == "hieve" and _has_film(root, path.stem)
         label_file = path.relative_to(root).as_posix()
         # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
         with np.errstate(over="ignore", invalid="ignore"):
             _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
             videos[split].append(_summary(path.stem, labels.annotations))
     return videos
+
+
+def _has_film(root: Path, video: str) -> bool:
+    """Return whether the film of a HiEve video is there, to extract its frames."""
+    folder = root / "HIE20" / "videos"
+    return any(path.is_file() for path in (folder / f"{video}.mp4", folder / f"train/{video}.mp4"))
+
+
+def _recorded_release(root: Path) -> str | None:
+    """The label version that the record of the download states; None without a readable one."""
+    try:
+        version = read_json(root / "acquired.json")["labels"]
+    except (UserError, KeyError, TypeError):
+        return None
+    return version if isinstance(version, str) else None
 
 
 def _check_video(
@@ -150,8 +157,7 @@ def _summary(name: str, annotations: Annotations) -> Video:
             joints=int(annotations.present.sum()),
         ),
         folders={file.rpartition("/")[0] for file in annotations.frame_file},
-        judged=turns.judged,
-        reversed=len(turns.reversed),
+        steps=turns,
         reversals=[place(annotations, person) for person in turns.reversed[:SHOWN]],
     )
 
@@ -167,7 +173,7 @@ def _check_folders(
     pictures: Pictures,
     findings: Findings,
 ) -> None:
-    """Image folders that two label files name, or none; unreadable files may name theirs."""
+    """Find image folders that two label files name, or none; unreadable files may name some."""
     named: dict[str, str] = {}
     for video in (video for part in videos.values() for video in part):
         for folder in sorted(video.folders):
@@ -182,11 +188,11 @@ def _check_folders(
 
 
 def _check_swaps(videos: list[Video], findings: Findings) -> None:
-    judged = np.array([video.judged for video in videos])
-    reversed_ = np.array([video.reversed for video in videos])
-    for row in np.flatnonzero(beyond_chance(judged, reversed_)):
+    compared = np.array([video.steps.compared for video in videos])
+    reversed_ = np.array([len(video.steps.reversed) for video in videos])
+    for row in np.flatnonzero(beyond_chance(compared, reversed_)):
         video = videos[row]
-        part = f"{video.reversed} of {video.judged} steps of tracks in {video.name}"
+        part = f"{reversed_[row]} of {compared[row]} steps of tracks in {video.name}"
         findings.add(
-            "swapped-left-right", [f"{p} ({part})" for p in video.reversals], video.reversed
+            "swapped-left-right", [f"{p} ({part})" for p in video.reversals], int(reversed_[row])
         )

@@ -1,6 +1,7 @@
 """Archives of strangers: parts read as one, hostile members refused, damage named, nothing lost."""
 
 import gzip
+import hashlib
 import io
 import tarfile
 import zipfile
@@ -10,11 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdmi.core.errors import UserError
-from tdmi.datasets.public.acquire import unpack as unpacking
 from tdmi.datasets.public.acquire.catalogue import count_matching, matches, read_catalogue
-from tdmi.datasets.public.acquire.joined import JoinedFile
-from tdmi.datasets.public.acquire.journal import Journal
-from tdmi.datasets.public.acquire.unpack import Target, check_readable, destination, unpack
+from tdmi.datasets.public.acquire.record import digest_of
+from tdmi.datasets.public.acquire.unpack import destination, unpack
 from tests.support.acquire_lookalikes import LABELS21, cut, images18, noise, tar_of, tree, zip_of
 from tests.support.mutations import mutated_bytes
 
@@ -25,52 +24,28 @@ ENCRYPTED = CATALOGUE["posetrack21"].labels["v0.1"]
 GOOD = "images/val/000342_mpii_test/000000.jpg"
 
 
-def target(root, piece=IMAGES):
-    return Target(piece, root, Journal(root / ".acquire" / "list.jsonl", root))
-
-
 def take(root, data, piece=IMAGES, token=None):
-    return unpack("archive.tar", io.BytesIO(data), target(root, piece), token)
+    """Unpack the bytes of an archive below `root`; how many files it holds."""
+    path = root / "archives" / "archive.tar"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return len(unpack([path], piece, root, token))
 
 
-@pytest.mark.parametrize("sizes", [[5], [1, 1, 1], [7, 0, 20, 3], [1000, 1, 4096, 9]])
-def test_joined_parts_read_like_one_file(tmp_path, sizes):
-    whole = noise("whole", sum(sizes))
-    paths, start = [], 0
-    for index, size in enumerate(sizes):
-        paths.append(tmp_path / f"part{index}")
-        paths[-1].write_bytes(whole[start : start + size])
-        start += size
-    with JoinedFile(paths) as raw, io.BufferedReader(raw, 16) as joined:
-        assert joined.read() == whole
-        for position in range(0, len(whole), max(1, len(whole) // 37)):
-            joined.seek(position)
-            assert joined.read(11) == whole[position : position + 11]
-        joined.seek(-1, io.SEEK_END)
-        assert joined.read(5) == whole[-1:] and joined.read(5) == b""
-
-
-def test_a_part_that_shrinks_while_it_is_read_is_named(tmp_path):
-    (tmp_path / "a").write_bytes(b"12345")
-    with JoinedFile([tmp_path / "a"]) as joined:
-        (tmp_path / "a").write_bytes(b"12")
-        joined.seek(3)
-        with pytest.raises(OSError, match="a: became shorter"):
-            joined.read(1)
-
-
-def test_parts_cut_inside_a_header_give_the_files_that_went_in(tmp_path):
+@pytest.mark.parametrize("count", [1, 2, 7, 18])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_parts_cut_inside_a_header_give_the_files_that_went_in(tmp_path, count, zipped):
     files = images18()
-    data = tar_of(files)
-    for count in (2, 7, 18):
-        root = tmp_path / str(count)
-        names = [root / "archives" / f"{i:02}" for i in range(count)]
-        (root / "archives").mkdir(parents=True)
-        for path, piece in cut(data, names).items():
-            path.write_bytes(piece)
-        with JoinedFile(names) as joined, io.BufferedReader(joined) as content:
-            assert unpack("parts", content, target(root)) == len(files)
-        assert tree(root) == files
+    data = gzip.compress(tar_of(files)) if zipped else tar_of(files)
+    paths = [tmp_path / "archives" / f"{i:02}" for i in range(count)]
+    (tmp_path / "archives").mkdir()
+    for path, piece in cut(data, paths).items():
+        path.write_bytes(piece)
+    read = []
+    found = unpack(paths, IMAGES, tmp_path, report=read.append)
+    assert tree(tmp_path) == files
+    assert found == {n: (len(d), hashlib.sha256(d).hexdigest()) for n, d in files.items()}
+    assert sum(read) == len(data)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +81,7 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path, name, kind):
     with pytest.raises(UserError, match=r"archive\.tar: member .* not unpacked") as error:
         take(root, gzip.compress(data) if kind == "gz" else data)
     assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
-    assert [p for p in tmp_path.rglob("*") if p.suffix == ".jpg"] == []
-    assert tree(root) == {}
+    assert set(tree(root)) <= {GOOD} and set(tmp_path.rglob("*.jpg")) <= {root / GOOD}
 
 
 @pytest.mark.parametrize(
@@ -117,15 +91,14 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path, name, kind):
         tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE, b"Z",
     ],
 )  # fmt: skip
-def test_links_and_devices_are_refused_and_what_came_before_is_removed(tmp_path, kind):
+def test_links_and_devices_are_refused(tmp_path, kind):
     def spoil(header):
         if header.name != GOOD:
             header.type, header.linkname, header.size = kind, "/etc/hostname", 0
 
     with pytest.raises(UserError, match=r"archive\.tar: "):
         take(tmp_path, tar_of({GOOD: b"good", "images/val/v/000001.jpg": b""}, spoil))
-    assert tree(tmp_path) == {}
-    assert Journal(tmp_path / ".acquire" / "list.jsonl", tmp_path).entries == {}
+    assert set(tree(tmp_path)) <= {GOOD}
 
 
 def test_links_in_a_zip_are_refused(tmp_path):
@@ -165,15 +138,6 @@ def test_a_negative_size_does_not_loop_for_ever(tmp_path):
         take(tmp_path, data)
 
 
-def test_nothing_is_written_when_the_disk_has_no_room_for_it(tmp_path, monkeypatch):
-    usage = unpacking.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda path: usage)
-    for data in (tar_of({GOOD: bytes(5000)}), zip_of({GOOD: bytes(5000)})):
-        with pytest.raises(UserError, match="GB are free; free some and call again"):
-            take(tmp_path, data)
-        assert tree(tmp_path) == {}
-
-
 def test_a_damaged_header_in_the_middle_is_an_error_and_not_the_end(tmp_path):
     files = images18()
     data = bytearray(tar_of(files))
@@ -182,7 +146,6 @@ def test_a_damaged_header_in_the_middle_is_an_error_and_not_the_end(tmp_path):
     data[middle + 150] ^= 1  # in the checksum field
     with pytest.raises(UserError, match=f"bad checksum at byte {middle}"):
         take(tmp_path, bytes(data))
-    assert len(tree(tmp_path)) == 5, "what was good stays, and the next call goes on from there"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.93])
@@ -207,51 +170,11 @@ def test_the_same_name_twice_must_have_the_same_content(tmp_path):
     (tmp_path / "b").mkdir()
     with pytest.raises(UserError, match="is there twice with different content"):
         take(tmp_path / "b", tar_of({GOOD: b"one"}) + tar_of({GOOD: b"two"}))
-    assert tree(tmp_path / "b") == {}
 
 
-def test_a_file_of_the_user_is_not_overwritten(tmp_path):
-    own = tmp_path / GOOD
-    own.parent.mkdir(parents=True)
-    own.write_bytes(b"mine")
-    with pytest.raises(UserError, match="there already with other content"):
-        take(tmp_path, tar_of({GOOD: b"theirs"}))
-    assert own.read_bytes() == b"mine"
-    own.write_bytes(b"theirs")
-    assert take(tmp_path, tar_of({GOOD: b"theirs"})) == 1
-
-
-def test_files_that_are_listed_are_not_written_again(tmp_path):
-    files = images18()
-    take(tmp_path, tar_of(files))
-    times = {name: (tmp_path / name).stat().st_mtime_ns for name in files}
-    (tmp_path / GOOD.replace("000342", "001")).unlink()
-    take(tmp_path, tar_of(files))
-    changed = {name for name in files if (tmp_path / name).stat().st_mtime_ns != times[name]}
-    assert changed == {GOOD.replace("000342", "001")}
-    assert tree(tmp_path) == files
-
-
-def test_a_list_whose_last_line_was_cut_by_a_kill_goes_on(tmp_path):
-    path = tmp_path / "list.jsonl"
-    with Journal(path, tmp_path) as journal:
-        journal.add("a", 1, "11")
-        journal.add("b", 2, "22")
-    path.write_bytes(path.read_bytes()[:-4])
-    with Journal(path, tmp_path) as journal:
-        assert list(journal.entries) == ["a"]
-        journal.add("c", 3, "33")
-    assert Journal(path, tmp_path).entries == {"a": (1, "11"), "c": (3, "33")}
-
-
-def test_the_digest_of_a_list_is_the_sum_over_its_sorted_lines(tmp_path):
-    import hashlib
-
-    with Journal(tmp_path / "list.jsonl", tmp_path) as journal:
-        journal.add("b", 2, "22")
-        journal.add("a", 1, "11")
+def test_the_digest_of_a_list_is_the_sum_over_its_sorted_lines():
     expected = hashlib.sha256(b"a\t1\t11\nb\t2\t22\n").hexdigest()
-    assert journal.summary() == {"files": 2, "bytes": 3, "sha256": expected}
+    assert digest_of({"b": (2, "22"), "a": (1, "11")}) == expected
 
 
 LABELS_21 = {
@@ -282,16 +205,6 @@ def test_a_missing_or_wrong_token_is_one_line_without_the_token(tmp_path):
         with pytest.raises(UserError, match="the token does not open it") as error:
             take(tmp_path, data, ENCRYPTED, wrong)
         assert wrong not in str(error.value) and "\n" not in str(error.value)
-    assert tree(tmp_path) == {}
-
-
-def test_reading_to_the_end_writes_nothing(tmp_path):
-    files = {"annotations/val/a.json": b"{}", "annotations/train/a.json": b"{}"}
-    data = gzip.compress(tar_of(files))
-    assert check_readable("archive", io.BytesIO(data), target(tmp_path, LABELS), None) == 2
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UserError, match="not a readable archive"):
-        check_readable("archive", io.BytesIO(data[:-40]), target(tmp_path, LABELS), None)
 
 
 SMALL = {"annotations/val/a.json": b"{}" * 300, "x/annotations/train/b.json": b"[1]" * 99}
@@ -312,9 +225,10 @@ def test_damaged_archives_are_read_or_refused_in_one_line(tmp_path_factory, kind
     def check(seed):
         root = folder / str(seed)
         root.mkdir(exist_ok=True)
-        content = io.BytesIO(mutated_bytes(KINDS[kind], seed))
+        path = folder / kind
+        path.write_bytes(mutated_bytes(KINDS[kind], seed))
         try:
-            unpack(f"archives/{kind}", content, target(root, LABELS), "token")
+            unpack([path], LABELS, root, "token" if kind == LABELS21 else None)
         except UserError as error:
             assert "\n" not in str(error) and kind in str(error)
 

@@ -30,14 +30,14 @@ def swap(a, persons):
 
 
 def flagged(*videos):
-    judged = [steps(a) for a in videos]
-    return beyond_chance([s.judged for s in judged], [len(s.reversed) for s in judged]).tolist()
+    found = [steps(a) for a in videos]
+    return beyond_chance([s.compared for s in found], [len(s.reversed) for s in found]).tolist()
 
 
 def test_a_person_seen_from_the_front_and_swapped_in_one_frame_reverses_twice():
     a = video("v", FILES, POSETRACK18, people=2)
     found = steps(swap(a, [20]))
-    assert found.judged == 2 * 39
+    assert found.compared == 2 * 39
     assert found.reversed.tolist() == [20, 22]
 
 
@@ -73,20 +73,20 @@ def test_one_reversal_is_no_more_than_chance_and_the_bound_is_shared_by_the_vide
     assert beyond_chance([], []).tolist() == []
 
 
-def test_side_views_and_people_far_apart_in_time_are_not_judged():
+def test_side_views_and_people_far_apart_in_time_are_left_out():
     side = turning(0, 0, people=1, noise=0.0)
     middle = side.keypoints[:, :1, 0]
     side.keypoints[..., 0] = middle
-    assert steps(side).judged == 0
+    assert steps(side).compared == 0
     sparse = select_frames(video("v", FILES, POSETRACK18, 1), np.arange(40) % 6 == 0)
-    assert steps(sparse).judged == 0
+    assert steps(sparse).compared == 0
     dense = select_frames(video("v", FILES, POSETRACK18, 1), np.arange(40) % 4 == 0)
-    assert steps(dense).judged == 9
+    assert steps(dense).compared == 9
 
 
 def test_people_without_track_or_with_a_double_one_are_not_compared():
     a = video("v", FILES, POSETRACK18, people=2)
     a.track_id[:] = 0
-    assert steps(a).judged == 39
+    assert steps(a).compared == 39
     a.track_id[:] = np.iinfo(np.int64).min
-    assert steps(a).judged == 0
+    assert steps(a).compared == 0

@@ -1,22 +1,25 @@
 """Downloads: whatever the server does, the file on the disk is one whole version or none."""
 
+import shutil
 import socket
+import threading
 
 import pytest
-import requests
 
 from tdmi.core.errors import UserError
-from tdmi.datasets.public.acquire import transfer
-from tdmi.datasets.public.acquire.transfer import Transfers, Wanted, address, download_all, shown
-from tests.support.acquire_lookalikes import noise, serving
+from tdmi.datasets.public.acquire import download as downloads
+from tdmi.datasets.public.acquire.catalogue import read_catalogue
+from tdmi.datasets.public.acquire.download import (
+    DownloadFailed,
+    address,
+    download,
+    download_parts,
+    shown,
+)
+from tdmi.datasets.public.acquire.record import Record
+from tests.support.acquire_lookalikes import PARTS18, noise, serving
 
 DATA = noise("one", 300_000)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(transfer, "BACKOFF", 0.001)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
@@ -25,21 +28,28 @@ def server():
         yield running
 
 
-def get(folder, url, size=None):
-    with requests.Session() as session:
-        wanted = Wanted(address(url, "one"), folder / "one", size)
-        return download_all([wanted], Transfers(session, lambda count: None), jobs=2)
+def get(folder, url):
+    """The bytes that `report` was told of."""
+    reported = []
+    download(address(url, "one"), folder / "one", reported.append, threading.Event())
+    return sum(reported)
+
+
+def failure(folder, url):
+    with pytest.raises(DownloadFailed) as error:
+        get(folder, url)
+    return str(error.value)
 
 
 def test_a_file_arrives_whole_and_leaves_no_traces(tmp_path, server):
-    assert get(tmp_path, server.url) == {}
+    assert get(tmp_path, server.url) == len(DATA)
     assert (tmp_path / "one").read_bytes() == DATA
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
 def test_dropped_connections_are_continued_where_they_broke(tmp_path, server):
     server.faults["one"] = [("drop", 100_000), ("drop", 50_000), 500, ("drop", 1)]
-    assert get(tmp_path, server.url) == {}
+    assert get(tmp_path, server.url) == len(DATA)
     assert (tmp_path / "one").read_bytes() == DATA
     spans = [span for _, span in server.requests]
     assert spans == [None, "bytes=100000-", "bytes=150000-", "bytes=150000-", "bytes=150001-"]
@@ -47,14 +57,14 @@ def test_dropped_connections_are_continued_where_they_broke(tmp_path, server):
 
 def test_a_server_that_ignores_ranges_starts_over(tmp_path, server):
     server.faults["one"] = [("drop", 100_000), "whole"]
-    assert get(tmp_path, server.url) == {}
+    assert get(tmp_path, server.url) == len(DATA), "the first 100,000 bytes are taken back"
     assert (tmp_path / "one").read_bytes() == DATA
 
 
 def test_a_server_without_validators_is_never_continued(tmp_path, server):
     server.always = {"mute"}
     server.faults["one"] = [("drop", 100_000)]
-    assert get(tmp_path, server.url) == {}
+    get(tmp_path, server.url)
     assert (tmp_path / "one").read_bytes() == DATA
     assert [span for _, span in server.requests] == [None, None]
 
@@ -63,89 +73,72 @@ def test_a_server_without_validators_is_never_continued(tmp_path, server):
 def test_a_file_changed_between_calls_is_not_glued_together(
     tmp_path, server, monkeypatch, obeys_if_range
 ):
-    monkeypatch.setattr(transfer, "TRIES", 1)
+    monkeypatch.setattr(downloads, "TRIES", 1)
     server.faults["one"] = [("drop", 100_000), 500]
-    assert "try again later" in get(tmp_path, server.url)["one"]
+    assert "try again later" in failure(tmp_path, server.url)
     assert (tmp_path / "one.part").stat().st_size == 100_000
     changed = noise("changed", len(DATA))
     server.files["one"] = changed
     if not obeys_if_range:
-        original = transfer._request
-
-        def without_condition(url, headers, transfers):
-            headers.pop("If-Range", None)
-            return original(url, headers, transfers)
-
-        monkeypatch.setattr(transfer, "_request", without_condition)
-    monkeypatch.setattr(transfer, "TRIES", 3)
-    assert get(tmp_path, server.url) == {}
+        server.always = {"unconditional"}
+    monkeypatch.setattr(downloads, "TRIES", 3)
+    get(tmp_path, server.url)
     assert (tmp_path / "one").read_bytes() == changed
-
-
-def test_a_part_whose_last_byte_came_before_the_kill_is_not_fetched_again(tmp_path, server):
-    (tmp_path / "one.part").write_bytes(DATA)
-    (tmp_path / "one.part.json").write_text(f'{{"size": {len(DATA)}, "validator": null}}')
-    assert get(tmp_path, server.url) == {}
-    assert (tmp_path / "one").read_bytes() == DATA
-    assert server.requests == []
+    assert server.requests[-1][1] == (None if not obeys_if_range else "bytes=100000-")
 
 
 def test_a_part_file_of_unknown_origin_is_replaced(tmp_path, server):
     (tmp_path / "one.part").write_bytes(b"from elsewhere")
-    assert get(tmp_path, server.url) == {}
+    get(tmp_path, server.url)
     assert (tmp_path / "one").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("status, cure", [(401, "login"), (403, "browser"), (404, "--base-url")])
 def test_refusals_are_not_repeated_and_say_what_to_do(tmp_path, server, status, cure):
     server.faults["one"] = [status]
-    reason = get(tmp_path, server.url)["one"]
+    reason = failure(tmp_path, server.url)
     assert f"{server.url}one: HTTP {status}" in reason and cure in reason
     assert len(server.requests) == 1 and list(tmp_path.iterdir()) == []
 
 
 def test_a_server_in_trouble_is_asked_five_times(tmp_path, server):
     server.faults["one"] = [500, 503, 429, 502, 500, 500]
-    assert "HTTP 500; try again later" in get(tmp_path, server.url)["one"]
+    assert "HTTP 500; try again later" in failure(tmp_path, server.url)
     assert len(server.requests) == 5
 
 
 def test_drops_without_any_progress_end(tmp_path, server):
     server.always = {"whole"}
     server.faults["one"] = [("drop", 1000)] * 20
-    reason = get(tmp_path, server.url)["one"]
+    reason = failure(tmp_path, server.url)
     assert "connection broke" in reason or "sent 1000" in reason
     assert len(server.requests) == 6, "one with progress, five without"
 
 
 def test_a_login_page_is_not_taken_for_the_file(tmp_path, server):
     server.faults["one"] = ["html"]
-    assert "a web page instead of the file" in get(tmp_path, server.url)["one"]
+    assert "a web page instead of the file" in failure(tmp_path, server.url)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_size_than_published_is_refused(tmp_path, server):
-    reason = get(tmp_path, server.url, size=len(DATA) + 1)["one"]
-    assert f"offers {len(DATA)} bytes, published are {len(DATA) + 1}" in reason
-
-
-def test_a_host_that_cannot_be_reached_is_tried_once_for_all_parts(tmp_path):
+def test_a_host_that_cannot_be_reached_is_asked_once_for_all_parts(tmp_path, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with requests.Session() as session:
-        transfers = Transfers(session, lambda count: None)
-        wanted = [Wanted(f"http://127.0.0.1:{port}/{n}", tmp_path / str(n)) for n in range(3)]
-        assert transfer.sizes_of(wanted, transfers, 1) == [None] * 3
-        failures = download_all(wanted, transfers, 2)
-    assert len(failures) == 3 and transfers.dead_hosts == {"127.0.0.1"}
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+    asked, original = [], downloads.requests.head
+    monkeypatch.setattr(
+        downloads.requests, "head", lambda url, **kw: asked.append(url) or original(url, **kw)
+    )
+    (images,) = read_catalogue()["posetrack18"].fixed
+    failures = download_parts(Record(tmp_path, "posetrack18"), [images], url, jobs=2)
+    assert list(failures) == PARTS18 and len(asked) == 1
     assert all("127.0.0.1 cannot be reached" in reason for reason in failures.values())
 
 
 def test_secrets_of_the_address_are_not_shown(tmp_path, server):
     server.faults["one"] = [403]
     secret = server.url.replace("http://", "http://me:pass@") + "?signature=abc"
-    reason = get(tmp_path, secret)["one"]
+    reason = failure(tmp_path, secret)
     assert not {"pass", "abc"} & set(reason.replace("=", " ").replace(":", " ").split())
     assert shown("https://u:p@host/a/b?c=d#e") == "https://host/a/b"
 
@@ -158,8 +151,13 @@ def test_a_query_of_the_base_address_is_kept():
             address(wrong, "a")
 
 
-def test_a_disk_without_room_is_noticed_before_the_bytes_come(tmp_path, server, monkeypatch):
-    usage = transfer.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match=r"are needed, 0\.00 GB are free; free"):
-        get(tmp_path, server.url)
+def test_a_disk_without_room_is_noticed_before_the_bytes_come(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    (images,) = read_catalogue()["posetrack18"].fixed
+    with (
+        serving({name: DATA for name in PARTS18}) as server,
+        pytest.raises(UserError, match=r"0\.0 GB are needed .*, 0\.0 GB are free; free"),
+    ):
+        download_parts(Record(tmp_path, "posetrack18"), [images], server.url, jobs=2)
+    assert not server.requests

@@ -1,8 +1,7 @@
-"""Where each data set keeps its files, and what its labels hold."""
+"""Where each public data set keeps its label files, and what its labels hold."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ LAYOUTS = {
 
 
 def label_files(dataset: str, root: Path) -> dict[str, list[Path]]:
-    """Label files of every split, by name; where a split has both forms, the JSON files.
+    """Return the label files of every split, by name; the JSON files where both forms are there.
 
     Raises UserError if there is no such folder or not a single label file.
     """
@@ -51,28 +50,8 @@ def label_files(dataset: str, root: Path) -> dict[str, list[Path]]:
 
 def _label_files(folder: Path) -> list[Path]:
     for pattern in ("*.json", "*.mat"):
-        # Hidden files are left out: they may be files that are just being written.
+        # Hidden files may be half written.
         files = sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
         if files:
             return files
     return []
-
-
-def has_film(dataset: str, root: Path, label_file: Path) -> bool:
-    """Whether the film of a HiEve video is there, from which frames can be extracted."""
-    if dataset != "hieve":
-        return False
-    videos = root / "HIE20" / "videos"
-    return any(
-        (folder / f"{label_file.stem}.mp4").is_file() for folder in (videos, videos / "train")
-    )
-
-
-def recorded_release(root: Path) -> str | None:
-    """The label version that the record of the download states; None without a readable one."""
-    try:
-        record = json.loads((root / "acquired.json").read_text(encoding="utf-8"))
-        version = record["labels"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return version if isinstance(version, str) else None

@@ -1,0 +1,161 @@
+"""The files of a data set in its root: list them, link them from another root, name the missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from tdmi.core.errors import UserError
+from tdmi.core.files import replacing, sha256_of
+from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, Requirement, matches
+from tdmi.datasets.public.acquire.record import (
+    PRIVATE,
+    Files,
+    Record,
+    byte_bar,
+    size_on_disk,
+)
+
+
+def check_own_root(dataset: DataSet, root: Path) -> None:
+    """UserError if the root holds the folders of another data set."""
+    for pattern in dataset.foreign:
+        for found in root.glob(pattern):
+            raise UserError(
+                f"{found}: no folder of {dataset.title}: this root holds another data set; "
+                "give another --root"
+            )
+
+
+def names_of(piece: Piece, root: Path) -> list[str]:
+    """Sorted names of the piece's files under the root."""
+    found = (
+        (path, pattern) for pattern in piece.keep for path in root.glob(pattern) if path.is_file()
+    )
+    names = {(path.relative_to(root).as_posix(), pattern) for path, pattern in found}
+    return sorted({name for name, pattern in names if matches(name, pattern)})
+
+
+def gaps(piece: Piece, root: Path) -> list[Requirement]:
+    """The requirements of the piece that the files under the root do not meet."""
+    return [
+        requirement
+        for requirement in piece.layout
+        if not any(path.is_file() for pattern in requirement.any for path in root.glob(pattern))
+    ]
+
+
+def hand_archives(piece: Piece, record: Record) -> list[Path]:
+    """Archives of unknown names that the user has placed for this piece."""
+    return [path for kind in piece.by_hand for path in sorted(record.archives.glob(kind))]
+
+
+def lies_unpacked(piece: Piece, record: Record) -> bool:
+    """Return whether the user has placed all of a piece, and nothing of it came from archives."""
+    ours = any((record.root / PRIVATE).glob(f"{piece.name}*.json"))
+    archives = any(record.part_path(part.name).is_file() for part in piece.files)
+    return not (ours or archives or hand_archives(piece, record) or gaps(piece, record.root))
+
+
+def hash_files(piece: Piece, root: Path, known: Files) -> Files:
+    """Every file of the piece under the root; `known` ones of the same size are not read again."""
+    sizes = {name: (root / name).stat().st_size for name in names_of(piece, root)}
+    files = {}
+    with byte_bar(f"reading {piece.name}", sum(sizes.values())) as bar:
+        for name, size in sizes.items():
+            listed = known.get(name)
+            same = listed is not None and listed[0] == size
+            files[name] = listed if listed and same else (size, sha256_of(root / name))
+            bar.update(size)
+    return files
+
+
+def check_no_conflict(root: Path, files: Files, origin: Path) -> None:
+    """UserError if a file of that name is in the root with another content than from `origin`."""
+    for name, (size, sha256) in files.items():
+        path = root / name
+        if path.exists() and (size_on_disk(path) != size or sha256_of(path) != sha256):
+            raise UserError(
+                f"{path}: there already with other content than in {origin}; "
+                "move it away and call again"
+            )
+
+
+def link_files(piece: Piece, source: Path, record: Record) -> Files:
+    """Put the piece's files of another root here: hard links, or copies where that fails.
+
+    A hard link costs no room and outlives the other root; it also means that a file changed in
+    place is changed in both. UserError if `source` lacks the piece or a file here differs.
+    """
+    if source.resolve() == record.root.resolve():
+        raise UserError(f"--images-from: {source} is the --root itself; give another folder")
+    if missing := gaps(piece, source):
+        raise UserError(
+            f"--images-from {source}: no {missing[0].what}, expected {missing[0].any[0]} there"
+        )
+    files = hash_files(piece, source, Record(source, record.name).read_files(piece.key))
+    check_no_conflict(record.root, files, source)
+    for name in files:
+        if not (record.root / name).exists():
+            _link_or_copy(source / name, record.root / name)
+    return files
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def remove_files(root: Path, names: Iterable[str]) -> None:
+    """Delete files under `root`, and the folders that held them if they are empty then."""
+    names = list(names)
+    for name in names:
+        (root / name).unlink(missing_ok=True)
+    folders = {root / parent for name in names for parent in Path(name).parents} - {root}
+    for folder in sorted(folders, reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def checklist(
+    dataset: DataSet, record: Record, pieces: Iterable[Piece], reasons: dict[str, str]
+) -> list[str]:
+    """Lines that name every missing file: what, why, where from, where to.
+
+    `pieces` are the incomplete ones; `reasons` says by part name why it was not downloaded.
+    """
+    root = record.root
+    lines = [f"{dataset.title} in {root}: still missing"]
+    for piece in pieces:
+        for part in piece.files:
+            if part.name not in reasons:
+                continue
+            size = f", about {part.about / 1e9:.1f} GB" if part.about else ""
+            lines += [
+                f"[ ] {part.name} ({piece.name}{size})",
+                f"      why: {reasons[part.name]}",
+                f"      put it at: {record.archives / part.name}",
+            ]
+        for requirement in gaps(piece, root) if not piece.files else ():
+            places = " or ".join(str(root / pattern) for pattern in requirement.any)
+            lines += [f"[ ] {requirement.what}", f"      put them at: {places}"]
+        if piece.by_hand:
+            kinds = ", ".join(piece.by_hand)
+            lines.append(f"      or the publisher's archives ({kinds}) in: {record.archives}")
+    lines += [
+        f"( ) optional: {entry.what} at {root / entry.file}, from: {entry.source}"
+        for entry in dataset.optional
+        if not any(root.glob(entry.file))
+    ]
+    return [
+        *lines,
+        f"where from: {dataset.register}",
+        f"terms: {dataset.licence}",
+        "unpacked files in their final places are taken as well; then call the same command again",
+    ]
