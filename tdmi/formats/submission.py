@@ -36,7 +36,7 @@ from tdmi.data.annotations import (
 )
 from tdmi.formats import posetrack17, posetrack18
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
-from tdmi.formats.output import new_folder, new_zip
+from tdmi.formats.files import new_folder, new_zip
 from tdmi.formats.precomputed_boxes import frames_by_name
 
 LARGEST_TRACK = {"posetrack17": 999, "posetrack18": 9999, "posetrack21": 9999}
@@ -68,11 +68,11 @@ def submission(
 ) -> Annotations:
     """The predictions with all that `form` demands; UserError where that cannot be had."""
     if ground_truth is None:
-        _refuse_missing_frames(predictions)
+        _check_missing_frames(predictions)
     else:
         predictions = in_frames_of(predictions, ground_truth)
     predictions = select_persons(predictions, predictions.present.any(axis=1))
-    _refuse_unscored(predictions)
+    _check_unscored(predictions)
     tracks = submission_tracks(predictions, LARGEST_TRACK[form])
     predictions = replace(
         predictions,
@@ -147,7 +147,7 @@ def submission_tracks(predictions: Annotations, largest: int) -> np.ndarray:
     for video, name in enumerate(predictions.video_names):
         people = np.flatnonzero(video_of_person == video)
         given, frame = predictions.track_id[people], predictions.person_frame[people]
-        _refuse_repeated(predictions, given, frame)
+        _check_repeated(predictions, given, frame)
         untracked = given == NO_TRACK
         if untracked.all():
             tracks[people] = np.arange(len(people)) - np.searchsorted(frame, frame)
@@ -165,7 +165,7 @@ def submission_tracks(predictions: Annotations, largest: int) -> np.ndarray:
     return tracks
 
 
-def _refuse_repeated(predictions: Annotations, given: np.ndarray, frame: np.ndarray) -> None:
+def _check_repeated(predictions: Annotations, given: np.ndarray, frame: np.ndarray) -> None:
     pairs = np.stack([frame, given], axis=1)[given != NO_TRACK]
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
     if (counts > 1).any():
@@ -176,7 +176,7 @@ def _refuse_repeated(predictions: Annotations, given: np.ndarray, frame: np.ndar
         )
 
 
-def _refuse_missing_frames(predictions: Annotations) -> None:
+def _check_missing_frames(predictions: Annotations) -> None:
     listed = np.bincount(predictions.frame_video, minlength=len(predictions.video_names))
     lacking = np.flatnonzero(predictions.video_length > listed)
     if len(lacking):
@@ -188,7 +188,7 @@ def _refuse_missing_frames(predictions: Annotations) -> None:
         )
 
 
-def _refuse_unscored(predictions: Annotations) -> None:
+def _check_unscored(predictions: Annotations) -> None:
     unscored = predictions.present & (predictions.joint_score == UNSCORED)
     if unscored.any():
         person, joint = np.argwhere(unscored)[0]

@@ -13,7 +13,7 @@ from tdmi.data import detections as coco
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, concatenate, on_skeleton
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
 from tdmi.formats import posetrack17, posetrack18
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder, read_video_file
 from tests.support.golden_evaluation import cases
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_json
+from tdmi.data.records import member
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim.calibration import Camera
 from tdmi.datasets.pose2sim.landmarks import NAMES
-from tdmi.formats.parsing import member
 
 FOLDER = Path(__file__).parent
 LABELS = FOLDER / "pseudo_labels.json"

@@ -24,6 +24,7 @@ from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, select_videos
 from tdmi.data.detections import write_detections
 from tdmi.datasets.public.check.release import release_of
+from tdmi.datasets.public.hieve_frames import extract_frames
 from tdmi.experiments.provenance import digest, hashes_of_folder
 from tdmi.formats import hieve, posetrack18
 from tdmi.formats.conversion import to_posetrack18
@@ -92,7 +93,7 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
     """Annotations of one split as training needs them, and notes on what they do not hold."""
     if name == "hieve":
         videos = hieve.TRAIN_VIDEOS if split == "train" else hieve.VALIDATION_VIDEOS
-        notes = hieve.extract_frames(root, videos)
+        notes = extract_frames(root, videos)
         annotations = hieve.read_labels(root, videos)
     else:
         annotations, notes = to_posetrack18(read_labels(root / LABEL_FOLDERS[name] / split))

@@ -10,7 +10,7 @@ from tdmi.evaluation.analysis import pckh
 from tdmi.evaluation.matching.assignment import match_video
 from tdmi.evaluation.matching.pairing import JudgedVideo, People, judged_videos
 from tdmi.evaluation.protocols import poseval as average_precision
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
 

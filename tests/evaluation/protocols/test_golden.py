@@ -18,7 +18,7 @@ from tdmi.evaluation.refusals import merge
 from tdmi.evaluation.run import Request, VideoResult, evaluate_video, pooled_statistics
 from tdmi.evaluation.table import group_means
 from tdmi.evaluation.tracking import mota
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tests.support.golden_evaluation import golden_cases, oks_sides, write_back
 
 pytestmark = pytest.mark.golden

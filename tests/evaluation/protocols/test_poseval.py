@@ -23,7 +23,7 @@ from tdmi.evaluation.protocols.poseval import (
     voc_area,
 )
 from tdmi.evaluation.table import metrics, official_table
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
 

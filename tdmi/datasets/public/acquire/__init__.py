@@ -7,7 +7,6 @@ from tdmi.datasets.public.acquire.wheels import (
     fetch,
     is_complete,
     read_sources,
-    replacing_folder,
 )
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "fetch",
     "is_complete",
     "read_sources",
-    "replacing_folder",
 ]

@@ -7,19 +7,16 @@ configured for pip work here too.
 from __future__ import annotations
 
 import fnmatch
-import os
 import shutil
 import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, read_yaml, sha256_of, write_json
+from tdmi.core.files import read_json, read_yaml, replacing_folder, sha256_of, write_json
 from tdmi.core.locks import exclusive_writer
 
 SOURCE_LIST = Path(__file__).with_name("sources.yaml")
@@ -52,22 +49,6 @@ def read_sources(path: Path | str = SOURCE_LIST) -> dict[str, Source]:
                 f"{path}: source {name}: {error}; expected the others' fields"
             ) from None
     return sources
-
-
-@contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty temporary folder beside `folder`; it takes its place if the block succeeds."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def fetch(

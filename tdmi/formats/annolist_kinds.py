@@ -1,8 +1,8 @@
-"""What a file's ``annolist`` is: three data sets use this name for different things.
+"""Which data set an ``annolist`` belongs to: three use this name for different things.
 
 PoseTrack2017 lists frames, and ``x1..y2`` of a person is the *head* box that evaluation measures
-distances with. HiEve lists frames too, but ``x1..y2`` is the whole person. The video pose set of
-Iqbal et al. (CVPR 2017) lists videos. Taken for PoseTrack2017, either would give wrong numbers.
+distances with. HiEve lists frames as well, but ``x1..y2`` is the whole person. The video pose set
+of Iqbal et al. (CVPR 2017) lists videos. Read as PoseTrack2017, either would give wrong numbers.
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from tdmi.core.errors import UserError
+from tdmi.data.records import REGENERATE, Record, describe
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.parsing import REGENERATE, describe
 
 # Head boxes hold at most nose, neck and head top, so more than half of this many joints inside
 # cannot be a head box.
 FEWEST_JOINTS = 4
 
 
-def frames_of(content: Any, where: str) -> list:
-    """The frames of PoseTrack2017 content.
-
-    UserError if it is not PoseTrack2017; the other data sets of this name are told by their name.
-    """
+def posetrack17_frames(content: Any, where: str) -> list[Any]:
+    """Return the frames of PoseTrack2017 content; UserError naming any other data set."""
     if not isinstance(content, dict) or "annolist" not in content:
         raise UserError(f"{where}: no 'annolist', expected the PoseTrack2017 form; {REGENERATE}")
     frames = content["annolist"]
@@ -31,18 +28,19 @@ def frames_of(content: Any, where: str) -> list:
         found = "a list of videos with 'num_frames'" if videos else describe(frames)
         raise UserError(
             f"{where}: 'annolist' is {found}, expected a list of frames; another data set uses "
-            "this name too (Iqbal et al., CVPR 2017), PoseTrack2017 labels are needed"
+            "this name as well (Iqbal et al., CVPR 2017), PoseTrack2017 labels are needed"
         )
     if is_hieve_annolist(content):
         raise UserError(
-            f"{where}: this is HiEve: use tdmi.formats.hieve; x1..y2 is the box of the whole "
-            "person here, expected the PoseTrack2017 form, where it is the head"
+            f"{where}: this is HiEve, where x1..y2 is the box of the whole person, expected the "
+            "PoseTrack2017 form, where it is the head; convert it with `tdmi data convert`, or "
+            "evaluate with `--protocol hieve`"
         )
     return frames
 
 
 def is_hieve_annolist(content: Any) -> bool:
-    """Whether an ``annolist`` is HiEve's. All three must hold (choice of this project):
+    """Return whether an ``annolist`` is HiEve's. All three must hold (choice of this project):
 
     - one of PoseTrack2017's marks is missing: no frame has ``is_labeled``, or no image name has a
       folder. HiEve files have neither mark, PoseTrack2017 labels both, predictions the folder;
@@ -57,8 +55,7 @@ def is_hieve_annolist(content: Any) -> bool:
         return False
     frames = _objects(content.get("annolist"))
     labelled = any(frame.get("is_labeled") not in (None, []) for frame in frames)
-    in_folder = any(_in_folder(frame) for frame in frames)
-    if labelled and in_folder:
+    if labelled and any(_has_folder(frame) for frame in frames):
         return False
     boxes = whole_person = 0
     for frame in frames:
@@ -68,16 +65,16 @@ def is_hieve_annolist(content: Any) -> bool:
             ids = [_number(point.get("id")) for point in points]
             if any(joint is None or joint >= len(HIEVE) for joint in ids):
                 return False
-            box = [_number(person.get(key)) for key in ("x1", "y1", "x2", "y2")]
-            if None in box or len(points) < FEWEST_JOINTS:
-                continue
-            boxes += 1
-            whole_person += 2 * sum(_inside(point, box) for point in points) > len(points)
+            corners = [_number(person.get(key)) for key in ("x1", "y1", "x2", "y2")]
+            box = [corner for corner in corners if corner is not None]
+            if len(box) == 4 and len(points) >= FEWEST_JOINTS:
+                boxes += 1
+                whole_person += 2 * sum(_inside(point, box) for point in points) > len(points)
     return 2 * whole_person > boxes
 
 
-def _objects(value: Any) -> list[dict]:
-    """The objects of a list, of lists in it, or a lone object."""
+def _objects(value: Any) -> list[Record]:
+    """Return the objects of a list, of lists in it, or a lone object."""
     if isinstance(value, dict):
         return [value] if value else []
     if not isinstance(value, list):
@@ -86,13 +83,10 @@ def _objects(value: Any) -> list[dict]:
             if isinstance(item, dict)]  # fmt: skip
 
 
-def _in_folder(frame: dict) -> bool:
-    for image in _objects(frame.get("image")):
-        name = image.get("name")
-        name = name[0] if isinstance(name, list) and name else name
-        if isinstance(name, str) and ("/" in name or "\\" in name):
-            return True
-    return False
+def _has_folder(frame: Record) -> bool:
+    names = [image.get("name") for image in _objects(frame.get("image"))]
+    names = [name[0] if isinstance(name, list) and name else name for name in names]
+    return any(isinstance(name, str) and ("/" in name or "\\" in name) for name in names)
 
 
 def _number(value: Any) -> float | None:
@@ -101,9 +95,9 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def _inside(point: dict, box: list[float]) -> bool:
+def _inside(point: Record, box: list[float]) -> bool:
     x, y = _number(point.get("x")), _number(point.get("y"))
+    x1, y1, x2, y2 = box
     if x is None or y is None:
         return False
-    x1, y1, x2, y2 = box
     return min(x1, x2) <= x <= max(x1, x2) and min(y1, y2) <= y <= max(y1, y2)
