@@ -127,23 +127,39 @@ def frame_numbers(files: Sequence[str], positions: Ints) -> Ints:
     )
 
 
+def unknown_persons(frame: Ints, skeleton: Skeleton) -> Columns:
+    """Return person columns for the frame rows `frame` [N], of whom nothing else is known."""
+    count, joints = len(frame), len(skeleton)
+    return {
+        "person_frame": frame,
+        "track_id": np.full(count, NO_TRACK),
+        "keypoints": np.zeros((count, joints, 2)),
+        "present": np.zeros((count, joints), dtype=bool),
+        "visible": np.zeros((count, joints), dtype=bool),
+        "joint_score": np.full((count, joints), UNSCORED),
+        "box": np.full((count, 4), np.nan),
+        "head_box": np.full((count, 4), np.nan),
+        "score": np.full(count, np.nan),
+    } | dict.fromkeys(("area", "crowd", "person_id", "action"), UNSTATED)
+
+
 def select_frames(annotations: Annotations, keep: Flags) -> Annotations:
     """Return the frames with `keep` [F] true and their persons; empty videos stay."""
     people = keep[annotations.person_frame]
-    columns = _rows(annotations, _FRAME_COLUMNS, keep) | _rows(annotations, _PERSON_COLUMNS, people)
+    columns = _rows(annotations, FRAME_COLUMNS, keep) | _rows(annotations, PERSON_COLUMNS, people)
     columns["person_frame"] = (np.cumsum(keep) - 1)[columns["person_frame"]]
     return replace(annotations, **columns)
 
 
 def select_persons(annotations: Annotations, keep: Flags) -> Annotations:
     """Return the persons with `keep` [N] true, in all frames; `frame_annotated` stays as it was."""
-    return replace(annotations, **_rows(annotations, _PERSON_COLUMNS, keep))
+    return replace(annotations, **_rows(annotations, PERSON_COLUMNS, keep))
 
 
 def in_frame_order(annotations: Annotations) -> Annotations:
     """Return the persons sorted by frame, those of one frame in the order they had."""
     order = np.argsort(annotations.person_frame, kind="stable")
-    return replace(annotations, **_rows(annotations, _PERSON_COLUMNS, order))
+    return replace(annotations, **_rows(annotations, PERSON_COLUMNS, order))
 
 
 def select_videos(annotations: Annotations, names: Sequence[str]) -> Annotations:
@@ -177,11 +193,12 @@ def _rows(annotations: Annotations, names: Sequence[str], chosen: Flags | Ints) 
     }
 
 
-_FRAME_COLUMNS = (
+VIDEO_COLUMNS = ("video_names", "video_length")
+FRAME_COLUMNS = (
     "frame_video", "frame_index", "frame_file", "frame_id", "frame_labelled", "frame_annotated",
     "frame_number", "frame_size", "frame_boxed", "ignore_regions",
 )  # fmt: skip
-_PERSON_COLUMNS = (
+PERSON_COLUMNS = (
     "person_frame", "track_id", "person_id", "action", "keypoints", "present", "visible",
     "joint_score", "box", "head_box", "score", "area", "crowd",
 )  # fmt: skip

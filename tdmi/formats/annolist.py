@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
+from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, unknown_persons
 from tdmi.data.records import (
     REGENERATE,
     Floats,
@@ -91,7 +91,9 @@ def parse_frames(frames: list[Any], path: Path | str, form: Form) -> Annotations
                 people.records.append(rectangle)
                 people.points.append(points or [])
                 people.places.append(place)
-    count, joints = len(people.frame), len(form.skeleton)
+    columns = unknown_persons(np.array(people.frame, dtype=np.int64), form.skeleton)
+    person_place = people.places.__getitem__
+    score = _column(people.records, "score", person_place, np.nan, finite=form.strict)
     labelled = _column(frames, "is_labeled", lambda i: f"{path}: annolist[{i}]", np.nan, flag=True)
     annotations = Annotations(
         skeleton=form.skeleton,
@@ -103,17 +105,7 @@ def parse_frames(frames: list[Any], path: Path | str, form: Form) -> Annotations
         frame_labelled=np.where(np.isnan(labelled), annotated, labelled > 0).astype(bool),
         frame_annotated=np.array(annotated, dtype=bool),
         ignore_regions=regions,
-        person_frame=np.array(people.frame, dtype=np.int64),
-        track_id=_tracks(people),
-        keypoints=np.zeros((count, joints, 2)),
-        present=np.zeros((count, joints), dtype=bool),
-        visible=np.zeros((count, joints), dtype=bool),
-        joint_score=np.full((count, joints), UNSCORED),
-        box=np.full((count, 4), np.nan),
-        head_box=np.full((count, 4), np.nan),
-        score=_column(
-            people.records, "score", people.places.__getitem__, np.nan, finite=form.strict
-        ),
+        **(columns | {"track_id": _tracks(people), "score": score}),
     )
     corners = _corner_columns(people, form.strict)
     if form.corners == "box":

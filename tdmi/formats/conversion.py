@@ -20,12 +20,15 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import (
     NO_PERSON_ID,
     NO_TRACK,
+    PERSON_COLUMNS,
     UNSCORED,
     UNSTATED,
     Annotations,
+    Columns,
     frame_numbers,
     in_frame_order,
     on_skeleton,
+    unknown_persons,
 )
 from tdmi.data.boxes import box_of_joints
 from tdmi.data.records import Flags, Ints
@@ -192,30 +195,18 @@ def _plain(annotations: Annotations, skeleton: Skeleton) -> Annotations:
 
 def _with_empty_persons(annotations: Annotations, frames: Ints) -> Annotations:
     """Add a person to each of `frames`: no joints, a track of its own, an empty head box."""
-    count, joints = len(frames), len(annotations.skeleton)
-    if count == 0:
+    if len(frames) == 0:
         return annotations
     tracks = annotations.track_id[annotations.track_id != NO_TRACK]
-    added = {
-        "person_frame": frames,
-        "track_id": tracks.max(initial=-1) + 1 + np.arange(count),
-        "keypoints": np.zeros((count, joints, 2)),
-        "present": np.zeros((count, joints), dtype=bool),
-        "visible": np.zeros((count, joints), dtype=bool),
-        "joint_score": np.full((count, joints), UNSCORED),
-        "box": np.full((count, 4), np.nan),
-        # Evaluators demand one of everybody, also where there is nothing to measure by it.
-        "head_box": np.zeros((count, 4)),
-        "score": np.full(count, np.nan),
-        "area": np.full(count, np.nan),
-        "crowd": np.zeros(count, dtype=bool),
-        "person_id": np.full(count, NO_PERSON_ID),
-    }
-    columns = {
-        name: np.concatenate([getattr(annotations, name), rows]) for name, rows in added.items()
-    }
-    action = [*annotations.action, *[""] * count]
-    return in_frame_order(replace(annotations, **columns, action=action))
+    added = replace(annotations, **unknown_persons(frames, annotations.skeleton))
+    added.track_id = tracks.max(initial=-1) + 1 + np.arange(len(frames))
+    # Evaluators demand one of everybody, also where there is nothing to measure by it.
+    added.head_box = np.zeros((len(frames), 4))
+    columns: Columns = {}
+    for name in PERSON_COLUMNS:
+        both = getattr(annotations, name), getattr(added, name)
+        columns[name] = [*both[0], *both[1]] if isinstance(both[0], list) else np.concatenate(both)
+    return in_frame_order(replace(annotations, **columns))
 
 
 def _listed_frames(annotations: Annotations) -> Ints:

@@ -26,14 +26,7 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
-from tdmi.data.annotations import (
-    NO_TRACK,
-    UNSCORED,
-    UNSTATED,
-    Annotations,
-    frame_numbers,
-    in_frame_order,
-)
+from tdmi.data.annotations import Annotations, frame_numbers, in_frame_order, unknown_persons
 from tdmi.data.detections import Detections
 from tdmi.data.records import (
     REGENERATE,
@@ -94,25 +87,10 @@ def persons_in_boxes(boxes: Detections, labels: Annotations) -> Annotations:
     """Return the frames of `labels` with one person, without joints, for each person's box."""
     found = np.flatnonzero(boxes.category_id == 1)
     rows = frames_by_id(boxes.image_id[found], labels)
-    count, joints = len(found), len(labels.skeleton)
-    persons = replace(
-        labels,
-        frame_annotated=np.bincount(rows, minlength=labels.frames).astype(bool),
-        person_frame=rows,
-        track_id=np.full(count, NO_TRACK),
-        keypoints=np.zeros((count, joints, 2)),
-        present=np.zeros((count, joints), dtype=bool),
-        visible=np.zeros((count, joints), dtype=bool),
-        joint_score=np.full((count, joints), UNSCORED),
-        box=boxes.box[found],
-        head_box=np.full((count, 4), np.nan),
-        score=boxes.score[found],
-        area=UNSTATED,
-        crowd=UNSTATED,
-        person_id=UNSTATED,
-        action=UNSTATED,
-    )
-    return in_frame_order(persons)
+    persons = unknown_persons(rows, labels.skeleton)
+    persons |= {"box": boxes.box[found], "score": boxes.score[found]}
+    annotated = np.bincount(rows, minlength=labels.frames).astype(bool)
+    return in_frame_order(replace(labels, frame_annotated=annotated, **persons))
 
 
 def frames_by_id(ids: Ints, annotations: Annotations) -> Ints:

@@ -21,7 +21,6 @@ from tdmi.formats import (
     posetrack18,
     precomputed_boxes,
 )
-from tdmi.formats.annolist_kinds import is_hieve_annolist
 from tdmi.formats.coco_reading import recognised
 from tdmi.formats.hieve import annolist, boxes_text, frame_xml, persons
 from tdmi.formats.posetrack import label_files
@@ -123,7 +122,7 @@ def form_of(content: Any, path: Path | str) -> str:
     Damaged content gets the form that it is nearest to, whose reader names the fault.
     """
     if isinstance(content, dict) and "annolist" in content:
-        hieve = is_hieve_annolist(content)
+        hieve = posetrack17.is_hieve(content)
         return "HiEve pose labels" if hieve else "PoseTrack2017 labels (JSON)"
     if isinstance(content, dict) and "images" in content:
         return _coco_like_form(content)

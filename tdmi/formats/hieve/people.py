@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, in_frame_order
+from tdmi.data.annotations import NO_TRACK, Annotations, in_frame_order, unknown_persons
 from tdmi.data.records import REGENERATE, describe, number
 from tdmi.data.skeletons import HIEVE
 
@@ -114,9 +114,12 @@ def assemble(
     row = np.empty(len(files), dtype=np.int64)
     row[order] = np.arange(len(files))
     frame_video = np.array([position[videos[i]] for i in order], dtype=np.int64)
-    count, joints = len(people), len(HIEVE)
     person_frame = row[np.array([person.frame for person in people], dtype=np.int64)]
     annotated = np.bincount(person_frame, minlength=len(files)).astype(bool)
+    columns = unknown_persons(person_frame, HIEVE)
+    for name in ("track_id", "score", "box"):
+        values = [getattr(person, name) for person in people]
+        columns[name] = np.array(values, columns[name].dtype).reshape(columns[name].shape)
     annotations = Annotations(
         skeleton=HIEVE,
         video_names=names,
@@ -128,16 +131,7 @@ def assemble(
         frame_labelled=annotated,
         frame_annotated=annotated.copy(),
         ignore_regions=[[] for _ in files],
-        person_frame=person_frame,
-        track_id=np.array([person.track_id for person in people], dtype=np.int64),
-        keypoints=np.zeros((count, joints, 2)),
-        present=np.zeros((count, joints), dtype=bool),
-        visible=np.zeros((count, joints), dtype=bool),
-        joint_score=np.full((count, joints), UNSCORED),
-        box=np.array([person.box for person in people], dtype=np.float64).reshape(-1, 4),
-        head_box=np.full((count, 4), np.nan),
-        score=np.array([person.score for person in people], dtype=np.float64),
-        action=[person.action for person in people],
+        **(columns | {"action": [person.action for person in people]}),
     )
     for k, person in enumerate(people):
         for joint, (x, y, visible, score) in person.joints.items():
