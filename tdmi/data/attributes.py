@@ -10,15 +10,17 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import write_text
 from tdmi.data.records import Floats, Ints
 
 KEYS = ("image_id", "track_id")
-_NO_ATTRIBUTES = (*KEYS, "annotation_id")
+_IDS = ("image_id", "annotation_id", "track_id")
 
 
 def read_attributes(path: Path | str, image_id: Ints, track_id: Ints) -> dict[str, Floats]:
@@ -47,6 +49,17 @@ def read_attributes(path: Path | str, image_id: Ints, track_id: Ints) -> dict[st
         )
     names = list(dict.fromkeys(name for values in rows.values() for name in values))
     return {name: np.array([values.get(name, np.nan) for values in found]) for name in names}
+
+
+def write_attributes(
+    path: Path | str, names: Sequence[str], rows: Iterable[Mapping[str, float]]
+) -> None:
+    """Write a table of `rows`, which hold the three ids and any of the attributes `names`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*_IDS, *names), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def _tables(path: Path) -> list[Path]:
@@ -114,5 +127,5 @@ def _row(
             raise refusal(name, "a finite number or nothing")
         return value
 
-    values = {name: attribute(name) for name in header if name not in _NO_ATTRIBUTES}
+    values = {name: attribute(name) for name in header if name not in _IDS}
     return (identity("image_id"), identity("track_id")), line, values

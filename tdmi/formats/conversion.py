@@ -176,16 +176,13 @@ def _video_ids(annotations: Annotations, video: int, rows: Ints) -> Ints:
 def _plain(annotations: Annotations, skeleton: Skeleton) -> Annotations:
     """Return annotations on `skeleton`, as readers give absent joints, with positions from 0."""
     result = on_skeleton(annotations, skeleton)
-    index = np.zeros(result.frames, dtype=np.int64)
-    for video in range(len(result.video_names)):
-        rows = result.frames_of(video)
-        index[rows] = np.arange(len(rows))
     annotated = result.frame_annotated.copy()
     annotated[result.person_frame] = True
     partial = np.isnan(result.head_box).any(axis=1)
+    videos = result.frame_video
     return replace(
         result,
-        frame_index=index,
+        frame_index=np.arange(result.frames) - np.searchsorted(videos, videos),
         frame_annotated=annotated,
         keypoints=np.where(result.present[:, :, None], result.keypoints, 0.0),
         visible=result.visible & result.present,

@@ -17,6 +17,7 @@ is an error. No box is left out for its score or category.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,43 +125,39 @@ def frames_by_name(names: list[str], annotations: Annotations) -> Ints:
 
 
 class _FrameIndex:
-    """Frames of each video by the stem of their names, by number, and in order of number."""
+    """Frames by video and stem of their names, number, or count in order of their numbers."""
 
     def __init__(self, annotations: Annotations) -> None:
-        self.stem: dict[str, dict[str, int]] = {}
-        self.number: dict[str, dict[int, int]] = {}
-        self.ordered: dict[str, list[int]] = {}
+        self.stem: dict[tuple[str, str], int] = {}
+        self.number: dict[tuple[str, int], int] = {}
+        self.count: dict[tuple[str, int], int] = {}
+        self.videos: dict[str, list[str]] = {}
         stems = [_stem(file) for file in annotations.frame_file]
         numbers = annotations.frame_number.tolist()
+        counts = Counter[str]()
         for row in sorted(range(annotations.frames), key=lambda row: (numbers[row], stems[row])):
             key = video_key(annotations.frame_file[row])
-            self.stem.setdefault(key, {})[stems[row]] = row
-            same = self.number.setdefault(key, {})
-            same[numbers[row]] = -1 if numbers[row] in same else row
-            self.ordered.setdefault(key, []).append(row)
-        self.by_folder: dict[str, list[str]] = {}
-        for key in self.stem:
-            self.by_folder.setdefault(key.rpartition("/")[2], []).append(key)
+            if not counts[key]:
+                self.videos.setdefault(key.rpartition("/")[2], []).append(key)
+            counts[key] += 1
+            self.count[key, counts[key]] = row
+            self.stem[key, stems[row]] = row
+            same = (key, numbers[row])
+            self.number[same] = -1 if same in self.number else row
 
-    def video(self, name: str) -> str | None:
+    def video(self, name: str) -> str:
+        """Return the key of the video that a name means, which is the folder if that is enough."""
         key = video_key(name)
-        same_folder = self.by_folder.get(key, [])
-        if key in self.stem:
-            return key
-        return same_folder[0] if "/" not in key and len(same_folder) == 1 else None
+        same_folder = self.videos.get(key, [])
+        return same_folder[0] if len(same_folder) == 1 else key
 
     def by_own_name(self, name: str) -> int:
         key, stem = self.video(name), _stem(name)
-        if key is None:
-            return -1
         number = int(frame_numbers([stem], np.array([-1]))[0])
-        return self.stem[key].get(stem, self.number[key].get(number, -1))
+        return self.stem.get((key, stem), self.number.get((key, number), -1))
 
     def by_count(self, name: str) -> int:
-        key, count = self.video(name), int(_stem(name))
-        if key is None or not 1 <= count <= len(self.ordered[key]):
-            return -1
-        return self.ordered[key][count - 1]
+        return self.count.get((self.video(name), int(_stem(name))), -1)
 
 
 def _look_up(names: list[str], find: Callable[[str], int]) -> Ints:

@@ -1,11 +1,11 @@
-"""Everything that shapes the prepared data set, in one frozen record."""
+"""Options of the prepared data set."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tdmi.core.checks import build, mapping
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_yaml
 
@@ -46,13 +46,8 @@ class Pose2simOptions:
 
 
 def read_options(path: Path | None) -> Pose2simOptions:
-    """Options from a YAML mapping of overrides; the defaults where there is no file."""
-    values = (read_yaml(path) or {}) if path else {}
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: found a {type(values).__name__}, expected a mapping of options")
-    known = sorted(f.name for f in dataclasses.fields(Pose2simOptions))
-    if unknown := sorted(set(values) - set(known)):
-        raise UserError(f"{path}: unknown option {unknown[0]}; known: {', '.join(known)}")
+    """Read options from a YAML mapping of overrides; the defaults where there is no file."""
+    values = mapping(str(path), read_yaml(path)) if path else {}
     if "cameras" in values:
         values["cameras"] = {split: tuple(names) for split, names in values["cameras"].items()}
-    return Pose2simOptions(**values)
+    return build(str(path), Pose2simOptions, values)

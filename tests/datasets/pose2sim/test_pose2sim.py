@@ -15,9 +15,8 @@ from tdmi.data.detections import read_detections as read_boxes
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim import labels as label_files
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
-from tdmi.datasets.pose2sim.joints import head_boxes, joints_from_landmarks
+from tdmi.datasets.pose2sim.joints import MIRRORED, NAMES, head_boxes, joints_from_landmarks
 from tdmi.datasets.pose2sim.labels import PseudoLabels, read_labels, write_labels
-from tdmi.datasets.pose2sim.landmarks import MIRRORED, NAMES
 from tdmi.datasets.pose2sim.options import Pose2simOptions, read_options
 from tdmi.datasets.pose2sim.prepare import annotate, prepare
 from tdmi.formats.posetrack18 import read_folder
@@ -464,10 +463,10 @@ def test_a_folder_with_other_files_is_left_alone(tiny):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("stride: 2", "unknown option stride"),
+        ("stride: 2", "found unknown 'stride'"),
         ("step: 0", "step, label_stride"),
         ("cameras: {train: [cam01]}", "cameras: expected an entry"),
-        ("- 1", "found a list"),
+        ("- 1", r"found \[1\], expected options by name"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, text, found):

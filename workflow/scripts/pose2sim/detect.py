@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tdmi.core.errors import UserError
-from tdmi.datasets.pose2sim.landmarks import LANDMARKS, MIRRORED
+from tdmi.datasets.pose2sim.joints import LANDMARKS, MIRRORED
 
 MEDIAPIPE_VERSION = "0.10.21"
 # The wheel that the committed detections were made with (CPython 3.11, Linux x86-64).
@@ -42,19 +42,19 @@ class Detector:
             static_image_mode=True, model_complexity=1, min_detection_confidence=0.3
         )
 
-    def look(self, picture: np.ndarray) -> np.ndarray | None:
-        """[L, 3] x, y in pixels of `picture` and visibility in [0, 1]; None if nobody is found."""
-        found = self._model.process(np.ascontiguousarray(picture[:, :, ::-1])).pose_landmarks
+    def look(self, image: np.ndarray) -> np.ndarray | None:
+        """Return [L, 3] x, y in pixels of `image` and visibility in [0, 1]; None if nobody is seen."""
+        found = self._model.process(np.ascontiguousarray(image[:, :, ::-1])).pose_landmarks
         if found is None:
             return None
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         marks = [found.landmark[index] for index in LANDMARKS.values()]
         return np.array([(m.x * width - 0.5, m.y * height - 0.5, m.visibility) for m in marks])
 
     def video(self, frames: list[np.ndarray], roll: float, label: str) -> np.ndarray:
-        """Landmarks [F, L, 3] of one person: x, y in pixels and a weight in [0, 1].
+        """Return landmarks [F, L, 3] of one person: x, y in pixels and a weight in [0, 1].
 
-        `roll` is the angle in degrees by which the picture must be turned (counter-clockwise, as
+        `roll` is the angle in degrees by which the image must be turned (counter-clockwise, as
         OpenCV counts) for the world's vertical to be upright. The place is the median over the
         looks; the weight is the mean visibility, lowered by the spread of the looks.
         """
@@ -79,10 +79,10 @@ class Detector:
 
 
 def combine_looks(looks: np.ndarray, spread_unit: float = 10.0) -> np.ndarray:
-    """Median place and weight [L, 3] of looks [N, L, 3].
+    """Return median place and weight [L, 3] of looks [N, L, 3].
 
-    A look that takes left for right is first turned round: each is compared, as it is and with its
-    sides exchanged, with the look that is nearest to all others.
+    A look that takes left for right first has its sides exchanged: each look is compared, as it is
+    and exchanged, with the look that is nearest to all others.
     weight = mean visibility / (1 + (median distance to the median / spread_unit px)^2).
     """
     looks = same_sides(looks)
@@ -93,15 +93,15 @@ def combine_looks(looks: np.ndarray, spread_unit: float = 10.0) -> np.ndarray:
 
 
 def same_sides(looks: np.ndarray) -> np.ndarray:
-    """Looks [N, L, 3] with sides exchanged where that brings them nearer to the central look."""
+    """Exchange the sides of looks [N, L, 3] where that brings them nearer to the central look."""
     place = looks[..., :2]
     apart = np.linalg.norm(place[:, None] - place[None], axis=-1).mean(-1)
     centre = place[np.median(apart, axis=1).argmin()]
     exchanged = looks[:, MIRRORED]
-    as_is, turned = (
-        np.linalg.norm(which[..., :2] - centre, axis=-1).mean(-1) for which in (looks, exchanged)
+    as_is, other = (
+        np.linalg.norm(sides[..., :2] - centre, axis=-1).mean(-1) for sides in (looks, exchanged)
     )
-    return np.where((turned < as_is)[:, None, None], exchanged, looks)
+    return np.where((other < as_is)[:, None, None], exchanged, looks)
 
 
 def _filled(looks: list[np.ndarray | None], label: str) -> np.ndarray:
