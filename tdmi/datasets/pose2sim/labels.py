@@ -1,7 +1,7 @@
 """The committed pseudo-labels: joints in space, the cameras they were made with, detections.
 
-They are pseudo-labels: no person drew them. `workflow/scripts/pose2sim` made them; `provenance.json`
-beside them says how, and how well they agree with what they were made from.
+They are pseudo-labels: no person drew them. The scripts in workflow/scripts/pose2sim made them;
+`provenance.json` beside them says how, and how well they agree with what they were made from.
 """
 
 from __future__ import annotations

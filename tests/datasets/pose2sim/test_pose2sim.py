@@ -259,6 +259,33 @@ def test_a_missing_pose_model_is_explained(monkeypatch):
         Detector()
 
 
+def test_crops_and_mirror_images_give_the_landmarks_of_the_frame():
+    """A stand-in for the pose model calls the right one of two bright spots the left side."""
+
+    class Spots(Detector):
+        def __init__(self):
+            pass
+
+        def look(self, image):
+            places = np.argwhere(image[..., 0] > 100)[:, ::-1]
+            on_the_right = places[:, 0] > places[:, 0].mean()
+            sides = {
+                "left": places[on_the_right].mean(0),
+                "right": places[~on_the_right].mean(0),
+                "nose": places.mean(0),
+            }
+            return np.array([(*sides[name.partition("_")[0]], 0.5) for name in NAMES])
+
+    frame = np.zeros((480, 640, 3), np.uint8)
+    for spot in ((260, 200), (340, 230)):
+        cv2.circle(frame, spot, 6, (255, 255, 255), -1)
+    found = Spots().video([frame, frame], roll=0.0, label="video")
+    assert found.shape == (2, len(NAMES), 3)
+    for name, place in (("left_knee", (340, 230)), ("right_ear", (260, 200)), ("nose", (300, 215))):
+        np.testing.assert_allclose(found[:, NAMES.index(name), :2], [place] * 2, atol=0.5)
+    np.testing.assert_allclose(found[..., 2], 0.5, atol=0.01)
+
+
 def test_smoothing_is_savitzky_golay_and_ignores_single_wrong_frames():
     track = person(40)[:, :3]
     noisy = track + np.random.default_rng(3).normal(0, 0.004, track.shape)

@@ -5,6 +5,9 @@ Only the script that made the committed pseudo-labels needs this; nothing else i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+
 import cv2
 import numpy as np
 from tqdm import tqdm
@@ -43,7 +46,7 @@ class Detector:
         )
 
     def look(self, image: np.ndarray) -> np.ndarray | None:
-        """Return [L, 3] x, y in pixels of `image` and visibility in [0, 1]; None if nobody is seen."""
+        """Return x, y in pixels of `image` and visibility in [0, 1]; None for nobody."""
         found = self._model.process(np.ascontiguousarray(image[:, :, ::-1])).pose_landmarks
         if found is None:
             return None
@@ -61,21 +64,28 @@ class Detector:
         first = _filled([self.look(frame) for frame in frames], label)
         result = np.empty_like(first)
         for index, frame in enumerate(tqdm(frames, desc=label, leave=False)):
-            looks = []
             near = np.median(first[max(0, index - 3) : index + 4, :, :2], axis=0)
-            for enlargement in ENLARGEMENTS:
-                for turn in TURNS:
-                    affine = _crop_affine(near, enlargement, roll + turn)
-                    crop = cv2.warpAffine(frame, affine, (CROP, CROP), flags=cv2.INTER_AREA)
-                    looks.append(_back(self.look(crop), affine))
-                    mirrored = self.look(crop[:, ::-1])
-                    if mirrored is not None:
-                        mirrored[:, 0] = CROP - 1 - mirrored[:, 0]
-                        mirrored = mirrored[MIRRORED]
-                    looks.append(_back(mirrored, affine))
-            looks = [look for look in looks if look is not None]
+            looks = [
+                look
+                for enlargement, turn in product(ENLARGEMENTS, TURNS)
+                for look in self._second_looks(frame, _crop_affine(near, enlargement, roll + turn))
+            ]
             result[index] = combine_looks(np.stack(looks)) if looks else np.nan
         return result
+
+    def _second_looks(self, frame: np.ndarray, affine: np.ndarray) -> Iterator[np.ndarray]:
+        """Look at a crop and at its mirror image; give what is found, in pixels of the frame."""
+        crop = cv2.warpAffine(frame, affine, (CROP, CROP), flags=cv2.INTER_AREA)
+        inverse = cv2.invertAffineTransform(affine)
+        for mirrored, image in ((False, crop), (True, crop[:, ::-1])):
+            look = self.look(image)
+            if look is None:
+                continue
+            if mirrored:
+                look[:, 0] = CROP - 1 - look[:, 0]
+                look = look[MIRRORED]
+            look[:, :2] = look[:, :2] @ inverse[:, :2].T + inverse[:, 2]
+            yield look
 
 
 def combine_looks(looks: np.ndarray, spread_unit: float = 10.0) -> np.ndarray:
@@ -105,25 +115,18 @@ def same_sides(looks: np.ndarray) -> np.ndarray:
 
 
 def _filled(looks: list[np.ndarray | None], label: str) -> np.ndarray:
-    """Stand in the nearest frame's answer where the first look found nobody."""
-    known = [index for index, look in enumerate(looks) if look is not None]
+    """Return looks [F, L, 3], with the nearest frame's where the first look found nobody."""
+    known = {index: look for index, look in enumerate(looks) if look is not None}
     if not known:
         raise UserError(f"{label}: the pose model found nobody in any frame")
-    nearest = [min(known, key=lambda k, i=index: abs(k - i)) for index in range(len(looks))]
-    return np.stack([looks[index] for index in nearest])
+    frames = np.array(list(known))
+    nearest = [frames[np.abs(frames - index).argmin()] for index in range(len(looks))]
+    return np.stack([known[index] for index in nearest])
 
 
 def _crop_affine(points: np.ndarray, enlargement: float, angle: float) -> np.ndarray:
     low, high = points.min(0), points.max(0)
     centre, side = (low + high) / 2, (high - low).max() * enlargement
-    affine = cv2.getRotationMatrix2D(centre.tolist(), angle, CROP / side)
+    affine = np.asarray(cv2.getRotationMatrix2D(centre.tolist(), angle, CROP / side), np.float64)
     affine[:, 2] += (CROP - 1) / 2 - centre
     return affine
-
-
-def _back(look: np.ndarray | None, affine: np.ndarray) -> np.ndarray | None:
-    if look is None:
-        return None
-    inverse = cv2.invertAffineTransform(affine)
-    place = look[:, :2] @ inverse[:, :2].T + inverse[:, 2]
-    return np.concatenate([place, look[:, 2:]], axis=1)
