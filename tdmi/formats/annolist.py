@@ -43,7 +43,7 @@ CORNERS = ("x1", "y1", "x2", "y2")
 
 @dataclass(frozen=True)
 class Form:
-    """What an ``annolist`` means in one data set."""
+    """Meaning of an ``annolist`` in one data set."""
 
     skeleton: Skeleton
     """Joint ids are positions in it."""

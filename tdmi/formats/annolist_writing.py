@@ -1,4 +1,4 @@
-"""The content of files with an ``annolist`` from annotations; see `tdmi.formats.annolist`."""
+"""Content of files with an ``annolist`` from annotations; see `tdmi.formats.annolist`."""
 
 from __future__ import annotations
 

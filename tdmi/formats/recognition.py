@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations, concatenate, on_skeleton
-from tdmi.data.records import describe
+from tdmi.data.records import Record, describe
 from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18
 from tdmi.formats import (
     coco_keypoints,
@@ -139,7 +139,7 @@ def form_of(content: Any, path: Path | str) -> str:
     )
 
 
-def _coco_like_form(content: dict[str, Any]) -> str:
+def _coco_like_form(content: Record) -> str:
     """Return the form of a file with ``images``, by its joints and by what identifies videos.
 
     Files of single videos, and this project's own, state ``vid_id`` or ``frame_id``; COCO's and

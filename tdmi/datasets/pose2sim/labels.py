@@ -38,7 +38,7 @@ class PseudoLabels:
     views: np.ndarray
     """[F, 17] int, number of views that agree."""
     cameras: dict[str, Camera]
-    """Corrected cameras, for the videos' own picture size."""
+    """Corrected cameras, for the videos' own image size."""
     rate: float
 
 

@@ -28,7 +28,7 @@ class Pose2simOptions:
     """Every n-th kept frame is labelled. PoseTrack labels every fourth outside its training set;
     here that would leave 13 people to test on, so all frames keep their labels."""
     scale: float = 0.25
-    """Size of the pictures; a quarter makes the person about 200 px high."""
+    """Size of the images; a quarter makes the person about 200 px high."""
     jpeg_quality: int = 92
     box_jitter: float = 0.06
     """Standard deviation of a simulated detection's centre and log size, in box sizes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from tdmi.data.annotations import UNSCORED, Annotations, concatenate
 from tdmi.data.attributes import write_attributes
 from tdmi.data.detections import Detections, write_detections
 from tdmi.data.integrity import sha256_of_folder
+from tdmi.data.records import Record
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
 from tdmi.datasets.mocap.labels import ATTRIBUTES, HEAD_SIZE, pace, person_box
@@ -47,7 +47,7 @@ def prepare(
     sources: Path | str,
     root: Path | str,
     labels: Path | str = LABELS,
-) -> dict[str, Any]:
+) -> Record:
     """Write the whole data set under `root` and return the content of its `dataset.json`.
 
     UserError: a video is missing, damaged or shorter than the pseudo-labels, a camera is unknown,

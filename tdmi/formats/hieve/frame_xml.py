@@ -73,7 +73,7 @@ def _tree(data: bytes, path: Path | str) -> ElementTree.Element:
     def refuse(*_: Any) -> None:
         raise UserError(f"{path}: declares a document type, expected plain XML; {REGENERATE}")
 
-    # ElementTree cannot be told to refuse declarations, so the parser below it looks first.
+    # ElementTree has no option to refuse declarations, so the parser below it looks first.
     checker = expat.ParserCreate()
     checker.StartDoctypeDeclHandler = refuse
     try:

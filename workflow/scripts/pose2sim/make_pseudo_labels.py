@@ -14,7 +14,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ import scipy
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of, write_json
+from tdmi.data.records import Record
 from tdmi.datasets.pose2sim import labels
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
 from tdmi.datasets.pose2sim.joints import joints_from_landmarks, lowest_of_sources
@@ -51,7 +52,7 @@ NOTES = [
     "Errors that all views' detections share (what the pose model calls a hip, say) show in none "
     "of these figures.",
 ]
-# A lag of one frame (17 ms) is left alone: the cost curve is flat between 0 and 1 there.
+# A lag of one frame (17 ms) is not corrected: the cost curve is flat between 0 and 1 there.
 LARGEST_LAG = 1
 
 
@@ -104,7 +105,7 @@ def solve(
 
 def make(
     published: list[Camera], detections: dict[str, np.ndarray], rate: float
-) -> tuple[labels.PseudoLabels, dict[str, Any]]:
+) -> tuple[labels.PseudoLabels, Record]:
     """Return pseudo-labels and the measured part of their provenance."""
     names = [camera.name for camera in published]
     stack, _ = resolve_sides(published, np.stack([detections[name] for name in names]))
@@ -147,11 +148,11 @@ def make(
     return made, measured
 
 
-def measure(made: labels.PseudoLabels, detections: dict[str, np.ndarray]) -> dict[str, Any]:
+def measure(made: labels.PseudoLabels, detections: dict[str, np.ndarray]) -> Record:
     return quality.summary(*quality.reprojection_errors(made, detections), list(made.cameras))
 
 
-def held_out(cameras: Sequence[Camera], stack: np.ndarray, rate: float) -> dict[str, Any]:
+def held_out(cameras: Sequence[Camera], stack: np.ndarray, rate: float) -> Record:
     """Return figures of each view against labels made from the other three."""
     pixels, heads = [], []
     for view, camera in enumerate(cameras):
@@ -192,7 +193,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"pseudo-labels: {measured['reprojection']['all']}", file=sys.stderr)
 
 
-def provenance(sources: Path, measured: dict[str, Any]) -> dict[str, Any]:
+def provenance(sources: Path, measured: Record) -> Record:
     record = read_json(sources / "pose2sim" / RECORD)
     return {
         "content": "how pseudo_labels.json was made; these are pseudo-labels, drawn by no person",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from tdmi.data.records import Record
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim.joints import NAMES, head_boxes, joints_from_landmarks
 from tdmi.datasets.pose2sim.labels import PseudoLabels
@@ -46,7 +45,7 @@ def reprojection_errors(
     return np.stack(pixels), np.stack(heads)
 
 
-def summary(pixels: np.ndarray, heads: np.ndarray, cameras: list[str]) -> dict[str, Any]:
+def summary(pixels: np.ndarray, heads: np.ndarray, cameras: list[str]) -> Record:
     """Return figures over all, per camera and per joint, from arrays [C, F, K]."""
     return {
         "all": _figures(pixels, heads),
