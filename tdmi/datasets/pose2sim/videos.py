@@ -24,7 +24,7 @@ def calibration_path(sources: Path | str) -> Path:
 
 
 def read_frames(path: Path | str) -> Iterator[np.ndarray]:
-    """Give the frames of a video one by one, uint8 [H, W, 3] in OpenCV's channel order (blue first).
+    """Give the frames of a video one by one, uint8 [H, W, 3], blue first (OpenCV's order).
 
     UserError if the file is missing or no frame of it can be read.
     """
