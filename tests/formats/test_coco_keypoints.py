@@ -1,16 +1,14 @@
-"""COCO keypoint files and detection lists: columns by hand, damaged files."""
+"""COCO keypoint files: columns by hand, damaged files."""
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
-from tdmi.data.detections import Detections, read_detections, write_detections
 from tdmi.data.skeletons import COCO
 from tdmi.formats import coco_keypoints as form
 from tests.support.annotation_sets import assert_read_or_refused
@@ -19,20 +17,16 @@ from tests.support.mutations import mutated_json
 
 FUZZ = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 SEEDS = st.integers(0, 2**32 - 1)
-DETECTIONS = [
-    {"image_id": 10034180000 + k, "category_id": 1, "bbox": [k, 2, 3.5, 4], "score": 0.5}
-    for k in range(3)
-]
 
 
 def read_keypoints(path: Path):
     return form.parse(read_json(path), path)
 
 
-def read(content: object, tmp_path: Path, reader=read_keypoints):
+def read(content: object, tmp_path: Path):
     path = tmp_path / "file.json"
     path.write_text(json.dumps(content))
-    return reader(path)
+    return read_keypoints(path)
 
 
 def test_keypoint_columns(tmp_path):
@@ -78,42 +72,7 @@ def test_an_image_that_comes_twice_is_refused(tmp_path):
         read(content, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"image_id": 10**40}, r"detection 1: 'image_id' is 1e\+40, expected a whole number"),
-        ({"category_id": "person"}, r"detection 1: 'category_id' is 'person'"),
-        ({"bbox": [1, 2, 3, "4"]}, r"detection 1: bbox: found '4' among the numbers"),
-        ({"score": True}, r"detection 1: score: found True, expected a number"),
-    ],
-)
-def test_wrong_detections_are_named_in_one_line(change, message, tmp_path):
-    content = [dict(record) for record in DETECTIONS]
-    content[1] |= change
-    with pytest.raises(UserError, match=message):
-        read(content, tmp_path, read_detections)
-
-
-def test_a_record_that_is_no_object_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"detection 1: found null, expected an object"):
-        read([DETECTIONS[0], None], tmp_path, read_detections)
-
-
-def test_detections_that_are_not_finite_are_not_written(tmp_path):
-    one = np.ones(2, np.int64)
-    found = Detections(one, one, np.ones((2, 4)), np.array([0.5, np.nan]))
-    with pytest.raises(UserError, match=r"detection 1 \(image 1\) has a box or score that is not"):
-        write_detections(found, tmp_path / "boxes.json")
-    assert not list(tmp_path.iterdir())
-
-
 @FUZZ
 @given(seed=SEEDS)
 def test_damaged_keypoint_files_are_read_or_refused_in_one_line(seed):
     assert_read_or_refused(read_keypoints, mutated_json(coco_keypoints(), seed))
-
-
-@FUZZ
-@given(seed=SEEDS)
-def test_damaged_detection_lists_are_read_or_refused_in_one_line(seed):
-    assert_read_or_refused(read_detections, mutated_json(DETECTIONS, seed))
