@@ -35,10 +35,11 @@ _JSON_READERS = {
     "HiEve pose labels": annolist.parse,
     'HiEve labels of the "persons" form': persons.parse,
 }
+# By the ending of the name; "/" stands for a folder.
 _FILE_READERS = {
     ".mat": ("PoseTrack2017 labels (MATLAB)", posetrack17_matlab.read_file),
     ".txt": ("HiEve boxes", boxes_text.read_file),
-    "": ("HiEve labels (XML)", frame_xml.read_folder),
+    "/": ("HiEve labels (XML)", frame_xml.read_folder),
 }
 
 
@@ -98,10 +99,10 @@ def _paths(source: Path) -> list[Path]:
 
 def _read(path: Path, labels: Annotations | None) -> tuple[Annotations, str]:
     """Return the annotations of one file (or folder of XML files) and the name of its form."""
-    suffix = "" if path.is_dir() else path.suffix
+    suffix = "/" if path.is_dir() else path.suffix
     if suffix == ".xml":
         raise UserError(f"{path}: one frame of a video, expected the folder of all its XML files")
-    if suffix in _FILE_READERS and (suffix or path.is_dir()):
+    if suffix in _FILE_READERS:
         form, read = _FILE_READERS[suffix]
         return read(path), form
     content = read_json(path)

@@ -1,8 +1,8 @@
 """Write label files or predictions of any known form in one of PoseTrack's.
 
-Read are labels of PoseTrack2017 (JSON, MATLAB), 2018 and 21, merged ones as mmpose, HRNet and
-DCPose have them, COCO keypoint files, all forms of HiEve's labels, and boxes of a person detector.
-The content of a file says which form it is.
+The input may be labels of PoseTrack2017 (JSON, MATLAB), 2018 or 21, merged labels as mmpose, HRNet
+and DCPose keep them, COCO keypoints, HiEve labels in any of their forms, or boxes of a person
+detector. The form is recognised by the content of each file.
 """
 
 from __future__ import annotations
