@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> None:
 
     from tdmi.data.annotations import on_skeleton
     from tdmi.data.skeletons import POSETRACK17, POSETRACK18
-    from tdmi.formats.convert import read_labels
-    from tdmi.formats.output import new_folder
+    from tdmi.formats.files import new_folder
     from tdmi.formats.posetrack18 import write_folder
+    from tdmi.formats.recognition import read_labels
     from tdmi.prediction.tracking import TrackingOptions, track
 
     given = {"joint_confidence": args.joint_confidence, "person_score": args.person_score}

@@ -14,7 +14,7 @@ from PIL import Image
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
-from tdmi.formats.conversion import box_of_joints
+from tdmi.data.boxes import box_of_joints
 
 BOX_CLEANING = ("none", "official")
 EXTENT_RULES = ("detect_and_track", "poseval")

@@ -1,1 +1,1 @@
-"""The in-memory form of data: skeletons, annotations, detections, attributes."""
+"""Data in memory: skeletons, annotations, detections, boxes, attributes, checked records."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
+from tdmi.data.records import Flags, Floats, Ints
 from tdmi.data.skeletons import Skeleton
 
 # poseval's own value for a joint without a score: it ranks below every real one.
@@ -20,6 +22,10 @@ UNSCORED = -9999.0
 NO_TRACK = int(np.iinfo(np.int64).min)
 # The same value for a person without an identity across videos.
 NO_PERSON_ID = NO_TRACK
+UNSTATED: Any = None
+"""A column that is left out when annotations are built; it is filled with "unknown"."""
+Columns = dict[str, Any]
+"""Columns of `Annotations` by name."""
 
 
 @dataclass
@@ -30,74 +36,75 @@ class Annotations:
     video_names: list[str]
     """[V] file stem of the video's annotation file, e.g. ``000342_mpii_test``."""
 
-    frame_video: np.ndarray
+    frame_video: Ints
     """[F] int64, row in `video_names`."""
-    frame_index: np.ndarray
+    frame_index: Ints
     """[F] int64, position in its video, from 0."""
     frame_file: list[str]
     """[F] image path relative to the data set's root, e.g. ``images/val/<video>/000000.jpg``."""
-    frame_id: np.ndarray
+    frame_id: Ints
     """[F] int64, the file's own image id (the position where the form has none)."""
-    frame_labelled: np.ndarray
+    frame_labelled: Flags
     """[F] bool, the file's ``is_labeled``."""
-    frame_annotated: np.ndarray
+    frame_annotated: Flags
     """[F] bool, the file lists at least one person here, even if it has no joints, and even if
     the reader left it out of the persons below because its joint list is missing."""
-    ignore_regions: list[list[np.ndarray]]
-    """[F] lists of polygons [P, 2] inside which joints are not judged."""
+    ignore_regions: list[list[Floats]]
+    """[F] lists of polygons [P, 2] inside which joints are not evaluated."""
 
-    person_frame: np.ndarray
+    person_frame: Ints
     """[N] int64, row in the frame columns."""
-    track_id: np.ndarray
+    track_id: Ints
     """[N] int64; NO_TRACK where the file has none."""
-    keypoints: np.ndarray
+    keypoints: Floats
     """[N, J, 2] float64 (x, y); 0 where absent."""
-    present: np.ndarray
+    present: Flags
     """[N, J] bool, the joint is annotated (ground truth) or predicted."""
-    visible: np.ndarray
+    visible: Flags
     """[N, J] bool, the joint is annotated and not hidden."""
-    joint_score: np.ndarray
+    joint_score: Floats
     """[N, J] float64; UNSCORED where the file has none."""
-    box: np.ndarray
+    box: Floats
     """[N, 4] float64 x, y, width, height; NaN where the file has none."""
-    head_box: np.ndarray
+    head_box: Floats
     """[N, 4] float64 x1, y1, x2, y2; NaN where the file has none."""
-    score: np.ndarray
+    score: Floats
     """[N] float64 score of the whole person or box; NaN where the file has none."""
-    area: np.ndarray | None = None
+    area: Floats = UNSTATED
     """[N] float64 px^2 as the file states it; NaN where it has none (all, if left out here)."""
-    crowd: np.ndarray | None = None
+    crowd: Flags = UNSTATED
     """[N] bool, the file's ``iscrowd``; False where it has none (all, if left out here)."""
-    person_id: np.ndarray | None = None
+    person_id: Ints = UNSTATED
     """[N] int64 identity across videos (PoseTrack21); NO_PERSON_ID where the file has none."""
-    action: list[str] | None = None
+    action: list[str] = UNSTATED
     """[N] what the person does (HiEve); empty where the file does not say."""
-    frame_number: np.ndarray | None = None
+    frame_number: Ints = UNSTATED
     """[F] int64, number of the frame in the real video: the first number of its file's name, or
     its position where the name has none. Differences of it are real frame distances."""
-    frame_size: np.ndarray | None = None
+    frame_size: Ints = UNSTATED
     """[F, 2] int64 width and height in pixels; 0 where the file does not state them."""
-    frame_boxed: np.ndarray | None = None
+    frame_boxed: Flags = UNSTATED
     """[F] bool, every person here has a box, with or without joints (PoseTrack21's
     ``has_labeled_person``); False where the file does not say."""
-    video_length: np.ndarray | None = None
+    video_length: Ints = UNSTATED
     """[V] int64, frames of the whole video as the file states them (``nframes``); 0 if unstated."""
 
     def __post_init__(self) -> None:
         people, frames = self.persons, self.frames
-        missing = {
-            "area": lambda: np.full(people, np.nan),
-            "crowd": lambda: np.zeros(people, dtype=bool),
-            "person_id": lambda: np.full(people, NO_PERSON_ID, dtype=np.int64),
-            "action": lambda: [""] * people,
-            "frame_number": lambda: frame_numbers(self.frame_file, self.frame_index),
-            "frame_size": lambda: np.zeros((frames, 2), dtype=np.int64),
-            "frame_boxed": lambda: np.zeros(frames, dtype=bool),
-            "video_length": lambda: np.zeros(len(self.video_names), dtype=np.int64),
+        unknown: Columns = {
+            "area": np.full(people, np.nan),
+            "crowd": np.zeros(people, dtype=bool),
+            "person_id": np.full(people, NO_PERSON_ID, dtype=np.int64),
+            "action": [""] * people,
+            "frame_size": np.zeros((frames, 2), dtype=np.int64),
+            "frame_boxed": np.zeros(frames, dtype=bool),
+            "video_length": np.zeros(len(self.video_names), dtype=np.int64),
         }
-        for name, default in missing.items():
-            if getattr(self, name) is None:
-                setattr(self, name, default())
+        for name, column in unknown.items():
+            if getattr(self, name) is UNSTATED:
+                setattr(self, name, column)
+        if self.frame_number is UNSTATED:
+            self.frame_number = frame_numbers(self.frame_file, self.frame_index)
 
     @property
     def persons(self) -> int:
@@ -107,50 +114,56 @@ class Annotations:
     def frames(self) -> int:
         return len(self.frame_video)
 
-    def frames_of(self, video: int) -> np.ndarray:
-        """Rows of the frames of one video, in time order."""
+    def frames_of(self, video: int) -> Ints:
+        """Return the rows of the frames of one video, in time order."""
         return np.arange(*np.searchsorted(self.frame_video, [video, video + 1]))
 
 
-def frame_numbers(files: Sequence[str], positions: np.ndarray) -> np.ndarray:
-    """Number of each frame [F]: the first number in its file's name, else its position."""
+def frame_numbers(files: Sequence[str], positions: Ints) -> Ints:
+    """Return each frame's number [F]: the first in its file's name, else its position."""
     found = (re.search(r"\d{1,18}", file.rpartition("/")[2]) for file in files)
     return np.array(
         [int(m[0]) if m else int(p) for m, p in zip(found, positions, strict=True)], dtype=np.int64
     )
 
 
-def select_frames(annotations: Annotations, keep: np.ndarray) -> Annotations:
-    """The frames with `keep` [F] true and their persons; every video stays, even if empty."""
-    row = np.cumsum(keep) - 1
+def unknown_persons(frame: Ints, skeleton: Skeleton) -> Columns:
+    """Return person columns for the frame rows `frame` [N], of whom nothing else is known."""
+    count, joints = len(frame), len(skeleton)
+    return {
+        "person_frame": frame,
+        "track_id": np.full(count, NO_TRACK),
+        "keypoints": np.zeros((count, joints, 2)),
+        "present": np.zeros((count, joints), dtype=bool),
+        "visible": np.zeros((count, joints), dtype=bool),
+        "joint_score": np.full((count, joints), UNSCORED),
+        "box": np.full((count, 4), np.nan),
+        "head_box": np.full((count, 4), np.nan),
+        "score": np.full(count, np.nan),
+    } | dict.fromkeys(("area", "crowd", "person_id", "action"), UNSTATED)
+
+
+def select_frames(annotations: Annotations, keep: Flags) -> Annotations:
+    """Return the frames with `keep` [F] true and their persons; empty videos stay."""
     people = keep[annotations.person_frame]
-    columns = {}
-    for name in _FRAME_COLUMNS:
-        columns[name] = _rows(getattr(annotations, name), keep)
-    for name in _PERSON_COLUMNS:
-        columns[name] = _rows(getattr(annotations, name), people)
-    columns["person_frame"] = row[columns["person_frame"]]
+    columns = _rows(annotations, FRAME_COLUMNS, keep) | _rows(annotations, PERSON_COLUMNS, people)
+    columns["person_frame"] = (np.cumsum(keep) - 1)[columns["person_frame"]]
     return replace(annotations, **columns)
 
 
-def select_persons(annotations: Annotations, keep: np.ndarray) -> Annotations:
-    """The persons with `keep` [N] true, in all frames; ``frame_annotated`` stays as it was."""
-    columns = {name: _rows(getattr(annotations, name), keep) for name in _PERSON_COLUMNS}
-    return replace(annotations, **columns)
+def select_persons(annotations: Annotations, keep: Flags) -> Annotations:
+    """Return the persons with `keep` [N] true, in all frames; `frame_annotated` stays as it was."""
+    return replace(annotations, **_rows(annotations, PERSON_COLUMNS, keep))
 
 
 def in_frame_order(annotations: Annotations) -> Annotations:
-    """The persons sorted by frame, those of one frame in the order they had."""
+    """Return the persons sorted by frame, those of one frame in the order they had."""
     order = np.argsort(annotations.person_frame, kind="stable")
-    columns = {}
-    for name in _PERSON_COLUMNS:
-        column = getattr(annotations, name)
-        columns[name] = [column[i] for i in order] if isinstance(column, list) else column[order]
-    return replace(annotations, **columns)
+    return replace(annotations, **_rows(annotations, PERSON_COLUMNS, order))
 
 
 def select_videos(annotations: Annotations, names: Sequence[str]) -> Annotations:
-    """The videos `names`, in that order; ValueError for a name that is not there."""
+    """Return the videos `names`, in that order; ValueError for a name that is not there."""
     unknown = sorted(set(names) - set(annotations.video_names))
     if unknown:
         raise ValueError(f"no such video: {', '.join(unknown)}")
@@ -170,17 +183,22 @@ def _single_video(annotations: Annotations, video: int) -> Annotations:
     )
 
 
-def _rows(column: np.ndarray | list, keep: np.ndarray) -> np.ndarray | list:
-    if isinstance(column, list):
-        return [value for value, kept in zip(column, keep, strict=True) if kept]
-    return column[keep]
+def _rows(annotations: Annotations, names: Sequence[str], chosen: Flags | Ints) -> Columns:
+    """Return the chosen rows of columns, by a mask or by row numbers."""
+    rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    columns = {name: getattr(annotations, name) for name in names}
+    return {
+        name: [column[row] for row in rows] if isinstance(column, list) else column[rows]
+        for name, column in columns.items()
+    }
 
 
-_FRAME_COLUMNS = (
+VIDEO_COLUMNS = ("video_names", "video_length")
+FRAME_COLUMNS = (
     "frame_video", "frame_index", "frame_file", "frame_id", "frame_labelled", "frame_annotated",
     "frame_number", "frame_size", "frame_boxed", "ignore_regions",
 )  # fmt: skip
-_PERSON_COLUMNS = (
+PERSON_COLUMNS = (
     "person_frame", "track_id", "person_id", "action", "keypoints", "present", "visible",
     "joint_score", "box", "head_box", "score", "area", "crowd",
 )  # fmt: skip
@@ -206,7 +224,7 @@ def concatenate(parts: Sequence[Annotations]) -> Annotations:
         "frame_video": np.cumsum([0] + [len(part.video_names) for part in parts]),
         "person_frame": np.cumsum([0] + [part.frames for part in parts]),
     }
-    columns: dict[str, object] = {}
+    columns: Columns = {}
     for field in fields(Annotations):
         values = [getattr(part, field.name) for part in parts]
         if field.name == "skeleton":
@@ -222,14 +240,14 @@ def concatenate(parts: Sequence[Annotations]) -> Annotations:
 
 
 def on_skeleton(annotations: Annotations, skeleton: Skeleton) -> Annotations:
-    """The same persons on another joint set, joints paired by name.
+    """Return the same persons on another joint set, joints paired by name.
 
     Joints that only the old set has are dropped; joints that only the new one has are absent.
     """
     if annotations.skeleton == skeleton:
         return annotations
     slots = skeleton.slots_in(annotations.skeleton)
-    columns = {}
+    columns: Columns = {}
     for name, missing in _JOINT_COLUMNS.items():
         column = getattr(annotations, name).take(slots, axis=1)
         column[:, slots < 0] = missing

@@ -1,8 +1,8 @@
-"""Tables of attributes of people: one row per person and frame, with what made it hard.
+"""Tables of attributes of people (occlusion, speed, ...): one row per person and frame.
 
-A table is a CSV file with the columns ``image_id`` and ``track_id``, by which rows and people are
-brought together, and one column of numbers per attribute; an empty cell means unknown. A column
-``annotation_id`` is allowed and not used.
+A table is a CSV file. Its columns ``image_id`` and ``track_id`` name the person; every other column
+holds one attribute in numbers, and an empty cell means unknown. A column ``annotation_id`` is
+allowed and not used.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import write_text
+from tdmi.data.records import Floats, Ints
 
 KEYS = ("image_id", "track_id")
-_NO_ATTRIBUTES = (*KEYS, "annotation_id")
+_IDS = ("image_id", "annotation_id", "track_id")
 
 
-def read_attributes(
-    path: Path | str, image_id: np.ndarray, track_id: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Attributes [N] float64 by name of the people with these ids [N], NaN where unknown.
+def read_attributes(path: Path | str, image_id: Ints, track_id: Ints) -> dict[str, Floats]:
+    """Return attributes [N] by name of the people with these ids [N], NaN where unknown.
 
-    `path` is a table or a folder of tables (``*.csv``), of which those of other videos do no harm.
+    `path` is a table or a folder of tables (``*.csv``), which may hold other videos as well.
     UserError for a file that is no such table, a person with two rows, or if no row belongs to any
     of the people.
     """
@@ -48,6 +49,17 @@ def read_attributes(
         )
     names = list(dict.fromkeys(name for values in rows.values() for name in values))
     return {name: np.array([values.get(name, np.nan) for values in found]) for name in names}
+
+
+def write_attributes(
+    path: Path | str, names: Sequence[str], rows: Iterable[Mapping[str, float]]
+) -> None:
+    """Write a table of `rows`, which hold the three ids and any of the attributes `names`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*_IDS, *names), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def _tables(path: Path) -> list[Path]:
@@ -93,25 +105,27 @@ def _row(
             "line; write the table again"
         )
     record = dict(zip(header, cells, strict=True))
-    key = tuple(_number(path, line, name, record[name], int) for name in KEYS)
-    values = {
-        name: _number(path, line, name, cell, float)
-        for name, cell in record.items()
-        if name not in _NO_ATTRIBUTES
-    }
-    return key, line, values
 
-
-def _number(path: Path, line: int, name: str, cell: str, kind: type) -> float:
-    if kind is float and not cell.strip():
-        return math.nan
-    try:
-        value = kind(cell)
-    except ValueError:
-        value = math.inf
-    if value == math.inf or value == -math.inf:
-        wanted = "a whole number" if kind is int else "a finite number or nothing"
-        raise UserError(
-            f"{path}: line {line}: {name[:40]!r} is {cell[:40]!r}, expected {wanted}; mend the cell"
+    def refusal(name: str, wanted: str) -> UserError:
+        return UserError(
+            f"{path}: line {line}: {name[:40]!r} is {record[name][:40]!r}, expected {wanted}; "
+            "mend the cell"
         )
-    return value
+
+    def identity(name: str) -> int:
+        try:
+            return int(record[name])
+        except ValueError:
+            raise refusal(name, "a whole number") from None
+
+    def attribute(name: str) -> float:
+        try:
+            value = float(record[name] if record[name].strip() else "nan")
+        except ValueError:
+            value = math.inf
+        if math.isinf(value):
+            raise refusal(name, "a finite number or nothing")
+        return value
+
+    values = {name: attribute(name) for name in header if name not in _IDS}
+    return (identity("image_id"), identity("track_id")), line, values

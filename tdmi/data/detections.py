@@ -9,12 +9,14 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_compact_json
-from tdmi.formats.parsing import (
+from tdmi.data.records import (
     REGENERATE,
+    Floats,
+    Ints,
+    check_objects,
     describe,
     number_rows,
     real_numbers,
-    refuse_others,
     whole_numbers,
 )
 
@@ -23,13 +25,13 @@ from tdmi.formats.parsing import (
 class Detections:
     """D detected boxes, in the order of the file."""
 
-    image_id: np.ndarray
+    image_id: Ints
     """[D] int64."""
-    category_id: np.ndarray
+    category_id: Ints
     """[D] int64; 1 is a person."""
-    box: np.ndarray
+    box: Floats
     """[D, 4] float64 x, y, width, height, px of the full frame."""
-    score: np.ndarray
+    score: Floats
     """[D] float64."""
 
 
@@ -47,7 +49,7 @@ def read_detections(path: Path | str) -> Detections:
     def place(i: int) -> str:
         return f"{path}: detection {i}"
 
-    refuse_others(records, place)
+    check_objects(records, place)
     return Detections(
         image_id=whole_numbers(records, "image_id", place),
         category_id=whole_numbers(records, "category_id", place, missing=1),

@@ -1,21 +1,19 @@
-"""Whether the files of a generated data set are those that its record was written for."""
+"""Check that the files of a generated data set are those that its record was written for."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tdmi.clips.frames import read_frame
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of
-from tdmi.data.annotations import Annotations
 
 KINDS = ("annotations", "attributes", "boxes", "images")
 
 
 def sha256_of_files(root: Path, files: Iterable[Path]) -> str:
-    """SHA-256 over the names, relative to `root`, and contents of files, in order of the names."""
+    """Return the SHA-256 over names, relative to `root`, and contents of files, sorted by name."""
     digest = hashlib.sha256()
     named = {path.relative_to(root).as_posix(): path for path in files if path.is_file()}
     for name in sorted(named):
@@ -24,17 +22,21 @@ def sha256_of_files(root: Path, files: Iterable[Path]) -> str:
 
 
 def sha256_of_folder(folder: Path) -> str:
-    """The same of all files of a folder."""
+    """Return the same hash of all files of a folder."""
     return sha256_of_files(folder, folder.rglob("*"))
 
 
-def check_split_unchanged(root: Path, split: str, annotations: Annotations) -> None:
-    """UserError if a split's files have not the hash that its record states.
+def check_split_unchanged(
+    root: Path, split: str, images: Iterable[str], read_image: Callable[[Path], object]
+) -> None:
+    """Raise UserError if a split's files do not have the SHA-256 that its record states.
 
-    A frame of the `annotations` that cannot be read is named. A data set generated in one piece is
-    checked as a whole; of one without such a hash, as the big ones, nothing is known.
+    Then the `images`, paths below `root`, are read, so that `read_image` names one that is damaged.
+    A data set generated in one piece is checked as a whole. Data sets without a recorded hash (the
+    public ones) are not checked.
     """
-    record, patterns = root / f"dataset-{split}.json", (split, f"{split}.*", f"{split}/**/*")
+    record = root / f"dataset-{split}.json"
+    patterns: tuple[str, ...] = (split, f"{split}.*", f"{split}/**/*")
     if not record.is_file():
         record, patterns = root / "dataset.json", ("**/*",)
     expected = read_json(record).get("sha256") if record.is_file() else None
@@ -44,10 +46,10 @@ def check_split_unchanged(root: Path, split: str, annotations: Annotations) -> N
     found = sha256_of_files(root, files)
     if found == expected:
         return
-    for file in annotations.frame_file:
-        read_frame(root / file)
+    for image in images:
+        read_image(root / image)
     raise UserError(
         f"{record}: files of {root} have SHA-256 {found[:12]}, expected {expected[:12]} as "
-        "recorded here: pictures, labels or boxes were changed since; delete this record and make "
+        "recorded here: images, labels or boxes were changed since; delete this record and make "
         "the data set again with `tdmi data`"
     )

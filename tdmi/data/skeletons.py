@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Skeleton:
 
     @property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Index pairs (left, right) that change places when a picture is mirrored."""
+        """Index pairs (left, right) that change places when an image is mirrored."""
         return tuple(
             (i, self.joints.index("right_" + joint.removeprefix("left_")))
             for i, joint in enumerate(self.joints)
@@ -35,15 +36,15 @@ class Skeleton:
         )
 
     @property
-    def flip_order(self) -> np.ndarray:
+    def flip_order(self) -> NDArray[np.int64]:
         """Permutation [J] such that mirrored_keypoints = keypoints[flip_order] (x mirrored)."""
         order = np.arange(len(self.joints))
         for left, right in self.flip_pairs:
             order[[left, right]] = right, left
         return order
 
-    def slots_in(self, other: Skeleton) -> np.ndarray:
-        """Index in `other` of each of this skeleton's joints [J]; -1 where `other` lacks it."""
+    def slots_in(self, other: Skeleton) -> NDArray[np.int64]:
+        """Return the index in `other` of each joint [J]; -1 where `other` lacks it."""
         return np.array([other.joints.index(j) if j in other.joints else -1 for j in self.joints])
 
 

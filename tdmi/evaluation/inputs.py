@@ -15,7 +15,7 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import NO_TRACK, Annotations
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 
 LARGEST_FILE = 256 * 2**20
 """Bytes. Files of the data sets have below 20 MB per video; reading takes about 5 to 20 times the

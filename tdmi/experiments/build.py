@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tdmi.clips.frames import FrameStore
+from tdmi.clips.frames import FrameStore, read_frame
 from tdmi.clips.person_boxes import cleaned
 from tdmi.clips.samples import CropOptions, Windows
 from tdmi.config.suites import resolve, skeleton_of
@@ -87,7 +87,7 @@ def read_split(settings: dict[str, Any], split: str) -> Annotations:
             f"{folder}: no such folder; make the data set with `tdmi data` (README, Data)"
         )
     annotations = read_folder(folder)
-    check_split_unchanged(root, dataset[split], annotations)
+    check_split_unchanged(root, dataset[split], annotations.frame_file, read_frame)
     if annotations.skeleton != skeleton_of(settings):
         raise UserError(
             f"{folder}: joints are {annotations.skeleton.name}, expected "

@@ -1,22 +1,25 @@
 """Columns from the records of COCO-like files: ``images``, ``annotations`` and ``categories``.
 
-PoseTrack18's files, their merged forms and COCO's own keypoint files share these records; what
-each form means by its joint flags, videos and boxes is said in the form's own module.
+PoseTrack18's files, their merged forms and COCO's own keypoint files share these records. The
+module of each form says what its joint flags, videos and boxes mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_PERSON_ID, NO_TRACK, UNSCORED, Annotations
-from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18, Skeleton
-from tdmi.formats.parsing import (
+from tdmi.data.annotations import NO_PERSON_ID, NO_TRACK, UNSCORED, Annotations, Columns
+from tdmi.data.records import (
     REGENERATE,
+    Floats,
+    Ints,
     Place,
+    Record,
     describe,
     flags,
     member,
@@ -28,14 +31,15 @@ from tdmi.formats.parsing import (
     texts,
     whole_numbers,
 )
+from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18, Skeleton
 
 # Joints that must be named, and the skeleton that they are read into: PoseTrack's files name 15
 # or 17 joints and always mean the 17 slots.
 _RECOGNISED = ((POSETRACK17, POSETRACK18), (HIEVE, HIEVE), (COCO, COCO))
 
 
-def joint_slots(content: Any, where: str) -> tuple[Skeleton, np.ndarray]:
-    """Skeleton of a file, and the slot in it of each keypoint [K] (-1 for unknown names).
+def joint_slots(content: Any, where: str) -> tuple[Skeleton, Ints]:
+    """Return the skeleton of a file and the slot in it of each keypoint [K] (-1: unknown name).
 
     The names in ``categories`` decide; `tdmi.data.skeletons.ALIASES` lists other names of a joint.
     """
@@ -77,15 +81,15 @@ def joint_slots(content: Any, where: str) -> tuple[Skeleton, np.ndarray]:
 
 
 def recognised(names: list[str]) -> Skeleton | None:
-    """The skeleton that a file with keypoints of these names is read into; None if unknown."""
+    """Return the skeleton that keypoints of these names are read into; None if unknown."""
     for needed, skeleton in _RECOGNISED:
         if set(needed.joints) <= set(names):
             return skeleton
     return None
 
 
-def rows_by_id(images: list[dict], place: Place) -> dict[int, int]:
-    """Row of each image id, which must differ."""
+def rows_by_id(images: list[Record], place: Place) -> dict[int, int]:
+    """Return the row of each image id; UserError if one comes twice."""
     ids = whole_numbers(images, "id", place).tolist()
     rows = dict(zip(ids, range(len(ids)), strict=True))
     if len(rows) < len(ids):
@@ -99,8 +103,8 @@ def rows_by_id(images: list[dict], place: Place) -> dict[int, int]:
     return rows
 
 
-def frame_columns(images: list[dict], place: Place) -> dict[str, Any]:
-    """Columns of the frames, in the order of `images`, but for those that tell videos apart."""
+def frame_columns(images: list[Record], place: Place) -> Columns:
+    """Return the columns of the frames, in the order of `images`, except those of videos."""
     sides = [whole_numbers(images, key, place, missing=0) for key in ("width", "height")]
     boxed = flags(images, "has_labeled_person", place)
     return {
@@ -112,40 +116,38 @@ def frame_columns(images: list[dict], place: Place) -> dict[str, Any]:
     }
 
 
-def video_lengths(images: list[dict], videos: np.ndarray, count: int, place: Place) -> np.ndarray:
-    """``nframes`` of each of `count` videos, `videos` [F] being those of the images.
-
-    The largest if a video's images differ in it; 0 if none states it.
-    """
-    lengths = np.zeros(count, dtype=np.int64)
-    np.maximum.at(lengths, videos, whole_numbers(images, "nframes", place, missing=0))
-    return lengths
-
-
-def labelled_frames(images: list[dict], listed: np.ndarray, place: Place) -> np.ndarray:
-    """``is_labeled`` [F]; where it is not stated, whether persons are listed."""
+def labelled_frames(images: list[Record], listed: Sequence[bool], place: Place) -> list[bool]:
+    """Return ``is_labeled`` [F]; where it is not stated, whether persons are `listed`."""
     stated = flags(images, "is_labeled", place)
-    pairs = zip(stated, listed.tolist(), strict=True)
-    return np.array([there if flag is None else flag for flag, there in pairs], dtype=bool)
+    pairs = zip(stated, listed, strict=True)
+    return [there if flag is None else flag for flag, there in pairs]
 
 
-def _regions(images: list[dict], place: Place) -> list[list[np.ndarray]]:
-    """Polygons [P, 2] of each image; none unless both coordinate lists are there."""
+def _regions(images: list[Record], place: Place) -> list[list[Floats]]:
+    """Return the polygons [P, 2] of each image; none unless both coordinate lists are there."""
     polygons = [_polygons(image, place, i) for i, image in enumerate(images)]
     flat = [polygon for of_image in polygons for polygon in of_image]
-    sides = [number_list(list(chain.from_iterable(p[side] for p in flat))) for side in (0, 1)]
-    if any(side is None for side in sides):
-        for i, of_image in enumerate(polygons):
-            for k, (x, y) in enumerate(of_image):
-                numbers(x, None, f"{place(i)}: ignore_regions_x[{k}]")
-                numbers(y, None, f"{place(i)}: ignore_regions_y[{k}]")
-    ends = np.cumsum([len(x) for x, _ in flat])
-    corners = iter(np.split(np.stack(sides, axis=1), ends[:-1]))
+    x, y = (number_list(list(chain.from_iterable(p[side] for p in flat))) for side in (0, 1))
+    if x is None or y is None:  # the slow way names the first culprit
+        parts = [
+            np.stack(
+                [
+                    numbers(side, None, f"{place(i)}: ignore_regions_{name}[{k}]")
+                    for name, side in zip("xy", sides, strict=True)
+                ],
+                axis=1,
+            )
+            for i, of_image in enumerate(polygons)
+            for k, sides in enumerate(of_image)
+        ]
+    else:
+        parts = np.split(np.stack([x, y], axis=1), np.cumsum([len(x) for x, _ in flat])[:-1])
+    corners = iter(parts)
     return [[next(corners) for _ in of_image] for of_image in polygons]
 
 
-def _polygons(image: dict, place: Place, row: int) -> list[tuple[list, list]]:
-    """Coordinate lists x and y, equally long, of each polygon of one image."""
+def _polygons(image: Record, place: Place, row: int) -> list[tuple[list[Any], list[Any]]]:
+    """Return the coordinate lists x and y, equally long, of each polygon of one image."""
     if image.get("ignore_regions_x") is None or image.get("ignore_regions_y") is None:
         return []
     xs = member(image, "ignore_regions_x", list, place(row))
@@ -163,9 +165,9 @@ def _polygons(image: dict, place: Place, row: int) -> list[tuple[list, list]]:
 
 
 def person_columns(
-    records: list[dict], rows: dict[int, int], skeleton: Skeleton, slots: np.ndarray, where: str
-) -> tuple[dict[str, Any], np.ndarray]:
-    """Columns of the persons but for ``present`` and ``visible``, and the joint flags [N, J].
+    records: list[Record], rows: dict[int, int], skeleton: Skeleton, slots: Ints, where: str
+) -> tuple[Columns, Floats]:
+    """Return the columns of the persons except ``present`` and ``visible``, and joint flags [N, J].
 
     Sorted by frame, within a frame in the order of the file. `keypoints` are those of the file.
     The head box is ``bbox_head`` (x, y, width, height) or, where it is there, ``head_box``
@@ -190,7 +192,7 @@ def person_columns(
     triples[:, slots[known]] = raw[:, known]
     joint_score = np.full((count, joints), UNSCORED)
     joint_score[:, slots[known]] = raw_score[:, known]
-    columns = {
+    columns: Columns = {
         "person_frame": frame,
         "track_id": whole_numbers(records, "track_id", place, missing=NO_TRACK),
         "person_id": whole_numbers(records, "person_id", place, missing=NO_PERSON_ID),
@@ -209,7 +211,7 @@ def person_columns(
     return columns, triples[order, :, 2]
 
 
-def _frames_of_persons(records: list[dict], rows: dict[int, int], where: str) -> np.ndarray:
+def _frames_of_persons(records: list[Record], rows: dict[int, int], where: str) -> Ints:
     ids = whole_numbers(records, "image_id", lambda i: f"{where}: annotations[{i}]").tolist()
     frames = [rows.get(image_id, -1) for image_id in ids]
     if -1 in frames:
@@ -221,38 +223,31 @@ def _frames_of_persons(records: list[dict], rows: dict[int, int], where: str) ->
     return np.array(frames, dtype=np.int64)
 
 
-def listed_frames(person_frame: np.ndarray, frames: int) -> np.ndarray:
-    """Whether each frame lists at least one person [F]."""
-    return np.bincount(person_frame, minlength=frames).astype(bool)
-
-
 def posetrack_annotations(
-    content: dict,
-    images: list[dict],
-    names: list[str],
-    videos: np.ndarray,
-    place: Place,
-    where: str,
+    content: Any, images: list[Record], names: list[str], videos: Ints, place: Place, where: str
 ) -> Annotations:
-    """Annotations by the rules of PoseTrack18's form.
+    """Return annotations by the rules of PoseTrack18's form.
 
-    `images` are those of the file, sorted by video; `videos` [F] are rows in `names`. Joint flags
-    are read as poseval reads them: a joint is absent exactly if x = y = 0 and its flag is 0; one
-    elsewhere with flag 0, or any with a flag below 0, is there but hidden.
+    `images` are those of the file, sorted by video; `videos` [F] are rows in `names`. The length of
+    a video is the largest ``nframes`` of its images. Joint flags are read as poseval reads them: a
+    joint is absent exactly if x = y = 0 and its flag is 0; one elsewhere with flag 0, or any with a
+    flag below 0, is there but hidden.
     """
     skeleton, slots = joint_slots(content, where)
     rows = rows_by_id(images, place)
     frames = frame_columns(images, place)
     records = objects(content, "annotations", where)
     persons, flag = person_columns(records, rows, skeleton, slots, where)
-    listed = listed_frames(persons["person_frame"], len(images))
+    listed = np.bincount(persons["person_frame"], minlength=len(images)).astype(bool)
+    lengths = np.zeros(len(names), dtype=np.int64)
+    np.maximum.at(lengths, videos, whole_numbers(images, "nframes", place, missing=0))
     return Annotations(
         skeleton=skeleton,
         video_names=names,
-        video_length=video_lengths(images, videos, len(names), place),
+        video_length=lengths,
         frame_video=videos,
         frame_index=np.arange(len(images)) - np.searchsorted(videos, videos),
-        frame_labelled=labelled_frames(images, listed, place),
+        frame_labelled=np.array(labelled_frames(images, listed.tolist(), place), dtype=bool),
         frame_annotated=listed,
         present=(persons["keypoints"] != 0).any(axis=2) | (flag != 0),
         visible=flag > 0,

@@ -1,4 +1,4 @@
-"""Annotations brought from one PoseTrack form to the other, and notes on what that drops or adds.
+"""Annotations brought from one PoseTrack form to the other, with notes on what is dropped or made.
 
 Both directions leave annotations exactly as the reader of the target form gives them back, so
 writing and reading changes nothing more. Frames and persons keep their order. Joints go by name:
@@ -20,25 +20,28 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import (
     NO_PERSON_ID,
     NO_TRACK,
+    PERSON_COLUMNS,
     UNSCORED,
+    UNSTATED,
     Annotations,
+    Columns,
     frame_numbers,
     in_frame_order,
     on_skeleton,
+    unknown_persons,
 )
+from tdmi.data.boxes import box_of_joints
+from tdmi.data.records import Flags, Ints
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18, Skeleton
 from tdmi.formats.posetrack17 import video_key
 
-# Rule of poseval's converter: the extent of the joints enlarged by 30 %, i.e. this much of it on
-# each side of its centre. Boxes of the PoseTrack2018 files that could be checked follow it, too.
-HALF_ENLARGED = 0.65
 KINDS = {"mpii": 1, "bonn": 2, "mpiinew": 3}
 """First digit T of an image id T SSSSSS FFFF, by the kind of video in its folder's name."""
 LARGEST_FRAME_NUMBER = 9999
 
 
 def to_posetrack17(annotations: Annotations) -> tuple[Annotations, list[str]]:
-    """What the PoseTrack2017 form can hold, and a line per field that was dropped.
+    """Return what the PoseTrack2017 form can hold, and a line per field that was dropped.
 
     Scores of joints that are absent go without a note: files have them as fillers.
     """
@@ -70,21 +73,21 @@ def to_posetrack17(annotations: Annotations) -> tuple[Annotations, list[str]]:
         result,
         joint_score=np.where(result.present, result.joint_score, UNSCORED),
         box=np.full((result.persons, 4), np.nan),
-        area=None,
-        crowd=None,
-        person_id=None,
-        action=None,
+        area=UNSTATED,
+        crowd=UNSTATED,
+        person_id=UNSTATED,
+        action=UNSTATED,
         frame_id=result.frame_index.copy(),
-        frame_size=None,
-        frame_boxed=None,
-        frame_number=None,
-        video_length=None,
+        frame_size=UNSTATED,
+        frame_boxed=UNSTATED,
+        frame_number=UNSTATED,
+        video_length=UNSTATED,
     )
     return result, notes
 
 
 def to_posetrack18(annotations: Annotations) -> tuple[Annotations, list[str]]:
-    """The PoseTrack2018 form of annotations, and a line per field that was dropped or made.
+    """Return the PoseTrack2018 form of annotations, and a line per field dropped or made.
 
     Made are: boxes of persons that have none (`box_of_joints`); image ids where the file states
     none (`image_ids`); ``nframes`` where it states none, as many as it lists (without a note); and,
@@ -106,7 +109,7 @@ def to_posetrack18(annotations: Annotations) -> tuple[Annotations, list[str]]:
         result,
         box=np.where(boxless[:, None], made, result.box),
         frame_id=ids,
-        frame_number=None,
+        frame_number=UNSTATED,
         video_length=np.where(
             result.video_length == 0, _listed_frames(result), result.video_length
         ),
@@ -117,31 +120,8 @@ def to_posetrack18(annotations: Annotations) -> tuple[Annotations, list[str]]:
     return _with_empty_persons(result, np.flatnonzero(deserted)), notes
 
 
-def box_of_joints(keypoints: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Boxes [N, 4] x, y, width, height: the extent of the joints, enlarged by 30 %.
-
-    NaN for persons without a joint at a finite place. One joint alone gives a box without width
-    and height. Source: poseval's converter.
-
-    Args:
-        keypoints: [N, J, 2] px.
-        present: [N, J] bool.
-    """
-    box = np.full((len(keypoints), 4), np.nan)
-    usable = present & np.isfinite(keypoints).all(axis=2)
-    some = usable.any(axis=1)
-    mask = usable[some, :, None]
-    low = np.where(mask, keypoints[some], np.inf).min(axis=1, initial=np.inf)
-    high = np.where(mask, keypoints[some], -np.inf).max(axis=1, initial=-np.inf)
-    with np.errstate(over="ignore", invalid="ignore"):
-        centre, extent = (low + high) / 2, high - low
-        first, last = centre - HALF_ENLARGED * extent, centre + HALF_ENLARGED * extent
-        box[some] = np.concatenate([first, last - first], axis=1)
-    return np.where(np.isfinite(box).all(axis=1, keepdims=True), box, np.nan)
-
-
-def image_ids(annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
-    """Image ids [F] that are different for all frames, and which of them [F] were made.
+def image_ids(annotations: Annotations) -> tuple[Ints, Flags]:
+    """Return image ids [F] that are different for all frames, and which of them [F] were made.
 
     A video keeps its ids, unless they are only positions (which is what the 2017 form gives) or
     those of an earlier video. Made ids are T SSSSSS FFFF: kind and number of the video as its
@@ -172,7 +152,7 @@ def image_ids(annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
     return ids, invented
 
 
-def _video_ids(annotations: Annotations, video: int, rows: np.ndarray) -> np.ndarray:
+def _video_ids(annotations: Annotations, video: int, rows: Ints) -> Ints:
     name = annotations.video_names[video]
     folder = video_key(annotations.frame_file[rows[0]]).rpartition("/")[2]
     found = re.match(r"(\d{1,6})_(mpiinew|mpii|bonn)(?:_|$)", folder)
@@ -194,18 +174,15 @@ def _video_ids(annotations: Annotations, video: int, rows: np.ndarray) -> np.nda
 
 
 def _plain(annotations: Annotations, skeleton: Skeleton) -> Annotations:
-    """On `skeleton`, with what readers give for joints that are absent, and positions from 0."""
+    """Return annotations on `skeleton`, as readers give absent joints, with positions from 0."""
     result = on_skeleton(annotations, skeleton)
-    index = np.zeros(result.frames, dtype=np.int64)
-    for video in range(len(result.video_names)):
-        rows = result.frames_of(video)
-        index[rows] = np.arange(len(rows))
     annotated = result.frame_annotated.copy()
     annotated[result.person_frame] = True
     partial = np.isnan(result.head_box).any(axis=1)
+    videos = result.frame_video
     return replace(
         result,
-        frame_index=index,
+        frame_index=np.arange(result.frames) - np.searchsorted(videos, videos),
         frame_annotated=annotated,
         keypoints=np.where(result.present[:, :, None], result.keypoints, 0.0),
         visible=result.visible & result.present,
@@ -213,35 +190,23 @@ def _plain(annotations: Annotations, skeleton: Skeleton) -> Annotations:
     )
 
 
-def _with_empty_persons(annotations: Annotations, frames: np.ndarray) -> Annotations:
-    """One person more in each of `frames`: no joints, a track of its own, an empty head box."""
-    count, joints = len(frames), len(annotations.skeleton)
-    if count == 0:
+def _with_empty_persons(annotations: Annotations, frames: Ints) -> Annotations:
+    """Add a person to each of `frames`: no joints, a track of its own, an empty head box."""
+    if len(frames) == 0:
         return annotations
     tracks = annotations.track_id[annotations.track_id != NO_TRACK]
-    added = {
-        "person_frame": frames,
-        "track_id": tracks.max(initial=-1) + 1 + np.arange(count),
-        "keypoints": np.zeros((count, joints, 2)),
-        "present": np.zeros((count, joints), dtype=bool),
-        "visible": np.zeros((count, joints), dtype=bool),
-        "joint_score": np.full((count, joints), UNSCORED),
-        "box": np.full((count, 4), np.nan),
-        # Evaluators demand one of everybody, also where there is nothing to measure by it.
-        "head_box": np.zeros((count, 4)),
-        "score": np.full(count, np.nan),
-        "area": np.full(count, np.nan),
-        "crowd": np.zeros(count, dtype=bool),
-        "person_id": np.full(count, NO_PERSON_ID),
-    }
-    columns = {
-        name: np.concatenate([getattr(annotations, name), rows]) for name, rows in added.items()
-    }
-    action = [*annotations.action, *[""] * count]
-    return in_frame_order(replace(annotations, **columns, action=action))
+    added = replace(annotations, **unknown_persons(frames, annotations.skeleton))
+    added.track_id = tracks.max(initial=-1) + 1 + np.arange(len(frames))
+    # Evaluators demand one of everybody, also where there is nothing to measure by it.
+    added.head_box = np.zeros((len(frames), 4))
+    columns: Columns = {}
+    for name in PERSON_COLUMNS:
+        both = getattr(annotations, name), getattr(added, name)
+        columns[name] = [*both[0], *both[1]] if isinstance(both[0], list) else np.concatenate(both)
+    return in_frame_order(replace(annotations, **columns))
 
 
-def _listed_frames(annotations: Annotations) -> np.ndarray:
+def _listed_frames(annotations: Annotations) -> Ints:
     return np.bincount(annotations.frame_video, minlength=len(annotations.video_names))
 
 
@@ -254,8 +219,8 @@ def _joints_dropped(annotations: Annotations, skeleton: Skeleton) -> list[str]:
     return _notes("persons", fields)
 
 
-def _notes(what: str, fields: Mapping[str, np.ndarray]) -> list[str]:
-    """``12 persons: box`` for every field that any row [N] bool has."""
+def _notes(what: str, fields: Mapping[str, Flags]) -> list[str]:
+    """Return ``12 persons: box`` for every field that any row [N] bool has."""
     counts = {field: int(rows.sum()) for field, rows in fields.items()}
     return [
         f"{count} {what if count > 1 else what[:-1]}: {field}"

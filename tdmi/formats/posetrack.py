@@ -16,8 +16,9 @@ from tdmi.formats import posetrack17, posetrack18
 def read_video_file(path: Path | str) -> Annotations:
     """Read ground truth or predictions of one video.
 
-    The ending ``.mat`` tells MATLAB labels of 2017, the key ``annolist`` the JSON form of 2017;
-    anything else is the form of 2018 and 2021. HiEve's files, which have that key too, are refused.
+    A name that ends in ``.mat`` means MATLAB labels of 2017, the key ``annolist`` the JSON form of
+    2017, and anything else the form of 2018 and 2021. HiEve's files, which also have that key, are
+    refused.
     """
     if Path(path).suffix == ".mat":
         from tdmi.formats import posetrack17_matlab
@@ -32,7 +33,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
 
 
 def is_form_of_2017(content: Any) -> bool:
-    """Whether the content of a JSON file is a frame list of 2017 rather than records of 2018."""
+    """Return whether the content of a JSON file is a frame list of 2017, not records of 2018."""
     return isinstance(content, dict) and "annolist" in content
 
 
@@ -45,7 +46,7 @@ def read_folder(folder: Path | str, names: Iterable[str], skeleton: Skeleton) ->
 
 
 def label_files(path: Path | str) -> list[Path]:
-    """The label file `path` itself, or those of a folder, one per video, sorted by name.
+    """Return the label file `path` itself, or those of a folder, one per video, sorted by name.
 
     Where a video has both, the JSON file counts and the MATLAB file does not.
     UserError if there is none.

@@ -1,14 +1,13 @@
 """PoseTrack2017 annotation files in JSON: one ``annolist`` per video, scalars wrapped in lists.
 
 Read as poseval reads them: a person whose joint list is missing is left out (its frame still
-counts as annotated), one whose joint list is empty stays; a joint id that comes twice counts once,
-the first time; unknown joint ids are ignored.
+counts as annotated), one whose joint list is empty stays; unknown joint ids are ignored; bare NaN
+is a number (such a joint exists and matches nothing).
 
-Read tolerantly, because converters write it so: empty arrays as the official MATLAB converter
-writes them (``{"_ArrayType_": ..., "_ArraySize_": [1, 0], ...}``), lists in a list (its column
-arrays), a lone object in place of a list of one, bare numbers in place of wrapped ones, true and
-false as flags, null or an empty list for a value that is not there, and bare NaN as a number (such
-a joint exists and matches nothing). Everything else that is out of form is refused.
+Two other data sets have files that look alike, and are refused by name: read as PoseTrack2017,
+either would give wrong numbers. HiEve lists frames as well, but ``x1..y2`` of a person is the whole
+person and not the *head* box that evaluation measures distances with. The video pose set of Iqbal
+et al. (CVPR 2017) lists videos.
 
 The form has no place for person boxes, areas, ``iscrowd``, identities across videos, actions, image
 ids (a frame's id is its position), image sizes, ``has_labeled_person`` and ``nframes``; frame
@@ -24,11 +23,18 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_json
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
-from tdmi.data.skeletons import POSETRACK17
-from tdmi.formats.annolists import frames_of
-from tdmi.formats.parsing import REGENERATE, describe, number, video_name
-from tdmi.formats.posetrack17_content import contents
+from tdmi.data.annotations import Annotations
+from tdmi.data.records import REGENERATE, Flags, Record, describe
+from tdmi.data.skeletons import HIEVE, POSETRACK17
+from tdmi.formats.annolist import Form, parse_frames
+from tdmi.formats.annolist_writing import contents
+
+FORM = Form(
+    skeleton=POSETRACK17, corners="head_box", strict=False, needs_joints=True, has_flags=True
+)
+# Head boxes hold at most nose, neck and head top, so more than half of this many joints inside
+# cannot be a head box.
+FEWEST_JOINTS = 4
 
 
 def read_file(path: Path | str) -> Annotations:
@@ -39,196 +45,82 @@ def read_file(path: Path | str) -> Annotations:
     return parse(read_json(path), path)
 
 
+def parse(content: Any, path: Path | str) -> Annotations:
+    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    if not isinstance(content, dict) or "annolist" not in content:
+        raise UserError(f"{path}: no 'annolist', expected the PoseTrack2017 form; {REGENERATE}")
+    frames = content["annolist"]
+    entries = frames if isinstance(frames, list) else [frames]
+    videos = any(isinstance(entry, dict) and "num_frames" in entry for entry in entries)
+    if videos or not isinstance(frames, list):
+        found = "a list of videos with 'num_frames'" if videos else describe(frames)
+        raise UserError(
+            f"{path}: 'annolist' is {found}, expected a list of frames; another data set uses "
+            "this name as well (Iqbal et al., CVPR 2017), PoseTrack2017 labels are needed"
+        )
+    annotations = parse_frames(frames, path, FORM)
+    if _has_boxes_of_hieve(annotations, frames):
+        raise UserError(
+            f"{path}: this is HiEve, where x1..y2 is the box of the whole person, expected the "
+            "PoseTrack2017 form, where it is the head; convert it with `tdmi data convert`, or "
+            "evaluate with `--protocol hieve`"
+        )
+    return annotations
+
+
+def is_hieve(content: Any) -> bool:
+    """Return whether content with an ``annolist``, or any other, is HiEve's.
+
+    All three must hold (choice of this project):
+
+    - one of PoseTrack2017's marks is missing: no frame has ``is_labeled``, or no image name has a
+      folder. HiEve files have neither mark, PoseTrack2017 labels both, predictions the folder;
+    - no joint has the number 14, PoseTrack2017's head top, of which HiEve has none;
+    - of the people with a box and four joints or more, the box of most holds more than half of
+      the joints. A head box holds three of PoseTrack2017's joints at most.
+
+    A file without such people is never HiEve's: no head size could go wrong there.
+    """
+    frames = content.get("annolist") if isinstance(content, dict) else None
+    try:
+        return isinstance(frames, list) and _has_boxes_of_hieve(
+            parse_frames(frames, "", FORM), frames
+        )
+    except UserError:
+        return False
+
+
+def _has_boxes_of_hieve(annotations: Annotations, frames: list[Record]) -> bool:
+    labelled = any(frame.get("is_labeled") not in (None, []) for frame in frames)
+    in_folder = any("/" in file or "\\" in file for file in annotations.frame_file)
+    if (labelled and in_folder) or annotations.present[:, len(HIEVE) :].any():
+        return False
+    first, last = annotations.head_box[:, None, :2], annotations.head_box[:, None, 2:]
+    low, high = np.minimum(first, last), np.maximum(first, last)
+    places = annotations.keypoints
+    inside: Flags = ((low <= places) & (places <= high)).all(axis=2) & annotations.present
+    joints = annotations.present.sum(axis=1)
+    boxed = ~np.isnan(annotations.head_box).any(axis=1) & (joints >= FEWEST_JOINTS)
+    whole_person = boxed & (2 * inside.sum(axis=1) > joints)
+    return bool(2 * whole_person.sum() > boxed.sum())
+
+
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
     """Write one ``<video>.json`` per video, which `read_file` gives back to the last bit.
 
     All columns that the form holds (see above) come back, if joints that are absent are 0 and
-    unscored and head boxes without all four corners are all NaN, as the reader makes them.
-    Raises UserError if the joints are not POSETRACK17 or a number is not finite.
+    unscored, as the reader makes them. Raises UserError if the joints are not POSETRACK17 or a
+    number is not finite.
     """
-    for name, content in contents(annotations, folder):
+    for name, content in contents(annotations, folder, FORM):
         write_json(Path(folder) / f"{name}.json", content, indent=None)
 
 
 def video_key(frame_file: str) -> str:
-    """Collection and folder of a frame: ``images/bonn/000342_mpii/1.jpg`` -> ``bonn/000342_mpii``.
+    """Return collection and folder: ``images/bonn/000342_mpii/1.jpg`` -> ``bonn/000342_mpii``.
 
     This identifies a PoseTrack2017 video: the numbers collide between collections, and the names of
     label files differ from those of folders. A frame in fewer folders gives those it is in.
     """
     parts = [part for part in frame_file.replace("\\", "/").split("/") if part not in ("", ".")]
     return "/".join(parts[:-1][-2:])
-
-
-def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of one file into annotations; `path` names the video and the errors."""
-    frames = frames_of(content, str(path))
-    files, labelled, annotated, regions, people = [], [], [], [], []
-    for index, frame in enumerate(frames):
-        where = f"{path}: annolist[{index}]"
-        if not isinstance(frame, dict):
-            raise UserError(f"{where}: found {describe(frame)}, expected an object; {REGENERATE}")
-        files.append(_image_name(frame, where))
-        rectangles = _items(frame, "annorect", where, needed=True)
-        annotated.append(bool(rectangles))
-        labelled.append(_flag(frame, "is_labeled", where, bool(rectangles)))
-        regions.append(_regions(frame, where))
-        for k, rectangle in enumerate(rectangles):
-            points = _points(rectangle, f"{where}.annorect[{k}]")
-            if points is not None:
-                people.append(_person(rectangle, points, index, f"{where}.annorect[{k}]"))
-    return Annotations(
-        skeleton=POSETRACK17,
-        video_names=[video_name(path).removesuffix(".mat")],
-        frame_video=np.zeros(len(frames), dtype=np.int64),
-        frame_index=np.arange(len(frames), dtype=np.int64),
-        frame_file=files,
-        frame_id=np.arange(len(frames), dtype=np.int64),
-        frame_labelled=np.array(labelled, dtype=bool),
-        frame_annotated=np.array(annotated, dtype=bool),
-        ignore_regions=regions,
-        **_columns(people),
-    )
-
-
-def _items(record: dict, key: str, where: str, needed: bool = False) -> list:
-    """The objects under `key`; none if it is missing (unless needed) or an empty array."""
-    value = record.get(key)
-    if isinstance(value, list):
-        return [v for entry in value for v in (entry if isinstance(entry, list) else [entry])]
-    if _is_empty_array(value) or value == {}:
-        return []
-    if isinstance(value, dict) and "_ArrayType_" not in value:
-        return [value]
-    if value is None and not needed:
-        return []
-    raise UserError(f"{where}: '{key}' is {describe(value)}, expected a list; {REGENERATE}")
-
-
-def _is_empty_array(value: Any) -> bool:
-    size = value.get("_ArraySize_") if isinstance(value, dict) else None
-    return isinstance(size, list) and 0 in size
-
-
-def _value(record: dict, key: str) -> Any:
-    """What stands under `key`; None if nothing does, in any of the ways files say so."""
-    value = record.get(key)
-    return None if value == [] or _is_empty_array(value) else value
-
-
-def _flag(record: dict, key: str, where: str, default: bool) -> bool:
-    value = _value(record, key)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if value is None or isinstance(value, bool):
-        return default if value is None else value
-    return number(value, f"{where}: {key}") > 0
-
-
-def _whole(value: Any, where: str) -> int:
-    """A whole number of 64 bits, bare or as the only entry of a list, kept to the last digit."""
-    bare = value[0] if isinstance(value, list) and len(value) == 1 else value
-    whole = bare if type(bare) is int else number(bare, where)
-    if not -(2**63) <= whole < 2**63 or whole != int(whole):
-        raise UserError(f"{where}: found {describe(bare)}, expected a whole number; {REGENERATE}")
-    return int(whole)
-
-
-def _image_name(frame: dict, where: str) -> str:
-    image = _items(frame, "image", where)
-    name = image[0].get("name") if image and isinstance(image[0], dict) else None
-    if isinstance(name, list) and len(name) == 1:
-        name = name[0]
-    if not isinstance(name, str):
-        raise UserError(
-            f"{where}: 'image' gives {describe(name)} as name, expected the path of the frame, "
-            f'as in {{"image": [{{"name": "images/..."}}]}}; {REGENERATE}'
-        )
-    return name
-
-
-def _regions(frame: dict, where: str) -> list[np.ndarray]:
-    polygons = []
-    for k, region in enumerate(_items(frame, "ignore_regions", where)):
-        place = f"{where}.ignore_regions[{k}]"
-        if not isinstance(region, dict):
-            raise UserError(f"{place}: found {describe(region)}, expected an object; {REGENERATE}")
-        corners = [_corner(point, place) for point in _items(region, "point", place)]
-        polygons.append(np.array(corners, dtype=np.float64).reshape(-1, 2))
-    return polygons
-
-
-def _points(rectangle: Any, where: str) -> list | None:
-    """The joint list of a person; None if the person has none (not even an empty one)."""
-    if not isinstance(rectangle, dict):
-        raise UserError(f"{where}: found {describe(rectangle)}, expected an object; {REGENERATE}")
-    holders = _items(rectangle, "annopoints", where)
-    if not holders or holders[0] == {}:
-        return None
-    if not isinstance(holders[0], dict):
-        raise UserError(
-            f"{where}.annopoints[0]: found {describe(holders[0])}, expected an object with "
-            f"'point'; {REGENERATE}"
-        )
-    if "point" not in holders[0]:
-        return None
-    return _items(holders[0], "point", f"{where}.annopoints[0]", needed=True)
-
-
-def _corner(point: Any, where: str) -> tuple[float, float]:
-    if not isinstance(point, dict):
-        raise UserError(f"{where}: found {describe(point)}, expected a point; {REGENERATE}")
-    return number(point.get("x"), f"{where}: x"), number(point.get("y"), f"{where}: y")
-
-
-def _person(rectangle: dict, points: list, frame: int, where: str) -> dict[str, Any]:
-    joints = len(POSETRACK17)
-    person = {
-        "person_frame": frame,
-        "track_id": NO_TRACK,
-        "keypoints": np.zeros((joints, 2)),
-        "present": np.zeros(joints, dtype=bool),
-        "visible": np.zeros(joints, dtype=bool),
-        "joint_score": np.full(joints, UNSCORED),
-        "head_box": np.full(4, np.nan),
-        "score": np.nan,
-    }
-    if (track := _value(rectangle, "track_id")) is not None:
-        person["track_id"] = _whole(track, f"{where}: track_id")
-    if (score := _value(rectangle, "score")) is not None:
-        person["score"] = number(score, f"{where}: score")
-    corners = [_value(rectangle, key) for key in ("x1", "y1", "x2", "y2")]
-    if None not in corners:
-        person["head_box"] = np.array([number(c, f"{where}: head box") for c in corners])
-    for k, point in enumerate(points):
-        place = f"{where}.annopoints[0].point[{k}]"
-        corner = _corner(point, place)
-        stated = _value(point, "id")
-        joint = -1 if stated is None else _whole(stated, f"{place}: id")
-        if not 0 <= joint < joints or person["present"][joint]:
-            continue
-        person["keypoints"][joint] = corner
-        person["present"][joint] = True
-        person["visible"][joint] = _flag(point, "is_visible", place, True)
-        if (score := _value(point, "score")) is not None:
-            person["joint_score"][joint] = number(score, f"{place}: score")
-    return person
-
-
-def _columns(people: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    count, joints = len(people), len(POSETRACK17)
-    shapes = {
-        "person_frame": ((count,), np.int64),
-        "track_id": ((count,), np.int64),
-        "keypoints": ((count, joints, 2), np.float64),
-        "present": ((count, joints), bool),
-        "visible": ((count, joints), bool),
-        "joint_score": ((count, joints), np.float64),
-        "head_box": ((count, 4), np.float64),
-        "score": ((count,), np.float64),
-    }
-    columns = {
-        name: np.array([person[name] for person in people], dtype=kind).reshape(shape)
-        for name, (shape, kind) in shapes.items()
-    }
-    return columns | {"box": np.full((count, 4), np.nan)}

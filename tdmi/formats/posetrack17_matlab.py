@@ -25,10 +25,10 @@ from scipy.io import savemat
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing
 from tdmi.data.annotations import Annotations
+from tdmi.data.records import REGENERATE, Record
 from tdmi.formats import posetrack17
-from tdmi.formats.matlab_file import read_variable
-from tdmi.formats.parsing import REGENERATE
-from tdmi.formats.posetrack17_content import contents
+from tdmi.formats.annolist_writing import contents
+from tdmi.formats.matlab import read_variable
 
 # What MATLAB's save writes when asked for -v7.3: an HDF5 file, behind a text or bare.
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -41,7 +41,7 @@ _LARGEST_WHOLE = 2**53
 def read_file(path: Path | str) -> Annotations:
     """Read one video; the same as `posetrack17.read_file` gives for its JSON form.
 
-    Raises UserError for anything that is not this form, files of MATLAB version 7.3 among it.
+    Raises UserError for anything that is not this form, and for files of MATLAB version 7.3.
     """
     return posetrack17.parse(read_content(Path(path)), path)
 
@@ -52,39 +52,40 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
     Holds what the JSON form holds; the same annotations give the same bytes. Raises UserError if
     the joints are not POSETRACK17, a number is not finite, or a track id is beyond 2^53.
     """
-    for name, content in contents(annotations, folder):
+    for name, content in contents(annotations, folder, posetrack17.FORM):
         buffer = io.BytesIO()
         savemat(buffer, {"annolist": _matlab(content["annolist"], folder)}, do_compression=True)
         with replacing(Path(folder) / f"{name}.mat") as temporary:
             temporary.write_bytes(_HEADER + buffer.getvalue()[len(_HEADER) :])
 
 
-def read_content(path: Path) -> dict:
-    """The file in the JSON form."""
+def read_content(path: Path) -> Record:
+    """Return the file's content in the JSON form."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(1024)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
-    if _HDF5 in data[:1024]:
+    if _HDF5 in start:
         raise UserError(
             f"{path}: a MATLAB file of version 7.3 (HDF5), expected version 7 or older; load it in "
             "MATLAB or Octave and save it again with the option -v7"
         )
     try:
-        annolist = read_variable(data, "annolist")
-    except KeyError:
-        raise UserError(
-            f"{path}: no variable 'annolist', expected PoseTrack2017 labels; {REGENERATE}"
-        ) from None
+        annolist = read_variable(path, "annolist")
     except ValueError as error:
         raise UserError(f"{path}: not a readable MATLAB file ({error}); {REGENERATE}") from None
+    if annolist is None:
+        raise UserError(
+            f"{path}: no variable 'annolist', expected PoseTrack2017 labels; {REGENERATE}"
+        )
     return {"annolist": _numbered(annolist, f"{path}: annolist")}
 
 
 def _numbered(value: Any, where: str, text: bool = False) -> Any:
-    """The same content with numbers in place of texts; `text`: what is meant as text stays."""
+    """Return the content with numbers in place of texts; with `text`, it is a text and stays."""
     if isinstance(value, str):
         return value if text else _number(value, where)
     plain: list = []
@@ -108,7 +109,7 @@ def _number(value: str, where: str) -> list[float]:
 
 
 def _matlab(value: Any, folder: Path | str) -> Any:
-    """Content of the JSON form as what scipy writes as struct arrays and 1 x 1 doubles."""
+    """Return content of the JSON form as what scipy writes as struct arrays and 1 x 1 doubles."""
     if isinstance(value, str):
         return value
     if not value:

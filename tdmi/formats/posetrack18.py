@@ -24,9 +24,10 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_compact_json
 from tdmi.data.annotations import Annotations, concatenate
+from tdmi.data.records import Ints, Record, objects, texts
 from tdmi.formats import coco_writing as writing
 from tdmi.formats.coco_reading import posetrack_annotations
-from tdmi.formats.parsing import objects, texts, video_files, video_name
+from tdmi.formats.files import video_files, video_name
 
 
 def read_file(path: Path | str) -> Annotations:
@@ -69,7 +70,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
     if len(folders) > 1:
         raise UserError(
             f"{where}: frames of {len(folders)} videos in one file, expected one file per video; "
-            "use the per-video annotation files, or read it as a merged file"
+            "split it with `tdmi data convert --to posetrack18`"
         )
     videos = np.zeros(len(images), dtype=np.int64)
     return posetrack_annotations(content, images, [video_name(path)], videos, place, where)
@@ -81,7 +82,7 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
     Every image gets ``ignore_regions_x/_y`` and every person ``scores`` (empty if it has none), as
     the PoseTrack21 evaluator demands; boxes, sizes, scores and ids that are unknown are left out.
     Reading gives back every column to the last bit, except for what the form does not hold:
-    ``frame_index`` and ``frame_number`` are told from the order of the frames and their names,
+    ``frame_index`` and ``frame_number`` follow from the order of the frames and their names,
     ``frame_annotated`` is whether the frame lists a person, the length of a video without frames
     is lost, and joints that are not present are written as 0, 0, 0.
 
@@ -93,22 +94,20 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
     writing.check_writable(annotations, folder)
     videos = [annotations.frames_of(video) for video in range(len(annotations.video_names))]
     for name, frames in zip(annotations.video_names, videos, strict=True):
-        _refuse_video(annotations, name, frames, folder)
+        _check_video(annotations, name, frames, folder)
     video_of_person = annotations.frame_video[annotations.person_frame]
-    flag = writing.posetrack_flag(annotations)
-    ids = annotations.frame_id
     for video, (name, frames) in enumerate(zip(annotations.video_names, videos, strict=True)):
         people = np.flatnonzero(video_of_person == video)
-        records = writing.person_records(annotations, people, ids, flag)
+        records = writing.person_records(annotations, people)
         content = {
-            "images": writing.image_records(annotations, frames, ids),
+            "images": writing.image_records(annotations, frames),
             "annotations": _with_ids(records, annotations.person_frame[people]),
             "categories": [writing.category(annotations.skeleton)],
         }
         write_compact_json(folder / f"{name}.json", content)
 
 
-def _refuse_video(annotations: Annotations, name: str, frames: np.ndarray, folder: Path) -> None:
+def _check_video(annotations: Annotations, name: str, frames: Ints, folder: Path) -> None:
     if annotations.video_names.count(name) > 1:
         raise UserError(
             f"{folder}: not written, two videos are called {name!r}, expected different names; "
@@ -130,8 +129,8 @@ def _refuse_video(annotations: Annotations, name: str, frames: np.ndarray, folde
         )
 
 
-def _with_ids(records: list[dict], frame: np.ndarray) -> list[dict]:
-    """Give each record its ``id``: image number, then index in the frame by two digits or more."""
+def _with_ids(records: list[Record], frame: Ints) -> list[Record]:
+    """Give each record its ``id``: image id, then index in the frame in two digits or more."""
     index = np.arange(len(frame)) - np.searchsorted(frame, frame)
     step = 10 ** max(2, len(str(index.max(initial=0))))
     for record, k in zip(records, index.tolist(), strict=True):

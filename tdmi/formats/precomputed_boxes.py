@@ -17,17 +17,21 @@ is an error. No box is left out for its score or category.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, write_json
-from tdmi.data.annotations import Annotations, frame_numbers
+from tdmi.core.files import read_json
+from tdmi.data.annotations import Annotations, frame_numbers, in_frame_order, unknown_persons
 from tdmi.data.detections import Detections
-from tdmi.formats.parsing import (
+from tdmi.data.records import (
     REGENERATE,
+    Ints,
     describe,
     number_rows,
     real_numbers,
@@ -47,9 +51,14 @@ def read_boxes(path: Path | str, annotations: Annotations) -> Detections:
     UserError if the file is none of the forms, if a box belongs to no frame of `annotations`, or
     if frames of these share an image id.
     """
-    records = read_json(path)
+    return parse(read_json(path), path, annotations)
+
+
+def parse(records: Any, path: Path | str, annotations: Annotations) -> Detections:
+    """Turn the content of a file into boxes, as `read_boxes` does."""
     if not isinstance(records, list) or not set(map(type, records)) <= {dict}:
-        odd = records if not isinstance(records, list) else _first_odd(records)
+        others = [r for r in records if type(r) is not dict] if isinstance(records, list) else []
+        odd = others[0] if others else records
         raise UserError(f"{path}: found {describe(odd)}, expected a list of boxes; {REGENERATE}")
 
     def place(i: int) -> str:
@@ -66,56 +75,27 @@ def read_boxes(path: Path | str, annotations: Annotations) -> Detections:
     if any("image_name" in record for record in records):
         names = texts(records, "image_name", place)
         rows = frames_by_name(names, annotations)
-        _refuse_homeless(rows, lambda i: f"image_name {describe(names[i])}", annotations, path)
+        _check_frames(rows, lambda i: f"image_name {describe(names[i])}", annotations, path)
     else:
         ids = whole_numbers(records, "image_id", place)
         rows = frames_by_id(ids, annotations)
-        _refuse_homeless(rows, lambda i: f"image_id {ids[i]}", annotations, path)
-    _refuse_shared_ids(annotations, path)
+        _check_frames(rows, lambda i: f"image_id {ids[i]}", annotations, path)
+    _check_ids(annotations, path)
     return Detections(annotations.frame_id[rows], category, box, score)
 
 
-def write_precomputed_boxes(
-    detections: Detections, annotations: Annotations, path: Path | str
-) -> None:
-    """Write boxes in the form of PoseWarper and DCPose, which `read_boxes` gives back.
-
-    ``image_name`` is the annotations' file name; ``nframes`` what they state, else the number of
-    frames they list; ``frame_id`` the number of the frame for names of eight digits, which only
-    PoseTrack2017 has, else the image id [inferred from code that reads it].
-    UserError if a box belongs to no frame or is not finite.
-    """
-    ids = detections.image_id
-    rows = frames_by_id(ids, annotations)
-    _refuse_homeless(rows, lambda i: f"image_id {ids[i]}", annotations, path)
-    if not (np.isfinite(detections.box).all() and np.isfinite(detections.score).all()):
-        raise UserError(f"{path}: not written, a box or score is not finite; detect them again")
-    listed = np.bincount(annotations.frame_video, minlength=len(annotations.video_names))
-    length = np.where(annotations.video_length > 0, annotations.video_length, listed)
-    by_number = np.array([bool(RENAMED.fullmatch(_stem(f))) for f in annotations.frame_file], bool)
-    frame_id = np.where(by_number, annotations.frame_number, annotations.frame_id)
-    records = [
-        {
-            "image_name": annotations.frame_file[row],
-            "bbox": box,
-            "score": score,
-            "category_id": category,
-            "nframes": int(length[annotations.frame_video[row]]),
-            "frame_id": int(frame_id[row]),
-        }
-        for row, box, score, category in zip(
-            rows.tolist(),
-            detections.box.tolist(),
-            detections.score.tolist(),
-            detections.category_id.tolist(),
-            strict=True,
-        )
-    ]
-    write_json(path, records, indent=None)
+def persons_in_boxes(boxes: Detections, labels: Annotations) -> Annotations:
+    """Return the frames of `labels` with one person, without joints, for each person's box."""
+    found = np.flatnonzero(boxes.category_id == 1)
+    rows = frames_by_id(boxes.image_id[found], labels)
+    persons = unknown_persons(rows, labels.skeleton)
+    persons |= {"box": boxes.box[found], "score": boxes.score[found]}
+    annotated = np.bincount(rows, minlength=labels.frames).astype(bool)
+    return in_frame_order(replace(labels, frame_annotated=annotated, **persons))
 
 
-def frames_by_id(ids: np.ndarray, annotations: Annotations) -> np.ndarray:
-    """Row [D] of the frame with each image id; -1 where there is none."""
+def frames_by_id(ids: Ints, annotations: Annotations) -> Ints:
+    """Return the row [D] of the frame with each image id; -1 where there is none."""
     if annotations.frames == 0:
         return np.full(len(ids), -1)
     order = np.argsort(annotations.frame_id, kind="stable")
@@ -124,8 +104,8 @@ def frames_by_id(ids: np.ndarray, annotations: Annotations) -> np.ndarray:
     return np.where(annotations.frame_id[rows] == ids, rows, -1)
 
 
-def frames_by_name(names: list[str], annotations: Annotations) -> np.ndarray:
-    """Row [D] of the frame that each image name means; -1 where there is none.
+def frames_by_name(names: list[str], annotations: Annotations) -> Ints:
+    """Return the row [D] of the frame that each image name means; -1 where there is none.
 
     Names mean a video by collection and folder (by the folder alone, if they give no more and it
     is the only one of its name), and in it a frame by its name without ending, or by its number
@@ -145,47 +125,43 @@ def frames_by_name(names: list[str], annotations: Annotations) -> np.ndarray:
 
 
 class _FrameIndex:
-    """Frames of each video by the stem of their names, by number, and in order of number."""
+    """Frames by video and stem of their names, number, or count in order of their numbers."""
 
     def __init__(self, annotations: Annotations) -> None:
-        self.stem: dict[str, dict[str, int]] = {}
-        self.number: dict[str, dict[int, int]] = {}
-        self.ordered: dict[str, list[int]] = {}
+        self.stem: dict[tuple[str, str], int] = {}
+        self.number: dict[tuple[str, int], int] = {}
+        self.count: dict[tuple[str, int], int] = {}
+        self.videos: dict[str, list[str]] = {}
         stems = [_stem(file) for file in annotations.frame_file]
         numbers = annotations.frame_number.tolist()
+        counts = Counter[str]()
         for row in sorted(range(annotations.frames), key=lambda row: (numbers[row], stems[row])):
             key = video_key(annotations.frame_file[row])
-            self.stem.setdefault(key, {})[stems[row]] = row
-            same = self.number.setdefault(key, {})
-            same[numbers[row]] = -1 if numbers[row] in same else row
-            self.ordered.setdefault(key, []).append(row)
-        self.by_folder: dict[str, list[str]] = {}
-        for key in self.stem:
-            self.by_folder.setdefault(key.rpartition("/")[2], []).append(key)
+            if not counts[key]:
+                self.videos.setdefault(key.rpartition("/")[2], []).append(key)
+            counts[key] += 1
+            self.count[key, counts[key]] = row
+            self.stem[key, stems[row]] = row
+            same = (key, numbers[row])
+            self.number[same] = -1 if same in self.number else row
 
-    def video(self, name: str) -> str | None:
+    def video(self, name: str) -> str:
+        """Return the key of the video that a name means, which is the folder if that is enough."""
         key = video_key(name)
-        alone = self.by_folder.get(key, [])
-        if key in self.stem:
-            return key
-        return alone[0] if "/" not in key and len(alone) == 1 else None
+        same_folder = self.videos.get(key, [])
+        return same_folder[0] if len(same_folder) == 1 else key
 
     def by_own_name(self, name: str) -> int:
         key, stem = self.video(name), _stem(name)
-        if key is None:
-            return -1
         number = int(frame_numbers([stem], np.array([-1]))[0])
-        return self.stem[key].get(stem, self.number[key].get(number, -1))
+        return self.stem.get((key, stem), self.number.get((key, number), -1))
 
     def by_count(self, name: str) -> int:
-        key, count = self.video(name), int(_stem(name))
-        if key is None or not 1 <= count <= len(self.ordered[key]):
-            return -1
-        return self.ordered[key][count - 1]
+        return self.count.get((self.video(name), int(_stem(name))), -1)
 
 
-def _look_up(names: list[str], find: Callable[[str], int]) -> np.ndarray:
-    """`find` of every name; a frame has many boxes, so that it is asked once for each name."""
+def _look_up(names: list[str], find: Callable[[str], int]) -> Ints:
+    """Return `find` of every name, called once per name because a frame has many boxes."""
     rows = {name: find(name) for name in dict.fromkeys(names)}
     return np.array([rows[name] for name in names], dtype=np.int64)
 
@@ -195,12 +171,8 @@ def _stem(name: str) -> str:
     return file.rpartition(".")[0] or file
 
 
-def _first_odd(records: list) -> object:
-    return next(record for record in records if not isinstance(record, dict))
-
-
-def _refuse_homeless(
-    rows: np.ndarray, shown: Callable[[int], str], annotations: Annotations, path: Path | str
+def _check_frames(
+    rows: Ints, shown: Callable[[int], str], annotations: Annotations, path: Path | str
 ) -> None:
     missing = np.flatnonzero(rows < 0)
     if len(missing):
@@ -211,10 +183,10 @@ def _refuse_homeless(
         )
 
 
-def _refuse_shared_ids(annotations: Annotations, path: Path | str) -> None:
+def _check_ids(annotations: Annotations, path: Path | str) -> None:
     if len(set(annotations.frame_id.tolist())) < annotations.frames:
         raise UserError(
-            f"{path}: frames of the annotated videos share image ids, so boxes cannot be told "
-            "apart, expected different ids; bring the labels to the PoseTrack2018 form first "
-            "(`tdmi data convert --to posetrack18`)"
+            f"{path}: frames of the annotated videos share image ids, so an id does not say which "
+            "frame a box belongs to, expected different ids; bring the labels to the PoseTrack2018 "
+            "form first (`tdmi data convert --to posetrack18`)"
         )

@@ -1,6 +1,6 @@
 """Predictions as the official servers and evaluators take them: one file per video, maybe zipped.
 
-What they demand, and what is done about it:
+Their demands, and how each is met:
 
 - a file per video of the ground truth, with its name, listing all frames in its order, also those
   without people: ensured if ground truth is given, otherwise checked against ``nframes``;
@@ -27,16 +27,19 @@ import numpy as np
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import (
+    FRAME_COLUMNS,
     NO_PERSON_ID,
     NO_TRACK,
     UNSCORED,
+    VIDEO_COLUMNS,
     Annotations,
     in_frame_order,
     select_persons,
 )
+from tdmi.data.records import Ints
 from tdmi.formats import posetrack17, posetrack18
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
-from tdmi.formats.output import new_folder, new_zip
+from tdmi.formats.files import new_folder, new_zip
 from tdmi.formats.precomputed_boxes import frames_by_name
 
 LARGEST_TRACK = {"posetrack17": 999, "posetrack18": 9999, "posetrack21": 9999}
@@ -66,13 +69,13 @@ def write_submission(
 def submission(
     predictions: Annotations, form: str, ground_truth: Annotations | None = None
 ) -> Annotations:
-    """The predictions with all that `form` demands; UserError where that cannot be had."""
+    """Return the predictions with all that `form` demands; UserError where that is impossible."""
     if ground_truth is None:
-        _refuse_missing_frames(predictions)
+        _check_missing_frames(predictions)
     else:
         predictions = in_frames_of(predictions, ground_truth)
     predictions = select_persons(predictions, predictions.present.any(axis=1))
-    _refuse_unscored(predictions)
+    _check_unscored(predictions)
     tracks = submission_tracks(predictions, LARGEST_TRACK[form])
     predictions = replace(
         predictions,
@@ -90,7 +93,7 @@ def submission(
 
 
 def in_frames_of(predictions: Annotations, ground_truth: Annotations) -> Annotations:
-    """The predictions in the frames of ground truth: its order, names, ids and missing frames.
+    """Return predictions in the frames of ground truth: its order, names, ids and missing frames.
 
     UserError for a video or frame that the other side does not have; frames that predictions do not
     list are added.
@@ -116,43 +119,29 @@ def in_frames_of(predictions: Annotations, ground_truth: Annotations) -> Annotat
             )
     if len(set(rows.tolist())) < len(rows):
         raise UserError("predictions list a frame twice, expected each once; predict again")
-    moved = replace(
-        predictions,
-        video_names=ground_truth.video_names,
-        video_length=ground_truth.video_length,
-        frame_video=ground_truth.frame_video,
-        frame_index=ground_truth.frame_index,
-        frame_file=ground_truth.frame_file,
-        frame_id=ground_truth.frame_id,
-        frame_number=ground_truth.frame_number,
-        frame_size=ground_truth.frame_size,
-        frame_labelled=ground_truth.frame_labelled,
-        frame_annotated=ground_truth.frame_annotated,
-        frame_boxed=ground_truth.frame_boxed,
-        ignore_regions=ground_truth.ignore_regions,
-        person_frame=rows[predictions.person_frame],
-    )
-    return in_frame_order(moved)
+    frames = {name: getattr(ground_truth, name) for name in (*FRAME_COLUMNS, *VIDEO_COLUMNS)}
+    person_frame = rows[predictions.person_frame]
+    return in_frame_order(replace(predictions, person_frame=person_frame, **frames))
 
 
-def submission_tracks(predictions: Annotations, largest: int) -> np.ndarray:
-    """Track ids [N] from 0 to `largest`, different in every frame.
+def submission_tracks(predictions: Annotations, largest: int) -> Ints:
+    """Return track ids [N] from 0 to `largest`, different in every frame.
 
     A video whose ids fit keeps them. Otherwise they are numbered anew in order of appearance, and
-    whoever has none, while others do, becomes a track alone. UserError if an id stands twice in a
-    frame or a video has more tracks.
+    a person without an id, where others have one, becomes a track of its own. UserError if an id
+    stands twice in a frame or a video has more tracks.
     """
     tracks = np.full(predictions.persons, NO_TRACK)
     video_of_person = predictions.frame_video[predictions.person_frame]
     for video, name in enumerate(predictions.video_names):
         people = np.flatnonzero(video_of_person == video)
         given, frame = predictions.track_id[people], predictions.person_frame[people]
-        _refuse_repeated(predictions, given, frame)
+        _check_repeated(predictions, given, frame)
         untracked = given == NO_TRACK
         if untracked.all():
             tracks[people] = np.arange(len(people)) - np.searchsorted(frame, frame)
         elif untracked.any() or given.min() < 0 or given.max() > largest:
-            keys = [("alone", k) if t == NO_TRACK else t for k, t in enumerate(given.tolist())]
+            keys = [("untracked", k) if t == NO_TRACK else t for k, t in enumerate(given.tolist())]
             number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
             tracks[people] = [number[key] for key in keys]
         else:
@@ -165,7 +154,7 @@ def submission_tracks(predictions: Annotations, largest: int) -> np.ndarray:
     return tracks
 
 
-def _refuse_repeated(predictions: Annotations, given: np.ndarray, frame: np.ndarray) -> None:
+def _check_repeated(predictions: Annotations, given: Ints, frame: Ints) -> None:
     pairs = np.stack([frame, given], axis=1)[given != NO_TRACK]
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
     if (counts > 1).any():
@@ -176,7 +165,7 @@ def _refuse_repeated(predictions: Annotations, given: np.ndarray, frame: np.ndar
         )
 
 
-def _refuse_missing_frames(predictions: Annotations) -> None:
+def _check_missing_frames(predictions: Annotations) -> None:
     listed = np.bincount(predictions.frame_video, minlength=len(predictions.video_names))
     lacking = np.flatnonzero(predictions.video_length > listed)
     if len(lacking):
@@ -188,7 +177,7 @@ def _refuse_missing_frames(predictions: Annotations) -> None:
         )
 
 
-def _refuse_unscored(predictions: Annotations) -> None:
+def _check_unscored(predictions: Annotations) -> None:
     unscored = predictions.present & (predictions.joint_score == UNSCORED)
     if unscored.any():
         person, joint = np.argwhere(unscored)[0]

@@ -19,7 +19,7 @@ from tdmi.data.annotations import (
 from tdmi.data.skeletons import HIEVE, POSETRACK17, POSETRACK18
 from tdmi.evaluation.protocols.poseval import average_precision, combine, evaluate
 from tdmi.formats import posetrack17, posetrack17_matlab, posetrack18
-from tdmi.formats.conversion import box_of_joints, image_ids, to_posetrack17, to_posetrack18
+from tdmi.formats.conversion import image_ids, to_posetrack17, to_posetrack18
 from tdmi.formats.posetrack import read_video_file
 from tests.support.golden_evaluation import cases
 from tests.support.posetrack17_samples import assert_same_bits, content, frame, person, point
@@ -137,17 +137,6 @@ def test_the_neck_of_2017_is_head_bottom_wherever_the_shoulders_are():
     np.testing.assert_array_equal(to_posetrack17(a)[0].keypoints[:, 12], before)
     a.present[:, bottom] = False
     assert not to_posetrack17(a)[0].present[:, 12].any()
-
-
-def test_boxes_are_the_extent_enlarged_by_30_percent():
-    keypoints = np.array([[[10, 20], [30, 120], [999, 999]], [[7, 8], [0, 0], [0, 0]]], float)
-    present = np.array([[True, True, False], [True, False, False]])
-    box = box_of_joints(keypoints, present)
-    # Centre (20, 70), extent 20 x 100: 13 and 65 to each side.
-    np.testing.assert_allclose(box, [[7, 5, 26, 130], [7, 8, 0, 0]], rtol=1e-15)
-    keypoints[1, 0] = np.nan
-    assert np.isnan(box_of_joints(keypoints, present)[1]).all()
-    assert box_of_joints(np.zeros((0, 3, 2)), np.zeros((0, 3), bool)).shape == (0, 4)
 
 
 def test_boxes_that_are_there_are_kept():

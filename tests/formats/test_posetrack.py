@@ -9,11 +9,10 @@ import pytest
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import write_json
-from tdmi.data import detections as coco
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, concatenate, on_skeleton
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
 from tdmi.formats import posetrack17, posetrack18
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder, read_video_file
 from tests.support.golden_evaluation import cases
 
@@ -328,33 +327,3 @@ def test_only_posetrack18_joints_are_written(tmp_path):
     a = on_skeleton(posetrack18.parse(content18(), f"{NAME}.json"), POSETRACK17)
     with pytest.raises(UserError, match="expected posetrack18"):
         posetrack18.write_folder(a, tmp_path)
-
-
-def test_detections_round_trip(tmp_path):
-    detections = coco.Detections(
-        image_id=np.array([10034180000, 3]),
-        category_id=np.array([1, 1]),
-        box=np.array([[-0.5, 1.25, 3, 4], [0.1, 0.2, 0.3, 0.4]]),
-        score=np.array([0.9, 1 / 3]),
-    )
-    coco.write_detections(detections, tmp_path / "boxes.json")
-    again = coco.read_detections(tmp_path / "boxes.json")
-    for name, column in vars(detections).items():
-        np.testing.assert_array_equal(getattr(again, name), column)
-    write_json(tmp_path / "none.json", [])
-    assert coco.read_detections(tmp_path / "none.json").box.shape == (0, 4)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"images": []}, "expected a list of detections"),
-        ([{"image_id": 1, "bbox": [1, 2, 3], "score": 1}], "detection 0: bbox: found a list of 3"),
-        ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "detection 0: score: found null"),
-        ([{"image_id": "1.jpg"}], "'image_id' is '1.jpg', expected a whole number"),
-    ],
-)
-def test_detection_refusals(content, message, tmp_path):
-    write_json(tmp_path / "boxes.json", content)
-    with pytest.raises(UserError, match=message):
-        coco.read_detections(tmp_path / "boxes.json")

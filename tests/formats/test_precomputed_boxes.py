@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdmi.core.errors import UserError
-from tdmi.data import detections as coco
 from tdmi.data.annotations import concatenate, on_skeleton
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.formats import posetrack17
 from tdmi.formats.conversion import to_posetrack18
-from tdmi.formats.precomputed_boxes import frames_by_name, read_boxes, write_precomputed_boxes
+from tdmi.formats.precomputed_boxes import frames_by_name, persons_in_boxes, read_boxes
 from tests.support.mutations import mutated_json
 from tests.support.posetrack17_samples import frame, person, point
 from tests.support.tiny_dataset import annotations as tiny
@@ -81,7 +80,7 @@ def test_folders_before_the_collection_do_not_matter(prefix):
     assert rows_of([f"{prefix}bonn_5sec/000342_mpii/00000012.jpg"]) == [1]
 
 
-def test_collections_are_told_apart():
+def test_collections_differ_though_their_folders_have_one_name():
     names = ["bonn_5sec/000342_mpii/00000011.jpg", "mpii_5sec/000342_mpii/0001_crop.jpg"]
     assert rows_of(names) == [0, 4]
     assert rows_of(["000342_mpii/00000011.jpg", "900002_mpiinew_dots/000001.jpg"]) == [-1, 7]
@@ -151,27 +150,19 @@ def test_no_boxes_are_no_boxes(tmp_path):
     assert read(tmp_path, [], two_years()).box.shape == (0, 4)
 
 
-def test_written_boxes_come_back_and_have_every_key(tmp_path):
+def test_boxes_become_persons_of_their_frames(tmp_path):
     a = two_years()
-    rng = np.random.default_rng(0)
-    ids = a.frame_id[[0, 3, 3, 8, 5]]
-    detections = coco.Detections(
-        ids, np.array([1, 1, 2, 1, 1]), rng.normal(size=(5, 4)), rng.random(5)
-    )
-    path = tmp_path / "boxes.json"
-    write_precomputed_boxes(detections, a, path)
-    again = read_boxes(path, a)
-    for name, column in vars(detections).items():
-        assert getattr(again, name).tobytes() == column.tobytes(), name
-    records = json.loads(path.read_text())
-    assert [set(record) for record in records] == [set(box(""))] * 5
-    # Eight digits: the frame's number; otherwise the image id.
-    assert [record["frame_id"] for record in records] == [11, *ids[1:].tolist()]
-    assert records[0]["image_name"] == "images/bonn_5sec/000342_mpii/00000011.jpg"
-    assert records[0]["nframes"] == 3
-    detections.score[0] = np.nan
-    with pytest.raises(UserError, match="not finite"):
-        write_precomputed_boxes(detections, a, path)
+    records = [
+        box("images/val/900002_mpiinew_dots/000002.jpg", score=0.25),
+        box("images/val/900002_mpiinew_dots/000000.jpg", bbox=[-5, 0, 1, 2]),
+        box("images/val/900002_mpiinew_dots/000001.jpg", category_id=3),
+    ]
+    people = persons_in_boxes(read(tmp_path, records, a), a)
+    assert people.frame_file == a.frame_file and people.video_names == a.video_names
+    assert people.person_frame.tolist() == [6, 8], "sorted by frame, without the other category"
+    assert people.box.tolist() == [[-5, 0, 1, 2], [1.5, 2, 30, 40.25]]
+    assert people.score.tolist() == [0.9, 0.25] and not people.present.any()
+    assert people.frame_annotated.nonzero()[0].tolist() == [6, 8]
 
 
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)

@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tdmi.core.files import write_json, write_text
 from tdmi.data.annotations import Annotations, concatenate, on_skeleton, select_videos
 from tdmi.data.detections import read_detections
 from tdmi.data.skeletons import HIEVE
@@ -25,9 +26,8 @@ from tdmi.datasets.mocap.generate import generate_split
 from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.formats import hieve, posetrack17_matlab, posetrack18
 from tdmi.formats.conversion import to_posetrack17
-from tdmi.formats.hieve import annolist, boxes_text
+from tdmi.formats.hieve import annolist
 from tdmi.formats.hieve.labels import LABELS
-from tdmi.formats.precomputed_boxes import write_precomputed_boxes
 
 SPLITS = ("train", "val")
 # HiEve's split is fixed by video numbers, so it needs all 19; two videos a split do for the others.
@@ -106,8 +106,8 @@ def make_hieve(mocap: Path, tree: Path) -> None:
                 head_box=np.full((part.persons, 4), np.nan),
                 ignore_regions=[[] for _ in range(part.frames)],
             )
-            annolist.write_file(parts[name], tree / LABELS / f"{name}.json")
-            boxes_text.write_file(parts[name], tree / "HIE20/labels/train/track1" / f"{name}.txt")
+            annolist.write_folder(parts[name], tree / LABELS)
+            write_box_lines(parts[name], tree / "HIE20/labels/train/track1" / f"{name}.txt")
     val = read_split(mocap, "val", None)
     write_boxes(mocap, tree, val, concatenate([parts[name] for name in hieve.VALIDATION_VIDEOS]))
 
@@ -146,15 +146,32 @@ def write_video(mocap: Path, files: list[str], path: Path) -> None:
 def write_boxes(mocap: Path, tree: Path, part: Annotations, renamed: Annotations) -> None:
     """The embedded data's simulated detections, in the form of DCPose's supplementary files."""
     found = read_detections(mocap / "boxes" / "val.json")
-    mine = np.isin(found.image_id, part.frame_id)
-    found = replace(
-        found, **{name: getattr(found, name)[mine] for name in found.__dataclass_fields__}
-    )
     row = {int(i): n for n, i in enumerate(part.frame_id)}
-    ids = [renamed.frame_id[row[int(i)]] for i in found.image_id]
-    write_precomputed_boxes(
-        replace(found, image_id=np.array(ids)), renamed, tree / "boxes" / "val.json"
-    )
+    length = np.bincount(renamed.frame_video)
+    records = [
+        {
+            "image_name": renamed.frame_file[row[image]],
+            "bbox": box,
+            "score": score,
+            "category_id": category,
+            "nframes": int(length[renamed.frame_video[row[image]]]),
+            "frame_id": int(renamed.frame_id[row[image]]),
+        }
+        for image, category, box, score in zip(
+            *(getattr(found, c).tolist() for c in ("image_id", "category_id", "box", "score")),
+            strict=True,
+        )
+        if image in row
+    ]
+    write_json(tree / "boxes" / "val.json", records)
+
+
+def write_box_lines(part: Annotations, path: Path) -> None:
+    """HiEve's boxes of track 1: ``frame,id,x,y,w,h,flag,-1,-1,-1``."""
+    frames = part.frame_number[part.person_frame].tolist()
+    people = zip(frames, part.track_id.tolist(), part.box.tolist(), strict=True)
+    lines = [",".join(map(str, (n, t, *box, 1, -1, -1, -1))) for n, t, box in people]
+    write_text(path, "".join(line + "\n" for line in lines))
 
 
 def pack(name: str, tree: Path, served: Path, token: str = "") -> None:

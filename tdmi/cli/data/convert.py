@@ -1,4 +1,9 @@
-"""Write label files or predictions of one PoseTrack form in another."""
+"""Write label files or predictions of any known form in one of PoseTrack's.
+
+The input may be labels of PoseTrack2017 (JSON, MATLAB), 2018 or 21, merged labels as mmpose, HRNet
+and DCPose keep them, COCO keypoints, HiEve labels in any of their forms, or boxes of a person
+detector. The form is recognised by the content of each file.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +20,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE_OR_FOLDER",
-        help="one label file per video, of any year, JSON or MATLAB",
+        help="a label file, or a folder of label files or of HiEve's XML folders",
     )
     parser.add_argument("--to", dest="form", choices=FORMS, required=True)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE_OR_FOLDER",
+        help="for a detector's boxes: labels of the frames that they belong to",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     from tdmi.formats.convert import convert_files
 
-    annotations, notes = convert_files(args.source, args.form, args.out)
+    annotations, notes = convert_files(args.source, args.form, args.out, args.labels)
     for note in notes:
         print(note)
     print(

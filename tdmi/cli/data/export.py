@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.formats.convert import read_labels
+    from tdmi.formats.recognition import read_labels
     from tdmi.formats.submission import write_submission
 
     out = args.out

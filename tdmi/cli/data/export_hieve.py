@@ -17,11 +17,11 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from tdmi.formats import hieve
-    from tdmi.formats.hieve.submission import need_videos
-    from tdmi.formats.parsing import video_files
+    from tdmi.formats.files import video_files
+    from tdmi.formats.hieve.submission import check_videos
 
     names = sorted(set(video_files(args.predictions)) & set(hieve.TEST_VIDEOS))
-    need_videos(names, args.predictions)
+    check_videos(names, args.predictions)
     predictions = hieve.read_folder(args.predictions, tqdm(names, unit="video", disable=None))
     hieve.write_submission(predictions, args.out)
     print(f"{args.out}: {len(names)} videos for the HiEve server")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import os
 import shutil
 from collections import Counter
@@ -16,9 +14,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tdmi.core.files import read_json, write_json, write_text
+from tdmi.core.files import read_json, write_json
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import UNSCORED, Annotations, concatenate
+from tdmi.data.attributes import write_attributes
 from tdmi.data.detections import Detections, write_detections
 from tdmi.data.integrity import sha256_of_folder
 from tdmi.data.skeletons import POSETRACK18
@@ -116,7 +115,7 @@ def _write_videos(
         for f in dataclasses.fields(Detections)
     }
     write_detections(Detections(**columns), folder / "boxes" / f"{split}.json")
-    _write_attributes(attributes, folder / "attributes" / f"{split}.csv")
+    write_attributes(folder / "attributes" / f"{split}.csv", ATTRIBUTES, attributes)
     return {
         "videos": len(merged.video_names),
         "frames": merged.frames,
@@ -231,16 +230,6 @@ def _write_images(video: Video, folder: Path, quality: int) -> None:
     for i, image in enumerate(video.images):
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         (folder / f"{i:06d}.jpg").write_bytes(data.tobytes())
-
-
-def _write_attributes(rows: list[dict[str, float]], path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(
-        text, ("image_id", "annotation_id", "track_id", *ATTRIBUTES), lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def _move_into_place(temporary: Path, root: Path, split: str) -> None:

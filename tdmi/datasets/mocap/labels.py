@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tdmi.data.boxes import BOX_SCALE
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.body import PART, PARTS
 from tdmi.datasets.mocap.camera import Camera
@@ -15,8 +16,6 @@ from tdmi.datasets.mocap.scene import Person, Scene
 
 FEWEST_JOINTS = 4
 """People with fewer joints inside the frame are not labelled."""
-BOX_SCALE = 1.3
-"""The person box of PoseTrack18 files is the extent of the joints times this."""
 HEAD_SIZE = 0.6
 """poseval's head size is this times the head box's diagonal."""
 

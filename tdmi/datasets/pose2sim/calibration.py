@@ -1,6 +1,6 @@
 """Read a Qualisys calibration file; project points into its cameras and back to rays.
 
-World coordinates are metres, z up. Picture coordinates are pixels with the centre of the top left
+World coordinates are metres, z up. Image coordinates are pixels with the centre of the top left
 pixel at (0, 0).
 """
 
@@ -47,11 +47,11 @@ class Camera:
     """[3] metres, so that camera = rotation @ world + translation."""
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """World points [..., 3] in metres, in the camera's axes."""
+        """Return world points [..., 3] in metres in the camera's axes."""
         return points @ self.rotation.T + self.translation
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """World points [..., 3] in metres -> pixels [..., 2]; NaN stays NaN.
+        """Return pixels [..., 2] of world points [..., 3] in metres; NaN stays NaN.
 
         Source: Brown's lens model in the form of the OpenCV manual (camera calibration).
         """
@@ -71,14 +71,15 @@ class Camera:
         )
 
     def undistort(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels [..., 2] -> x / z and y / z of their rays in the camera's axes [..., 2]."""
+        """Return x / z and y / z, in the camera's axes, of the rays of pixels [..., 2]."""
         flat = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
         stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-14)
-        rays = cv2.undistortPointsIter(flat, self.matrix, self.distortion, None, None, stop)
+        # OpenCV's stubs do not allow None for "no further transformation", its function does.
+        rays = cv2.undistortPointsIter(flat, self.matrix, self.distortion, None, None, stop)  # type: ignore[call-overload]
         return rays.reshape(np.shape(pixels))
 
     def scaled_to(self, width: int, height: int) -> Camera:
-        """The same camera for a picture that was scaled to fit inside width x height and centred.
+        """Return the camera for images scaled to fit inside width x height and centred.
 
         Two of the published videos are 1080 px wide while their calibration is 1088 px wide; they
         were shrunk with their aspect kept and padded above and below, which point matches against
@@ -94,7 +95,7 @@ class Camera:
 
 
 def read_calibration(path: Path | str) -> dict[str, Camera]:
-    """Cameras by name from a ``.qca.txt`` file (XML), in the file's order.
+    """Read cameras by name from a ``.qca.txt`` file (XML), in the file's order.
 
     Convention: the file's r_ij maps world axes to a camera that looks along -z with y up, and
     x, y, z is the camera's place in millimetres; focal length and centre are 64ths of a pixel.
@@ -123,21 +124,13 @@ def _camera(node: ElementTree.Element, path: Path) -> Camera:
         raise UserError(
             f"{path}: camera {name}: r11..r33 is no rotation; expected orthonormal rows"
         )
-    matrix = np.eye(3)
-    matrix[0, 0], matrix[1, 1] = (
-        inner["focalLengthU"] / SUBPIXELS,
-        inner["focalLengthV"] / SUBPIXELS,
-    )
-    matrix[0, 2], matrix[1, 2] = (
-        inner["centerPointU"] / SUBPIXELS,
-        inner["centerPointV"] / SUBPIXELS,
-    )
+    focal_u, focal_v, centre_u, centre_v = (inner[key] / SUBPIXELS for key in _INTRINSIC[:4])
     return Camera(
         name=name,
         # sensorMax is the last pixel.
         width=round(inner["sensorMaxU"] / SUBPIXELS) + 1,
         height=round(inner["sensorMaxV"] / SUBPIXELS) + 1,
-        matrix=matrix,
+        matrix=np.array([[focal_u, 0, centre_u], [0, focal_v, centre_v], [0, 0, 1]]),
         distortion=np.array([inner[key] for key in _INTRINSIC[4:9]]),
         rotation=rotation,
         translation=-rotation @ place,
@@ -149,8 +142,8 @@ def _numbers(
 ) -> np.ndarray:
     child = node.find(tag)
     try:
-        return np.array([float(child.attrib[key]) for key in keys])
-    except (AttributeError, KeyError, ValueError) as error:
+        return np.array([float(child.attrib[key] if child is not None else "") for key in keys])
+    except (KeyError, ValueError) as error:
         raise UserError(
             f"{path}: camera {name}: <{tag}> needs numbers {' '.join(keys)} (problem: {error})"
         ) from None

@@ -1,4 +1,4 @@
-"""From a pose model's landmarks in space to the benchmark's joints, and to a head box.
+"""A pose model's landmarks in space, and from them the benchmark's joints and a head box.
 
 The pose model marks neither the top of the head nor the upper neck. Both are built in space, where
 lengths are known, from ears, eyes and shoulders:
@@ -18,7 +18,22 @@ import numpy as np
 
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim.calibration import Camera
-from tdmi.datasets.pose2sim.landmarks import NAMES
+
+LANDMARKS = {
+    "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8, "left_mouth": 9,
+    "right_mouth": 10, "left_shoulder": 11, "right_shoulder": 12, "left_elbow": 13,
+    "right_elbow": 14, "left_wrist": 15, "right_wrist": 16, "left_hip": 23, "right_hip": 24,
+    "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28,
+}  # fmt: skip
+"""The landmarks that are kept of the pose model's 33, in its order, by position in its list."""
+
+NAMES = tuple(LANDMARKS)
+
+_OTHER_SIDE = {"left": "right", "right": "left"}
+MIRRORED = [
+    NAMES.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in NAMES
+]
+"""Index of each landmark in the answer to a mirrored image."""
 
 NECK_FRACTION = 0.5
 CROWN_ABOVE_EARS = 0.15
@@ -39,7 +54,7 @@ _SOURCES = {
 
 
 def joints_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks [..., L, 3] in metres (order `NAMES`) to joints [..., 17, 3] (POSETRACK18)."""
+    """Return joints [..., 17, 3] (POSETRACK18) from landmarks [..., L, 3] (`NAMES`), in metres."""
     at = {name: landmarks[..., index, :] for index, name in enumerate(NAMES)}
     ears = (at["left_ear"] + at["right_ear"]) / 2
     eyes = (at["left_eye"] + at["right_eye"]) / 2
@@ -51,15 +66,17 @@ def joints_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
 
 
 def lowest_of_sources(values: np.ndarray) -> np.ndarray:
-    """Values of landmarks [..., L] (weights, numbers of views) to joints [..., 17]: a built joint
-    gets the lowest value of the landmarks it is built from."""
+    """Return values of joints [..., 17] from those of landmarks [..., L] (weights, view counts).
+
+    A built joint gets the lowest value of the landmarks it is built from.
+    """
     return np.stack(
         [values[..., list(_SOURCES[joint])].min(-1) for joint in POSETRACK18.joints], axis=-1
     )
 
 
 def head_boxes(joints: np.ndarray, camera: Camera) -> np.ndarray:
-    """Boxes x1, y1, x2, y2 [..., 4] in pixels around the head of joints [..., 17, 3] in metres.
+    """Return boxes x1, y1, x2, y2 [..., 4] in px around the head of joints [..., 17, 3] in metres.
 
     The head is an ellipsoid whose top is head_top; its outline is the extent of its projected
     surface points.
@@ -78,7 +95,7 @@ def head_boxes(joints: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def _sphere() -> np.ndarray:
-    """Points [P, 3] on the unit sphere, every ten degrees."""
+    """Return points [P, 3] on the unit sphere, every ten degrees."""
     height, turn = np.meshgrid(
         np.radians(np.arange(-90, 91, 10)), np.radians(np.arange(0, 360, 10))
     )

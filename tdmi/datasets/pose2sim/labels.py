@@ -1,7 +1,7 @@
 """The committed pseudo-labels: joints in space, the cameras they were made with, detections.
 
-They are pseudo-labels: no person drew them. `provenance.json` beside them says how they were made
-and how well they agree with what they were made from.
+They are pseudo-labels: no person drew them. The scripts in workflow/scripts/pose2sim made them;
+`provenance.json` beside them says how, and how well they agree with what they were made from.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_json
+from tdmi.data.records import member
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim.calibration import Camera
-from tdmi.datasets.pose2sim.landmarks import NAMES
-from tdmi.formats.parsing import member
+from tdmi.datasets.pose2sim.joints import NAMES
 
 FOLDER = Path(__file__).parent
 LABELS = FOLDER / "pseudo_labels.json"
@@ -38,7 +38,7 @@ class PseudoLabels:
     views: np.ndarray
     """[F, 17] int, number of views that agree."""
     cameras: dict[str, Camera]
-    """Corrected cameras, for the videos' own picture size."""
+    """Corrected cameras, for the videos' own image size."""
     rate: float
 
 

@@ -1,11 +1,11 @@
-"""Everything that shapes the prepared data set, in one frozen record."""
+"""Options of the prepared data set."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tdmi.core.checks import build, mapping
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_yaml
 
@@ -28,7 +28,7 @@ class Pose2simOptions:
     """Every n-th kept frame is labelled. PoseTrack labels every fourth outside its training set;
     here that would leave 13 people to test on, so all frames keep their labels."""
     scale: float = 0.25
-    """Size of the pictures; a quarter makes the person about 200 px high."""
+    """Size of the images; a quarter makes the person about 200 px high."""
     jpeg_quality: int = 92
     box_jitter: float = 0.06
     """Standard deviation of a simulated detection's centre and log size, in box sizes."""
@@ -46,13 +46,8 @@ class Pose2simOptions:
 
 
 def read_options(path: Path | None) -> Pose2simOptions:
-    """Options from a YAML mapping of overrides; the defaults where there is no file."""
-    values = (read_yaml(path) or {}) if path else {}
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: found a {type(values).__name__}, expected a mapping of options")
-    known = sorted(f.name for f in dataclasses.fields(Pose2simOptions))
-    if unknown := sorted(set(values) - set(known)):
-        raise UserError(f"{path}: unknown option {unknown[0]}; known: {', '.join(known)}")
+    """Read options from a YAML mapping of overrides; the defaults where there is no file."""
+    values = mapping(str(path), read_yaml(path)) if path else {}
     if "cameras" in values:
         values["cameras"] = {split: tuple(names) for split, names in values["cameras"].items()}
-    return Pose2simOptions(**values)
+    return build(str(path), Pose2simOptions, values)

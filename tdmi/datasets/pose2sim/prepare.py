@@ -6,22 +6,21 @@ camera is a new view of known poses, not a new person or a new movement.
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing_folder, sha256_of, write_json, write_text
+from tdmi.core.files import replacing_folder, sha256_of, write_json
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import UNSCORED, Annotations, concatenate
+from tdmi.data.attributes import write_attributes
 from tdmi.data.detections import Detections, write_detections
 from tdmi.data.integrity import sha256_of_folder
+from tdmi.data.records import Record
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
 from tdmi.datasets.mocap.labels import ATTRIBUTES, HEAD_SIZE, pace, person_box
@@ -48,7 +47,7 @@ def prepare(
     sources: Path | str,
     root: Path | str,
     labels: Path | str = LABELS,
-) -> dict[str, Any]:
+) -> Record:
     """Write the whole data set under `root` and return the content of its `dataset.json`.
 
     UserError: a video is missing, damaged or shorter than the pseudo-labels, a camera is unknown,
@@ -114,7 +113,7 @@ def _write_split(
         }
     )
     write_detections(found, folder / "boxes" / f"{split}.json")
-    _write_attributes(rows, folder / "attributes" / f"{split}.csv")
+    write_attributes(folder / "attributes" / f"{split}.csv", ATTRIBUTES, rows)
     return {
         "videos": len(merged.video_names),
         "frames": merged.frames,
@@ -127,9 +126,9 @@ def _write_split(
 def annotate(
     options: Pose2simOptions, split: str, labels: PseudoLabels, camera: Camera, video: str
 ) -> Annotations:
-    """Pseudo-labels of one view, in pixels of the scaled pictures.
+    """Return the pseudo-labels of one view, in pixels of the scaled images.
 
-    Every joint whose place lies inside the picture is annotated, seen or not, as its place is
+    Every joint whose place lies inside the image is annotated, seen or not, because its place is
     known from the other views; the ears stay empty as in PoseTrack18.
     """
     joints = labels.joints[:: options.step]
@@ -169,14 +168,14 @@ def annotate(
 
 
 def _scaled(pixels: np.ndarray, scale: float) -> np.ndarray:
-    """Pixels of the full frame in a picture `scale` times its size; integers are pixel centres."""
+    """Scale pixels of the full frame; integer coordinates are pixel centres."""
     return (pixels + 0.5) * scale - 0.5
 
 
 def _write_images(
     options: Pose2simOptions, video: Path, folder: Path, camera: Camera, expected: int
 ) -> tuple[int, int]:
-    """Write every step-th frame, scaled; width and height of the pictures."""
+    """Write every step-th frame, scaled; return width and height of the images."""
     size = (round(camera.width * options.scale), round(camera.height * options.scale))
     folder.mkdir(parents=True)
     count = 0
@@ -203,7 +202,7 @@ def _write_images(
 def _simulate_boxes(
     options: Pose2simOptions, part: Annotations, number: int, size: tuple[int, int]
 ) -> Detections:
-    """One box a person and frame: the labelled one moved and resized, scored by its overlap."""
+    """Return a box per person and frame: the labelled one moved and resized, scored by overlap."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([options.seed, number])))
     found, scores = [], []
     for true in part.box:
@@ -220,13 +219,13 @@ def _simulate_boxes(
 
 
 def _attributes(
-    options: Pose2simOptions,
-    labels: PseudoLabels,
-    camera: Camera,
-    part: Annotations,
-) -> list[dict[str, Any]]:
-    """A row a person: speed in head sizes per frame (mean over joints and neighbouring frames),
-    truncation as the share of joints outside the picture. What cannot be known stays empty."""
+    options: Pose2simOptions, labels: PseudoLabels, camera: Camera, part: Annotations
+) -> list[dict[str, float]]:
+    """Return a row per person.
+
+    Speed is in head sizes per frame (mean over joints and neighbouring frames), truncation the
+    share of joints outside the image. Other attributes are unknown and stay empty.
+    """
     track = _scaled(camera.project(labels.joints[:: options.step]), options.scale)
     rows = []
     for person, frame in enumerate(part.person_frame):
@@ -244,12 +243,3 @@ def _attributes(
             }
         )
     return rows
-
-
-def _write_attributes(rows: list[dict[str, Any]], path: Path) -> None:
-    text = io.StringIO()
-    names = ("image_id", "annotation_id", "track_id", *ATTRIBUTES)
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

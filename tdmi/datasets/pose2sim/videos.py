@@ -1,4 +1,4 @@
-"""Where the fetched videos and their calibration lie, and how they are read."""
+"""Paths and frames of the fetched videos and their calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CURE = "fetch it with 'tdmi data fetch pose2sim'"
 
 
 def video_path(sources: Path | str, camera: str) -> Path:
-    """The video of `camera` under the folder of fetched sources."""
+    """Return the video of `camera` under the folder of fetched sources."""
     return Path(sources) / _TRIAL / "videos" / f"{camera}.mp4"
 
 
@@ -24,7 +24,7 @@ def calibration_path(sources: Path | str) -> Path:
 
 
 def read_frames(path: Path | str) -> Iterator[np.ndarray]:
-    """The frames of a video one by one, uint8 [H, W, 3] in OpenCV's channel order (blue first).
+    """Give the frames of a video one by one, uint8 [H, W, 3], blue first (OpenCV's order).
 
     UserError if the file is missing or no frame of it can be read.
     """

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.boxes import box_of_joints
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import head_sizes
-from tdmi.formats.conversion import box_of_joints
 
 LARGEST_STEP = 4
 """Frames between two labels of which a speed is still taken. Sparse labels of PoseTrack's

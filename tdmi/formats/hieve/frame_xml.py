@@ -25,32 +25,11 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-import numpy as np
-
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing
-from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
+from tdmi.data.records import REGENERATE, describe
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.hieve.columns import (
-    finite,
-    frame_path,
-    from_corners,
-    need_hieve,
-    new_person,
-    one_video,
-    people_of_frames,
-    set_joint,
-    to_corners,
-    whole,
-)
-from tdmi.formats.parsing import REGENERATE, describe
-
-ACTIONS = (
-    "walking-alone", "walking-together", "running-alone", "running-together", "riding",
-    "sitting-talking", "sitting-alone", "queuing", "standing-alone", "gathering", "fighting",
-    "fall-over", "walking-up-down-stairs", "crouching-bowing",
-)  # fmt: skip
-"""The 14 actions of the format page, in its order (there they count from 1)."""
+from tdmi.formats.hieve.people import Person, assemble, box_from_corners, number_of, whole
 
 _TAGS = tuple(joint.replace("_", "-").capitalize() for joint in HIEVE.joints)
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -77,58 +56,24 @@ def read_folder(folder: Path | str) -> Annotations:
         size, persons = parse(path.read_bytes(), path, row)
         sizes.append(size)
         people.extend(persons)
-    return one_video(
-        folder.name,
-        [frame_path(folder.name, f"{int(path.stem):06d}.jpg") for path in paths],
-        people,
-        frame_size=np.array(sizes, dtype=np.int64),
-    )
+    files = [f"{folder.name}/{int(path.stem):06d}.jpg" for path in paths]
+    return assemble(files, people, folder, sizes)
 
 
-def parse(data: bytes, path: Path | str, row: int) -> tuple[tuple[int, int], list[dict[str, Any]]]:
-    """Size (width, height; 0 where not stated) and persons of one frame; `row` is its frame row."""
+def parse(data: bytes, path: Path | str, row: int) -> tuple[tuple[int, int], list[Person]]:
+    """Return size (width, height; 0 if unstated) and persons of one frame; `row` is its row."""
     root = _tree(data, path)
     if root.tag != "annotation":
         raise UserError(f"{path}: found <{root.tag}>, expected <annotation>; {REGENERATE}")
-    size = _size(root, path)
-    objects = [
-        _person(element, row, f"{path}: object {k}")
-        for k, element in enumerate(root.findall("object"))
-    ]
-    return size, objects
-
-
-def write_folder(annotations: Annotations, folder: Path | str) -> None:
-    """Write ``<folder>/<video>/000000.xml`` and so on, numbered by `frame_number`.
-
-    Files hold frame sizes, boxes, track ids, actions, joints and whether they are visible; scores
-    they do not hold. UserError if the joints are not HiEve's or a number is not finite.
-    """
-    need_hieve(annotations, folder)
-    for video, name in enumerate(annotations.video_names):
-        frames = annotations.frames_of(video)
-        for frame, people in zip(frames, people_of_frames(annotations, frames), strict=True):
-            number = int(annotations.frame_number[frame])
-            root = ElementTree.Element("annotation")
-            _add(root, "folder", name)
-            _add(root, "filename", f"{number}.jpg")
-            width, height = annotations.frame_size[frame].tolist()
-            if width and height:
-                size = ElementTree.SubElement(root, "size")
-                for key, value in (("width", width), ("height", height), ("depth", 3)):
-                    _add(size, key, value)
-            for person in people:
-                _add_person(root, annotations, person)
-            ElementTree.indent(root)
-            with replacing(Path(folder) / name / f"{number:06d}.xml") as temporary:
-                ElementTree.ElementTree(root).write(temporary, "utf-8", xml_declaration=True)
+    elements = enumerate(root.findall("object"))
+    return _size(root, path), [_person(e, row, f"{path}: object {k}") for k, e in elements]
 
 
 def _tree(data: bytes, path: Path | str) -> ElementTree.Element:
     def refuse(*_: Any) -> None:
         raise UserError(f"{path}: declares a document type, expected plain XML; {REGENERATE}")
 
-    # ElementTree cannot be told to refuse declarations, so the parser below it looks first.
+    # ElementTree has no option to refuse declarations, so the parser below it looks first.
     checker = expat.ParserCreate()
     checker.StartDoctypeDeclHandler = refuse
     try:
@@ -142,38 +87,30 @@ def _tree(data: bytes, path: Path | str) -> ElementTree.Element:
 def _size(root: ElementTree.Element, path: Path | str) -> tuple[int, int]:
     if root.find("size") is None:
         return 0, 0
-    width, height = (_number(root, f"size/{key}", path) for key in ("width", "height"))
+    width, height = (_number(root, f"size/{key}", str(path)) for key in ("width", "height"))
     return whole(width, f"{path}: size/width"), whole(height, f"{path}: size/height")
 
 
-def _number(element: ElementTree.Element, key: str, where: Path | str) -> float:
-    text = element.findtext(key)
-    return _float("nothing" if text is None else text, f"{where}: {key}")
+def _number(element: ElementTree.Element, key: str, where: str) -> float:
+    return number_of(element.findtext(key), f"{where}: {key}")
 
 
-def _float(text: str, where: str) -> float:
-    try:
-        return finite(float(text), where)
-    except ValueError:
-        raise UserError(
-            f"{where}: found {describe(text)}, expected a number; {REGENERATE}"
-        ) from None
-
-
-def _person(element: ElementTree.Element, row: int, where: str) -> dict[str, Any]:
-    person = new_person(row)
+def _person(element: ElementTree.Element, row: int, where: str) -> Person:
     name = element.findtext("name", "").strip()
     found = re.fullmatch(r"(?:P-)?(-?[0-9]{1,15})", name)
     if name and not found:
         raise UserError(
             f"{where}: name is {describe(name)}, expected a track as in P-1; {REGENERATE}"
         )
-    person["track_id"] = int(found[1]) if found else NO_TRACK
-    person["action"] = element.findtext("action", "").strip()
     box = element.find("bndbox")
     if box is None:
         raise UserError(f"{where}: no 'bndbox', expected the box and joints there; {REGENERATE}")
-    person["box"] = from_corners([_number(box, key, where) for key in _CORNERS])
+    person = Person(
+        row,
+        track_id=int(found[1]) if found else NO_TRACK,
+        box=box_from_corners([_number(box, key, where) for key in _CORNERS]),
+        action=element.findtext("action", "").strip(),
+    )
     for joint, tag in enumerate(_TAGS):
         text = box.findtext(tag)
         if text is not None:
@@ -181,38 +118,12 @@ def _person(element: ElementTree.Element, row: int, where: str) -> dict[str, Any
     return person
 
 
-def _read_joint(person: dict[str, Any], joint: int, text: str, where: str) -> None:
-    values = [_float(part, where) for part in text.split(",")]
+def _read_joint(person: Person, joint: int, text: str, where: str) -> None:
+    values = [number_of(part, where) for part in text.split(",")]
     if len(values) != 3 or values[2] not in (_FLAG_VISIBLE, _FLAG_HIDDEN, _FLAG_ABSENT):
         raise UserError(
             f"{where}: found {describe(text)}, expected x,y,flag with flag 0, 1 or -1; {REGENERATE}"
         )
     x, y, flag = values
     if flag != _FLAG_ABSENT:
-        set_joint(person, joint, x, y, visible=flag == _FLAG_VISIBLE)
-
-
-def _add(parent: ElementTree.Element, tag: str, value: Any) -> None:
-    text = str(value) if isinstance(value, str) else _text(value)
-    ElementTree.SubElement(parent, tag).text = text
-
-
-def _text(value: float) -> str:
-    return repr(value).removesuffix(".0")
-
-
-def _add_person(root: ElementTree.Element, annotations: Annotations, person: int) -> None:
-    element = ElementTree.SubElement(root, "object")
-    if annotations.track_id[person] != NO_TRACK:
-        _add(element, "name", f"P-{int(annotations.track_id[person])}")
-    if annotations.action[person]:
-        _add(element, "action", annotations.action[person])
-    box = ElementTree.SubElement(element, "bndbox")
-    for key, value in zip(_CORNERS, to_corners(annotations.box[person]), strict=True):
-        _add(box, key, value)
-    for joint, tag in enumerate(_TAGS):
-        x, y, flag = 0.0, 0.0, _FLAG_ABSENT
-        if annotations.present[person, joint]:
-            x, y = annotations.keypoints[person, joint].tolist()
-            flag = _FLAG_VISIBLE if annotations.visible[person, joint] else _FLAG_HIDDEN
-        _add(box, tag, ",".join(_text(value) for value in (x, y, flag)))
+        person.joints[joint] = (x, y, flag == _FLAG_VISIBLE, UNSCORED)

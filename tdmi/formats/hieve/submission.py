@@ -7,8 +7,6 @@ with score.
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, select_persons, select_videos
+from tdmi.formats.files import replacing_zip
 from tdmi.formats.hieve import annolist
-from tdmi.formats.hieve.columns import need_hieve
-from tdmi.formats.hieve.split import TEST_VIDEOS
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+from tdmi.formats.hieve.labels import TEST_VIDEOS
 
 
 def write_submission(
@@ -37,25 +32,16 @@ def write_submission(
     path = Path(path)
     if path.suffix != ".zip":
         raise UserError(f"{path}: expected a name that ends in .zip, the server takes nothing else")
-    need_videos(annotations.video_names, path, videos)
-    need_hieve(annotations, path)
+    check_videos(annotations.video_names, path, videos)
     ready = _completed(select_videos(annotations, videos), path)
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for row, video in enumerate(videos):
-            content = annolist.content(ready, row)
-            for frame in content["annolist"]:
-                frame["ignore_regions"] = []
-            entry = zipfile.ZipInfo(f"{video}.json", date_time=_EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # the same on every system
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, json.dumps(content, allow_nan=False))
+    with replacing_zip(path) as folder:
+        annolist.write_folder(ready, folder)
 
 
-def need_videos(
+def check_videos(
     found: Sequence[str], path: Path | str, videos: Sequence[str] = TEST_VIDEOS
 ) -> None:
-    """UserError, with `path` as the place, unless all `videos` are among those found."""
+    """Raise UserError, with `path` as the place, unless all `videos` are among those found."""
     missing = [video for video in videos if video not in found]
     if missing:
         raise UserError(
@@ -80,6 +66,7 @@ def _completed(annotations: Annotations, path: Path) -> Annotations:
     position = np.arange(people.persons) - np.searchsorted(people.person_frame, people.person_frame)
     return replace(
         people,
+        ignore_regions=[[] for _ in range(people.frames)],
         box=np.where(boxed[:, None], people.box, extent),
         track_id=np.where(people.track_id == NO_TRACK, position, people.track_id),
     )

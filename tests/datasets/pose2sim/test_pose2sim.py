@@ -1,36 +1,23 @@
-"""The real-video data set: cameras, triangulation, checks of the cameras, labels, preparation."""
+"""The real-video data set: cameras, joints, committed labels, preparation."""
 
-import sys
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from scipy.signal import savgol_filter
-from scipy.spatial.transform import Rotation
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of
 from tdmi.data.detections import read_detections as read_boxes
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim import labels as label_files
-from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
+from tdmi.datasets.pose2sim.calibration import read_calibration
 from tdmi.datasets.pose2sim.joints import head_boxes, joints_from_landmarks
 from tdmi.datasets.pose2sim.labels import PseudoLabels, read_labels, write_labels
-from tdmi.datasets.pose2sim.landmarks import MIRRORED, NAMES
 from tdmi.datasets.pose2sim.options import Pose2simOptions, read_options
 from tdmi.datasets.pose2sim.prepare import annotate, prepare
 from tdmi.formats.posetrack18 import read_folder
-from workflow.scripts.pose2sim.detect import Detector, combine_looks
-from workflow.scripts.pose2sim.quality import reprojection_errors, summary
-from workflow.scripts.pose2sim.refine import (
-    estimate_shifts,
-    moved,
-    refine_cameras,
-    resolve_sides,
-)
-from workflow.scripts.pose2sim.smooth import smooth
-from workflow.scripts.pose2sim.triangulate import triangulate
+from tests.support.pose2sim_scenes import person, ring
 
 # One camera 2 m behind the origin on the y axis, 1.5 m high, level, looking along +y: its picture
 # has world x to the right and world z upwards. In the file's axes (x right, y up, -z forward) the
@@ -51,56 +38,6 @@ CALIBRATION = """<?xml version='1.0' encoding='ASCII'?>
 def write(path, text):
     path.write_text(text)
     return path
-
-
-def ring(count=4, width=640, height=480):
-    """Cameras on a circle of 4 m, 1.6 m high, looking at (0, 0, 1), with lens distortion."""
-    cameras = []
-    for index in range(count):
-        angle = 2 * np.pi * index / count + 0.3
-        place = np.array([4 * np.cos(angle), 4 * np.sin(angle), 1.6])
-        forward = np.array([0, 0, 1.0]) - place
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, [0, 0, 1.0])
-        right /= np.linalg.norm(right)
-        rotation = np.stack([right, np.cross(forward, right), forward])
-        cameras.append(
-            Camera(
-                name=f"cam{index + 1:02d}",
-                width=width,
-                height=height,
-                matrix=np.array([[500.0, 0, 319], [0, 502.0, 241], [0, 0, 1]]),
-                distortion=np.array([-0.05, 0.13, 0.0006, -0.0007, 0.0]),
-                rotation=rotation,
-                translation=-rotation @ place,
-            )
-        )
-    return cameras
-
-
-def person(frames=30, speed=0.03):
-    """Landmarks [F, L, 3] of a stiff figure that walks on a curve and turns."""
-    standing = {
-        "nose": (0.12, 0, 1.62), "eye": (0.09, 0.03, 1.64), "ear": (0, 0.075, 1.64),
-        "mouth": (0.10, 0.02, 1.57), "shoulder": (0, 0.18, 1.42), "elbow": (0.05, 0.25, 1.15),
-        "wrist": (0.20, 0.27, 0.95), "hip": (0, 0.10, 0.95), "knee": (0.08, 0.11, 0.52),
-        "ankle": (0.02, 0.12, 0.08),
-    }  # fmt: skip
-    points = []
-    for name in NAMES:
-        x, y, z = standing[name.split("_")[-1]]
-        points.append((x, -y if name.startswith("right") else y, z))
-    base = np.array(points)
-    track = []
-    for frame in range(frames):
-        turn = Rotation.from_euler("z", 0.05 * frame).as_matrix()
-        shift = np.array([speed * frame, 0.3 * np.sin(0.3 * frame), 0.05 * np.cos(0.7 * frame)])
-        track.append(base @ turn.T + shift)
-    return np.array(track) - [speed * frames / 2, 0, 0]
-
-
-def views(cameras, points):
-    return np.stack([camera.project(points) for camera in cameras])
 
 
 # --- cameras ---------------------------------------------------------------------------------
@@ -158,124 +95,6 @@ def test_a_broken_calibration_is_named(tmp_path, text, found):
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-# --- triangulation ---------------------------------------------------------------------------
-
-
-def test_projected_points_come_back():
-    cameras, points = ring(), person(5)
-    pixels = views(cameras, points)
-    found = triangulate(cameras, pixels, np.ones(pixels.shape[:-1]))
-    np.testing.assert_allclose(found.points, points, atol=1e-9)
-    assert found.used.all() and found.residuals.max() < 1e-6
-
-
-def test_one_wrong_view_is_rejected():
-    cameras, points = ring(), person(5)
-    pixels = views(cameras, points)
-    pixels[2] += (90, -60)
-    found = triangulate(cameras, pixels, np.ones(pixels.shape[:-1]))
-    np.testing.assert_allclose(found.points, points, atol=1e-9)
-    assert not found.used[2].any() and found.used[[0, 1, 3]].all()
-    np.testing.assert_allclose(found.residuals[2], np.hypot(90, 60), rtol=0.1)
-
-
-def test_a_heavy_view_pulls_more():
-    cameras, points = ring(), person(1)
-    pixels = views(cameras, points)
-    pixels[0] += (6, 0)
-    light, heavy = (
-        triangulate(cameras, pixels, np.array([w, 1, 1, 1])[:, None, None] * np.ones((4, 1, 19)))
-        for w in (0.2, 5.0)
-    )
-    assert (heavy.residuals[0] < light.residuals[0]).all()
-
-
-def test_a_point_of_one_view_has_no_place():
-    cameras = ring()
-    pixels = views(cameras, person(1))
-    weights = np.ones(pixels.shape[:-1])
-    weights[1:, 0, 3] = 0
-    pixels[:2, 0, 4] = np.nan
-    found = triangulate(cameras, pixels, weights)
-    assert np.isnan(found.points[0, 3]).all() and found.used[:, 0, 3].sum() <= 1
-    np.testing.assert_allclose(found.points[0, 4], person(1)[0, 4], atol=1e-9)
-
-
-# --- checks of cameras and sides -------------------------------------------------------------
-
-
-def test_shifts_between_videos_are_found():
-    cameras = ring()
-    late = (0, 2, -3, 1)
-    pixels = views(cameras, person(50))
-    pixels = np.stack(
-        [np.roll(view, shift, axis=0) for view, shift in zip(pixels, late, strict=True)]
-    )[:, 5:45]
-    shifts, costs = estimate_shifts(cameras, pixels, np.ones(pixels.shape[:-1]), largest=4)
-    assert shifts == late
-    assert [len(row) for row in costs] == [9] * 4
-
-
-def test_a_turned_camera_is_turned_back():
-    truth = ring()
-    pixels = views(truth, person(12)[::6])
-    bent = list(truth)
-    bent[2] = moved(truth[2], np.array([0.01, -0.015, 0.005, 0, 0, 0]))
-    mended, changes = refine_cameras(bent, pixels, np.ones(pixels.shape[:-1]))
-    before = np.linalg.norm(views(bent, person(12)) - views(truth, person(12)), axis=-1)[2]
-    after = triangulate(mended, pixels, np.ones(pixels.shape[:-1])).residuals
-    assert before.mean() > 5 and after.mean() < 0.5
-    assert np.linalg.norm(changes[:, :3], axis=1).argmax() == 2
-
-
-def test_exchanged_sides_are_put_right():
-    cameras, points = ring(), person(10)
-    true = np.concatenate([views(cameras, points), np.ones((4, 10, 19, 1))], axis=-1)
-    wrong = true.copy()
-    wrong[1, 3:6] = true[1, 3:6][:, MIRRORED]
-    mended, counts = resolve_sides(cameras, wrong)
-    np.testing.assert_array_equal(mended, true)
-    assert counts == [0, 3, 0, 0]
-
-
-def test_mirrored_landmarks_are_the_other_sides():
-    assert NAMES[MIRRORED[NAMES.index("left_knee")]] == "right_knee"
-    assert NAMES[MIRRORED[NAMES.index("nose")]] == "nose"
-    assert [MIRRORED[i] for i in MIRRORED] == list(range(len(NAMES)))
-
-
-def test_looks_are_combined_by_the_median_after_turning_exchanged_ones():
-    look = np.concatenate([views(ring(), person(1))[0, 0], np.full((19, 1), 0.8)], axis=-1)
-    looks = np.stack([look, look[MIRRORED], look, look + np.array([4, 0, 0]), look])
-    combined = combine_looks(looks)
-    np.testing.assert_allclose(combined, look)
-    spread = np.stack([look + np.array([10, 0, 0]), look, look - np.array([10, 0, 0])])
-    # Median distance to the median is 10 px, which halves the weight.
-    np.testing.assert_allclose(combine_looks(spread)[:, 2], 0.4)
-
-
-def test_a_missing_pose_model_is_explained(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(UserError, match=r"pip install mediapipe==0\.10\.21"):
-        Detector()
-
-
-def test_smoothing_is_savitzky_golay_and_ignores_single_wrong_frames():
-    track = person(40)[:, :3]
-    noisy = track + np.random.default_rng(3).normal(0, 0.004, track.shape)
-    plain = smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2, tolerance=1e6)
-    np.testing.assert_allclose(plain[4:-4], savgol_filter(noisy, 9, 2, axis=0)[4:-4], atol=1e-9)
-    noisy[20] += 0.5
-    robust, pulled = (
-        smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2, tolerance=tolerance)
-        for tolerance in (0.02, 1e6)
-    )
-    assert np.linalg.norm(pulled - plain, axis=-1).max() > 0.2
-    assert np.linalg.norm(robust - plain, axis=-1).max() < 0.02
-    noisy[7] = np.nan
-    assert np.isfinite(smooth(noisy, np.ones(noisy.shape[:2]))).all()
-
-
 # --- joints ----------------------------------------------------------------------------------
 
 
@@ -325,30 +144,6 @@ def test_committed_pseudo_labels_have_their_form():
     provenance = read_json(label_files.PROVENANCE)
     assert provenance["labels_sha256"] == sha256_of(label_files.LABELS)
     assert provenance["detector"]["detections_sha256"] == sha256_of(label_files.DETECTIONS)
-
-
-def test_provenance_figures_follow_from_the_committed_files():
-    labels, detections = read_labels(), label_files.read_detections()
-    measured = read_json(label_files.PROVENANCE)["measured"]
-    for name, found in detections.items():
-        exchanged = measured["exchanged_sides_frames"][name]
-        joints = [NAMES.index(joint) for joint in ("left_hip", "left_knee", "left_ankle")]
-        slots = [POSETRACK18.index(NAMES[joint]) for joint in joints]
-        there = labels.cameras[name].project(labels.joints[:, slots])
-        off = np.linalg.norm(found[:, joints, :2] - there, axis=-1).mean(1)
-        mirrored = found[:, MIRRORED][:, joints, :2]
-        turn = np.linalg.norm(mirrored - there, axis=-1).mean(1) < off / 2
-        assert abs(int(turn.sum()) - exchanged) <= 5
-    stack, _ = resolve_sides(list(labels.cameras.values()), np.stack(list(detections.values())))
-    pixels, heads = reprojection_errors(labels, dict(zip(detections, stack, strict=True)))
-    again = summary(pixels, heads, list(detections))
-    claimed = measured["reprojection"]
-    for row in ("median_px", "mean_px", "p90_px"):
-        assert again["all"][row] == pytest.approx(claimed["all"][row], abs=0.1)
-        for name in detections:
-            assert again["per_camera"][name][row] == pytest.approx(
-                claimed["per_camera"][name][row], abs=0.2
-            )
 
 
 # --- preparation -----------------------------------------------------------------------------
@@ -464,10 +259,10 @@ def test_a_folder_with_other_files_is_left_alone(tiny):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("stride: 2", "unknown option stride"),
+        ("stride: 2", "found unknown 'stride'"),
         ("step: 0", "step, label_stride"),
         ("cameras: {train: [cam01]}", "cameras: expected an entry"),
-        ("- 1", "found a list"),
+        ("- 1", r"found \[1\], expected options by name"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, text, found):

@@ -10,7 +10,7 @@ from tdmi.evaluation.analysis import curves
 from tdmi.evaluation.matching.assignment import match_video
 from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, scored_videos
 from tdmi.evaluation.protocols import poseval
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
 

@@ -20,7 +20,7 @@ from tdmi.evaluation.protocols.base import Request
 from tdmi.evaluation.protocols.posetrack import VideoResult
 from tdmi.evaluation.run import EVALUATORS
 from tdmi.evaluation.tracking import mota
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tests.support.golden_evaluation import golden_cases, oks_sides, write_back
 
 pytestmark = pytest.mark.golden

@@ -18,7 +18,7 @@ from tdmi.evaluation.protocols.posetrack21 import (
     whole_number_images,
 )
 from tdmi.evaluation.protocols.poseval import Statistics, combine
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
 

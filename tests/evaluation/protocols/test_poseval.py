@@ -24,7 +24,7 @@ from tdmi.evaluation.protocols.poseval import (
     total_ap,
     voc_area,
 )
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
 

@@ -18,7 +18,7 @@ from tdmi.evaluation.tracking.mota import (
     tracking_accuracy,
     video_statistics,
 )
-from tdmi.formats.parsing import video_files
+from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back
 

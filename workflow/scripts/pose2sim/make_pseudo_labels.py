@@ -13,9 +13,8 @@ import argparse
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,15 +22,23 @@ import scipy
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of, write_json
+from tdmi.data.records import Record
 from tdmi.datasets.pose2sim import labels
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
 from tdmi.datasets.pose2sim.joints import joints_from_landmarks, lowest_of_sources
 from tdmi.datasets.pose2sim.videos import calibration_path, frame_rate, read_frames, video_path
 from tdmi.datasets.public.acquire import RECORD
 from workflow.scripts.pose2sim import detect, quality
-from workflow.scripts.pose2sim.refine import estimate_shifts, refine_cameras, resolve_sides
-from workflow.scripts.pose2sim.smooth import smooth
-from workflow.scripts.pose2sim.triangulate import triangulate
+from workflow.scripts.pose2sim.refine import (
+    LARGEST_SHIFT,
+    PLACE_SIGMA,
+    TURN_SIGMA,
+    estimate_shifts,
+    refine_cameras,
+    resolve_sides,
+)
+from workflow.scripts.pose2sim.smooth import ORDER, SMOOTHING_TOLERANCE, WINDOW, smooth
+from workflow.scripts.pose2sim.triangulate import REJECTION, TOLERANCE, triangulate
 
 # Two points in metres, one above the other, in the middle of the person's way.
 _LOW, _HIGH = np.array([-1.0, 0.0, 0.4]), np.array([-1.0, 0.0, 1.4])
@@ -45,98 +52,75 @@ NOTES = [
     "Errors that all views' detections share (what the pose model calls a hip, say) show in none "
     "of these figures.",
 ]
-# A lag of one frame (17 ms) is left alone: the cost curve is flat between 0 and 1 there.
+# A lag of one frame (17 ms) is not corrected: the cost curve is flat between 0 and 1 there.
 LARGEST_LAG = 1
 
 
-@dataclass(frozen=True)
-class MakingOptions:
-    """Numbers of the making; see the functions that take them."""
+# One frame in this many is used to correct the cameras.
+REFINE_EVERY = 4
+OPTIONS = {
+    "tolerance_px": TOLERANCE,
+    "rejection_px": REJECTION,
+    "turn_sigma_degrees": TURN_SIGMA,
+    "place_sigma_metres": PLACE_SIGMA,
+    "refine_every": REFINE_EVERY,
+    "smoothing_window": WINDOW,
+    "smoothing_order": ORDER,
+    "smoothing_tolerance_metres": SMOOTHING_TOLERANCE,
+    "largest_shift": LARGEST_SHIFT,
+}
 
-    tolerance_px: float = 10.0
-    rejection_px: float = 40.0
-    turn_sigma_degrees: float = 0.5
-    place_sigma_metres: float = 0.02
-    refine_every: int = 4
-    smoothing_window: int = 9
-    smoothing_order: int = 2
-    smoothing_tolerance_metres: float = 0.02
-    largest_shift: int = 6
 
-
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Landmarks in space of all frames, and what supports them."""
 
-    raw: np.ndarray
-    """[F, L, 3] metres, frame by frame."""
     landmarks: np.ndarray
     """[F, L, 3] metres, smoothed."""
     confidence: np.ndarray
     """[F, L] mean weight of all views, a rejected view counting 0."""
     views: np.ndarray
-    """[F, L] views that agree."""
+    """[F, L] number of views that agree."""
+
+    def labels(self, cameras: Sequence[Camera], rate: float) -> labels.PseudoLabels:
+        return labels.PseudoLabels(
+            joints=joints_from_landmarks(self.landmarks),
+            confidence=lowest_of_sources(self.confidence),
+            views=lowest_of_sources(self.views),
+            cameras={camera.name: camera for camera in cameras},
+            rate=rate,
+        )
 
 
 def solve(
-    cameras: Sequence[Camera],
-    detections: np.ndarray,
-    options: MakingOptions,
-    without: int | None = None,
+    cameras: Sequence[Camera], detections: np.ndarray, without: int | None = None
 ) -> Solution:
     """Triangulate detections [C, F, L, 3] and smooth over time; view `without` is not used."""
     weights = detections[..., 2].copy()
     if without is not None:
         weights[without] = 0
-    found = triangulate(
-        cameras, detections[..., :2], weights, options.tolerance_px, options.rejection_px
-    )
+    found = triangulate(cameras, detections[..., :2], weights)
     support = (weights * found.used).sum(0)
-    smoothed = smooth(
-        found.points,
-        support,
-        options.smoothing_window,
-        options.smoothing_order,
-        options.smoothing_tolerance_metres,
-    )
-    return Solution(found.points, smoothed, support / len(cameras), found.used.sum(0))
-
-
-def labels_of(solution: Solution, cameras: Sequence[Camera], rate: float) -> labels.PseudoLabels:
-    return labels.PseudoLabels(
-        joints=joints_from_landmarks(solution.landmarks),
-        confidence=lowest_of_sources(solution.confidence),
-        views=lowest_of_sources(solution.views),
-        cameras={camera.name: camera for camera in cameras},
-        rate=rate,
-    )
+    return Solution(smooth(found.points, support), support / len(cameras), found.used.sum(0))
 
 
 def make(
-    published: list[Camera], detections: dict[str, np.ndarray], rate: float, options: MakingOptions
-) -> tuple[labels.PseudoLabels, dict[str, Any]]:
-    """Pseudo-labels and the measured part of their provenance."""
+    published: list[Camera], detections: dict[str, np.ndarray], rate: float
+) -> tuple[labels.PseudoLabels, Record]:
+    """Return pseudo-labels and the measured part of their provenance."""
     names = [camera.name for camera in published]
-    stack = np.stack([detections[name] for name in names])
-    stack, _ = resolve_sides(published, stack)
-    part = stack[:, :: options.refine_every]
-    cameras, changes = refine_cameras(
-        published,
-        part[..., :2],
-        part[..., 2],
-        options.turn_sigma_degrees,
-        options.place_sigma_metres,
-        options.tolerance_px,
-    )
+    stack, _ = resolve_sides(published, np.stack([detections[name] for name in names]))
+    part = stack[:, ::REFINE_EVERY]
+    cameras, changes = refine_cameras(published, part[..., :2], part[..., 2])
     stack, exchanged = resolve_sides(cameras, np.stack([detections[name] for name in names]))
-    shifts, costs = estimate_shifts(cameras, stack[..., :2], stack[..., 2], options.largest_shift)
+    shifts, costs = estimate_shifts(cameras, stack[..., :2], stack[..., 2])
     if np.abs(shifts).max() > LARGEST_LAG:
         raise UserError(
             f"videos are out of step by {shifts} frames, expected {LARGEST_LAG} at most"
         )
-    solution = solve(cameras, stack, options)
-    made = labels_of(solution, cameras, rate)
-    turned = dict(zip(names, stack, strict=True))
+    solution = solve(cameras, stack)
+    made = solution.labels(cameras, rate)
+    corrected = dict(zip(names, stack, strict=True))
+    without_correction = solve(published, stack).labels(published, rate)
     measured = {
         "exchanged_sides_frames": dict(zip(names, exchanged, strict=True)),
         "camera_corrections": {
@@ -150,13 +134,11 @@ def make(
         "time_shift_costs": {
             name: [round(cost, 4) for cost in row] for name, row in zip(names, costs, strict=True)
         },
-        "reprojection": measure(made, turned),
-        "held_out_view": held_out(cameras, stack, options, rate),
+        "reprojection": measure(made, corrected),
+        "held_out_view": held_out(cameras, stack, rate),
         "with_published_cameras": {
-            "reprojection": measure(
-                labels_of(solve(published, stack, options), published, rate), turned
-            )["all"],
-            "held_out_view": held_out(published, stack, options, rate)["all"],
+            "reprojection": measure(without_correction, corrected)["all"],
+            "held_out_view": held_out(published, stack, rate)["all"],
         },
         "bone_lengths_metres": quality.bone_lengths(solution.landmarks),
         "joints_by_number_of_views": {
@@ -166,26 +148,23 @@ def make(
     return made, measured
 
 
-def measure(made: labels.PseudoLabels, detections: dict[str, np.ndarray]) -> dict[str, Any]:
-    pixels, heads = quality.reprojection_errors(made, detections)
-    return quality.summary(pixels, heads, list(made.cameras))
+def measure(made: labels.PseudoLabels, detections: dict[str, np.ndarray]) -> Record:
+    return quality.summary(*quality.reprojection_errors(made, detections), list(made.cameras))
 
 
-def held_out(
-    cameras: Sequence[Camera], stack: np.ndarray, options: MakingOptions, rate: float
-) -> dict[str, Any]:
-    """Each view against labels made from the other three."""
+def held_out(cameras: Sequence[Camera], stack: np.ndarray, rate: float) -> Record:
+    """Return figures of each view against labels made from the other three."""
     pixels, heads = [], []
     for view, camera in enumerate(cameras):
-        alone = labels_of(solve(cameras, stack, options, without=view), [camera], rate)
-        errors = quality.reprojection_errors(alone, {camera.name: stack[view]})
+        others = solve(cameras, stack, without=view).labels([camera], rate)
+        errors = quality.reprojection_errors(others, {camera.name: stack[view]})
         pixels.append(errors[0][0])
         heads.append(errors[1][0])
     return quality.summary(np.stack(pixels), np.stack(heads), [camera.name for camera in cameras])
 
 
 def upright_roll(camera: Camera) -> float:
-    """Degrees to turn the camera's picture counter-clockwise so that vertical is upright."""
+    """Return degrees to turn the camera's image counter-clockwise so that vertical is upright."""
     x, y = camera.project(_HIGH) - camera.project(_LOW)
     return float(np.degrees(np.arctan2(x, -y)))
 
@@ -197,7 +176,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sources", type=Path, default=Path("data/sources"), metavar="DIR")
     parser.add_argument("--detect", action="store_true", help="look at the videos anew")
     args = parser.parse_args(arguments)
-    options = MakingOptions()
     detector = detect.Detector() if args.detect else None
     cameras, found = [], {}
     for name, camera in read_calibration(calibration_path(args.sources)).items():
@@ -209,13 +187,13 @@ def main(arguments: list[str] | None = None) -> None:
             found[name] = detector.video(list(read_frames(video)), upright_roll(cameras[-1]), name)
     if detector:
         labels.write_detections(found)
-    made, measured = make(cameras, labels.read_detections(), rate, options)
+    made, measured = make(cameras, labels.read_detections(), rate)
     labels.write_labels(made)
-    write_json(labels.PROVENANCE, provenance(args.sources, options, measured))
+    write_json(labels.PROVENANCE, provenance(args.sources, measured))
     print(f"pseudo-labels: {measured['reprojection']['all']}", file=sys.stderr)
 
 
-def provenance(sources: Path, options: MakingOptions, measured: dict[str, Any]) -> dict[str, Any]:
+def provenance(sources: Path, measured: Record) -> Record:
     record = read_json(sources / "pose2sim" / RECORD)
     return {
         "content": "how pseudo_labels.json was made; these are pseudo-labels, drawn by no person",
@@ -232,7 +210,7 @@ def provenance(sources: Path, options: MakingOptions, measured: dict[str, Any]) 
             "turns_degrees": list(detect.TURNS),
             "detections_sha256": sha256_of(labels.DETECTIONS),
         },
-        "options": asdict(options),
+        "options": OPTIONS,
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,

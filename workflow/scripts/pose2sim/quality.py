@@ -1,15 +1,13 @@
-"""How well the pseudo-labels agree with detections: their own, and held-out ones."""
+"""Agreement of the pseudo-labels with detections: their own, and held-out ones."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from tdmi.data.records import Record
 from tdmi.data.skeletons import POSETRACK18
-from tdmi.datasets.pose2sim.joints import head_boxes, joints_from_landmarks
+from tdmi.datasets.pose2sim.joints import NAMES, head_boxes, joints_from_landmarks
 from tdmi.datasets.pose2sim.labels import PseudoLabels
-from tdmi.datasets.pose2sim.landmarks import NAMES
 
 SEEN_WEIGHT = 0.3
 """Detections of a lower weight are left out of the figures: the detector itself doubts them."""
@@ -28,8 +26,11 @@ _BONES = {
 def reprojection_errors(
     labels: PseudoLabels, detections: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances [C, F, K] of reprojected and detected joints (`COMPARED`), in pixels of the video
-    and in head sizes (0.6 of the head box's diagonal, as in PCKh); NaN where hardly seen."""
+    """Return distances [C, F, K] of reprojected and detected joints (`COMPARED`).
+
+    In pixels of the video and in head sizes (0.6 of the head box's diagonal, as in PCKh); NaN where
+    the detection's weight is below SEEN_WEIGHT.
+    """
     slots = [POSETRACK18.index(joint) for joint in COMPARED]
     columns = [NAMES.index(joint) for joint in COMPARED]
     pixels, heads = [], []
@@ -44,8 +45,8 @@ def reprojection_errors(
     return np.stack(pixels), np.stack(heads)
 
 
-def summary(pixels: np.ndarray, heads: np.ndarray, cameras: list[str]) -> dict[str, Any]:
-    """Figures over all, per camera and per joint, from arrays [C, F, K]."""
+def summary(pixels: np.ndarray, heads: np.ndarray, cameras: list[str]) -> Record:
+    """Return figures over all, per camera and per joint, from arrays [C, F, K]."""
     return {
         "all": _figures(pixels, heads),
         "per_camera": {
@@ -58,8 +59,10 @@ def summary(pixels: np.ndarray, heads: np.ndarray, cameras: list[str]) -> dict[s
 
 
 def bone_lengths(landmarks: np.ndarray) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation over time of the limb lengths of landmarks [F, L, 3], in metres:
-    a real bone keeps its length, and nothing in the making of the labels demands it."""
+    """Return mean and standard deviation of limb lengths in metres over landmarks [F, L, 3].
+
+    A real bone keeps its length, and nothing in the making of the labels demands it.
+    """
     joints = joints_from_landmarks(landmarks)
     result = {}
     for bone, (upper, lower) in _BONES.items():
@@ -73,13 +76,14 @@ def bone_lengths(landmarks: np.ndarray) -> dict[str, dict[str, float]]:
 
 
 def _figures(pixels: np.ndarray, heads: np.ndarray) -> dict[str, float]:
-    return {
-        "median_px": round(float(np.nanmedian(pixels)), 2),
-        "mean_px": round(float(np.nanmean(pixels)), 2),
-        "p90_px": round(float(np.nanpercentile(pixels, 90)), 2),
-        "median_head": round(float(np.nanmedian(heads)), 3),
-        "mean_head": round(float(np.nanmean(heads)), 3),
-        "p90_head": round(float(np.nanpercentile(heads, 90)), 3),
+    figures: dict[str, float] = {}
+    for unit, values, digits in (("px", pixels, 2), ("head", heads, 3)):
+        figures |= {
+            f"median_{unit}": round(float(np.nanmedian(values)), digits),
+            f"mean_{unit}": round(float(np.nanmean(values)), digits),
+            f"p90_{unit}": round(float(np.nanpercentile(values, 90)), digits),
+        }
+    return figures | {
         "within_half_head": round(float((heads[np.isfinite(heads)] <= 0.5).mean()), 4),
         "compared": int(np.isfinite(pixels).sum()),
         "left_out": int(np.isnan(pixels).sum()),

@@ -11,23 +11,28 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from tdmi.datasets.pose2sim.calibration import Camera
-from tdmi.datasets.pose2sim.landmarks import MIRRORED
-from workflow.scripts.pose2sim.triangulate import triangulate
+from tdmi.datasets.pose2sim.joints import MIRRORED
+from workflow.scripts.pose2sim.triangulate import TOLERANCE, triangulate
+
+LARGEST_SHIFT = 6
+"""Frames by which one video may lag behind another in the search."""
+TURN_SIGMA = 0.5
+"""Degrees, the expected error of a camera's direction."""
+PLACE_SIGMA = 0.02
+"""Metres, the expected error of a camera's place."""
 
 
-def disagreement(
-    cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, tolerance: float = 10.0
-) -> float:
-    """Mean saturating reprojection cost in [0, 1): weighted r^2 / (r^2 + tolerance^2)."""
-    found = triangulate(cameras, pixels, weights, tolerance, np.inf, iterations=5)
-    square = (np.nan_to_num(found.residuals) / tolerance) ** 2
+def disagreement(cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray) -> float:
+    """Return the mean saturating cost in [0, 1): weighted r^2 / (r^2 + TOLERANCE^2)."""
+    found = triangulate(cameras, pixels, weights, rejection=np.inf, iterations=5)
+    square = (np.nan_to_num(found.residuals) / TOLERANCE) ** 2
     return float((weights * square / (1 + square)).sum() / weights.sum())
 
 
 def estimate_shifts(
-    cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, largest: int = 6
+    cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray, largest: int = LARGEST_SHIFT
 ) -> tuple[tuple[int, ...], list[list[float]]]:
-    """How many frames each view lags behind the first, by the least disagreement in space.
+    """Return how many frames each view lags behind the first, by the least disagreement in space.
 
     pixels [C, F, L, 2], weights [C, F, L], F > 4 * largest. Each pair of views is triangulated at
     every relative shift; of all combinations of shifts up to `largest`, the one with the least
@@ -65,8 +70,8 @@ def estimate_shifts(
 
 
 def moved(camera: Camera, change: np.ndarray) -> Camera:
-    """The camera turned by `change[:3]` (rotation vector, radians, its axes), then shifted by
-    `change[3:]` (metres, its axes)."""
+    """Return the camera turned by `change[:3]` (rotation vector, radians), then shifted by
+    `change[3:]` (metres), both in its own axes."""
     turn = Rotation.from_rotvec(change[:3]).as_matrix()
     return replace(
         camera,
@@ -76,22 +81,17 @@ def moved(camera: Camera, change: np.ndarray) -> Camera:
 
 
 def refine_cameras(
-    cameras: Sequence[Camera],
-    pixels: np.ndarray,
-    weights: np.ndarray,
-    turn_sigma: float = 0.5,
-    place_sigma: float = 0.02,
-    tolerance: float = 10.0,
+    cameras: Sequence[Camera], pixels: np.ndarray, weights: np.ndarray
 ) -> tuple[list[Camera], np.ndarray]:
-    """Small corrections of where the cameras stand, from the person's joints themselves.
+    """Correct a little where the cameras stand, by the person's joints themselves.
 
     Minimises the Cauchy cost of all reprojection errors over six numbers a camera, points being
-    triangulated anew for every trial, plus a Gaussian prior at the given calibration (`turn_sigma`
-    degrees, `place_sigma` metres, which also fixes the world's place and size). Returns the
-    cameras and the changes [C, 6] (degrees, metres).
+    triangulated anew for every trial, plus a Gaussian prior at the given calibration (TURN_SIGMA,
+    PLACE_SIGMA), which also fixes the world's place and size. Returns the cameras and the changes
+    [C, 6] (degrees, metres).
     """
     prior = np.tile(
-        np.r_[np.full(3, np.radians(turn_sigma)), np.full(3, place_sigma)], len(cameras)
+        np.r_[np.full(3, np.radians(TURN_SIGMA)), np.full(3, PLACE_SIGMA)], len(cameras)
     )
     weights = np.where(np.isfinite(pixels).all(-1), weights, 0.0)
 
@@ -100,8 +100,8 @@ def refine_cameras(
         return [moved(camera, part) for camera, part in zip(cameras, parts, strict=True)]
 
     def errors(change: np.ndarray) -> np.ndarray:
-        found = triangulate(cameras_at(change), pixels, weights, tolerance, np.inf, iterations=12)
-        ratio = np.nan_to_num(found.residuals) / tolerance
+        found = triangulate(cameras_at(change), pixels, weights, rejection=np.inf, iterations=12)
+        ratio = np.nan_to_num(found.residuals) / TOLERANCE
         return np.r_[np.sqrt(weights * np.log1p(ratio**2)).ravel(), change]
 
     solved = least_squares(errors, np.zeros(len(prior)), method="trf", max_nfev=20, diff_step=1e-4)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
+WINDOW, ORDER = 9, 2
+"""Frames and order of the polynomial: 9 frames at 60 per second are 150 ms (choice of this
+project)."""
+SMOOTHING_TOLERANCE = 0.02
+"""Metres."""
+
 
 def smooth(
     points: np.ndarray,
     weights: np.ndarray,
-    window: int = 9,
-    order: int = 2,
-    tolerance: float = 0.02,
+    window: int = WINDOW,
+    order: int = ORDER,
+    tolerance: float = SMOOTHING_TOLERANCE,
 ) -> np.ndarray:
-    """Points [F, ..., 3] in metres fitted by a polynomial in a window of frames around each frame.
+    """Fit points [F, ..., 3] in metres by a polynomial in a window of frames around each frame.
 
     weights [F, ...] >= 0; a NaN point counts nothing. Frames that lie off the fit by r metres are
     weighted again with 1 / (1 + (r / tolerance)^2), so that single wrong frames do not pull. The
     window is cut at the ends of the video. With equal weights and no outlier this is the filter of
-    Savitzky and Golay (Analytical Chemistry 36, 1964), so it does not lag. Defaults are a choice
-    of this project: 9 frames at 60 per second are 150 ms.
+    Savitzky and Golay (Analytical Chemistry 36, 1964), so it does not lag.
     """
     known = np.isfinite(points).all(-1)
     weights = np.where(known, weights, 0.0)
@@ -35,7 +40,7 @@ def smooth(
 def _fit(
     basis: np.ndarray, values: np.ndarray, weights: np.ndarray, tolerance: float
 ) -> np.ndarray:
-    """The fitted value at offset zero [..., 3]; NaN where too few frames are known."""
+    """Return the fitted value at offset zero [..., 3]; NaN where too few frames are known."""
     robust = weights
     enough = (weights > 0).sum(0) > basis.shape[1]
     # The scale comes down by halves, so that a far wrong frame cannot hold the fit at the start.

@@ -13,6 +13,11 @@ import numpy as np
 
 from tdmi.datasets.pose2sim.calibration import Camera
 
+TOLERANCE = 10.0
+"""px, the detector's own noise (choice of this project)."""
+REJECTION = 40.0
+"""px, about half a head (choice of this project)."""
+
 
 @dataclass(frozen=True)
 class Triangulation:
@@ -52,16 +57,15 @@ def triangulate(
     cameras: Sequence[Camera],
     pixels: np.ndarray,
     weights: np.ndarray,
-    tolerance: float = 10.0,
-    rejection: float = 40.0,
+    tolerance: float = TOLERANCE,
+    rejection: float = REJECTION,
     iterations: int = 30,
 ) -> Triangulation:
     """Robust triangulation of pixels [C, ..., 2] with weights [C, ...] >= 0 (0 = unseen).
 
     Start: of all pairs of views, the pair whose point fits all views best under a saturating cost.
     Then Gauss-Newton on the reprojection error with weights w / (1 + (r / tolerance)^2), the
-    Cauchy estimator; views beyond `rejection` px are dropped. The two lengths are a choice of this
-    project: the detector's own noise, and about half a head.
+    Cauchy estimator; views beyond `rejection` px are dropped.
     """
     rotations = np.stack([camera.rotation for camera in cameras])
     translations = np.stack([camera.translation for camera in cameras])

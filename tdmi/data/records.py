@@ -1,30 +1,35 @@
-"""Checks shared by the readers of annotation files: right type, right length, or one clear line.
+"""Checked columns from the records of JSON files: right type, right length, or one clear line.
 
-The functions for whole columns convert all entries at once, and look at single ones only if
+The functions for whole columns convert all entries at once. They look at single entries only if
 something is out of form, to name the first culprit.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tdmi.core.errors import UserError
 
-REGENERATE = "restore the original file or write it again"
-
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Record = dict[str, Any]
+"""An object of a JSON file, whose values are not checked yet."""
 Place = Callable[[int], str]
 """Gives the file and place of a record by its row, for an error message."""
 
+REGENERATE = "restore the original file or write it again"
 
-def describe(value: Any) -> str:
-    """What was found, short enough for one line."""
+
+def describe(value: object) -> str:
+    """Return what was found, short enough for one line."""
     if value is None:
         return "null"
     if isinstance(value, list | dict):
@@ -36,7 +41,10 @@ def describe(value: Any) -> str:
 
 
 def member(record: Any, key: str, kind: type, where: str) -> Any:
-    """`record[key]`, which must exist and be of type `kind`; whole numbers must fit 64 bits."""
+    """Return `record[key]`, which must exist and be of type `kind`.
+
+    Whole numbers must fit 64 bits.
+    """
     names = {list: "a list", dict: "an object", str: "a text", int: "a whole number"}
     if not isinstance(record, dict):
         raise UserError(f"{where}: found {describe(record)}, expected an object; {REGENERATE}")
@@ -47,7 +55,7 @@ def member(record: Any, key: str, kind: type, where: str) -> Any:
         raise UserError(
             f"{where}: '{key}' is {describe(value)}, expected {names[kind]}; {REGENERATE}"
         )
-    if kind is int and not -(2**63) <= value < 2**63:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise UserError(
             f"{where}: '{key}' is {describe(value)}, expected a whole number of at most 64 bits; "
             f"{REGENERATE}"
@@ -55,8 +63,11 @@ def member(record: Any, key: str, kind: type, where: str) -> Any:
     return value
 
 
-def numbers(value: Any, count: int | None, where: str) -> np.ndarray:
-    """A flat list of `count` numbers (any, if None) as float64; NaN passes, null does not."""
+def numbers(value: Any, count: int | None, where: str) -> Floats:
+    """Return a flat list of `count` numbers (any, if None) as float64.
+
+    NaN is a number, null is not.
+    """
     wanted = "numbers" if count is None else f"{count} numbers"
     if not isinstance(value, list) or (count is not None and len(value) != count):
         raise UserError(f"{where}: found {describe(value)}, expected {wanted}; {REGENERATE}")
@@ -70,7 +81,7 @@ def numbers(value: Any, count: int | None, where: str) -> np.ndarray:
 
 
 def number(value: Any, where: str) -> float:
-    """One number, bare or as the only entry of a list, which is how PoseTrack17 wraps scalars."""
+    """Return one number, bare or as the only entry of a list, which is PoseTrack17's wrapping."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, bool) and isinstance(value, int | float):
@@ -79,33 +90,33 @@ def number(value: Any, where: str) -> float:
     raise UserError(f"{where}: found {describe(value)}, expected a number; {REGENERATE}")
 
 
-def number_list(values: list) -> np.ndarray | None:
-    """Numbers as float64; None if anything else is among them, or one beyond float64's range."""
+def number_list(values: Sequence[Any]) -> Floats | None:
+    """Return numbers as float64; None if one is no number or beyond float64's range."""
     if set(map(type, values)) <= {int, float}:
         with suppress(OverflowError):
             return np.array(array("d", values))
     return None
 
 
-def objects(content: Any, key: str, where: str) -> list[dict]:
-    """`content[key]`, which must be a list of objects."""
-    records = member(content, key, list, where)
-    refuse_others(records, lambda i: f"{where}: {key}[{i}]")
+def objects(content: Any, key: str, where: str) -> list[Record]:
+    """Return `content[key]`, which must be a list of objects."""
+    records: list[Record] = member(content, key, list, where)
+    check_objects(records, lambda i: f"{where}: {key}[{i}]")
     return records
 
 
-def refuse_others(records: list, place: Place) -> None:
-    """UserError unless every record is an object."""
+def check_objects(records: Sequence[Any], place: Place) -> None:
+    """Raise UserError unless every record is an object."""
     if not set(map(type, records)) <= {dict}:
         i, odd = next((i, r) for i, r in enumerate(records) if not isinstance(r, dict))
         raise UserError(f"{place(i)}: found {describe(odd)}, expected an object; {REGENERATE}")
 
 
-def texts(records: list[dict], key: str, place: Place, missing: str | None = None) -> list[str]:
-    """`record[key]` of every record; `missing` where it is not there or null, if allowed."""
-    values = [record.get(key) for record in records]
-    if missing is not None:
-        values = [missing if value is None else value for value in values]
+def texts(
+    records: Sequence[Record], key: str, place: Place, missing: str | None = None
+) -> list[str]:
+    """Return `record[key]` of every record; `missing` where it is absent or null, if allowed."""
+    values = _values(records, key, missing)
     if set(map(type, values)) <= {str}:
         return values
     return [
@@ -115,44 +126,48 @@ def texts(records: list[dict], key: str, place: Place, missing: str | None = Non
 
 
 def whole_numbers(
-    records: list[dict], key: str, place: Place, missing: int | None = None
-) -> np.ndarray:
-    """`record[key]` [N] int64; `missing` where it is not there or null, if allowed."""
-    values = [record.get(key) for record in records]
-    if missing is not None:
-        values = [missing if value is None else value for value in values]
+    records: Sequence[Record], key: str, place: Place, missing: int | None = None
+) -> Ints:
+    """Return `record[key]` [N]; `missing` where it is absent or null, if allowed."""
+    values = _values(records, key, missing)
     if set(map(type, values)) <= {int}:
         with suppress(OverflowError):
             return np.array(values, dtype=np.int64)
-    optional = missing is not None
-    checked = [
-        missing if optional and record.get(key) is None else member(record, key, int, place(i))
-        for i, record in enumerate(records)
-    ]
-    return np.array(checked, dtype=np.int64)
+    return np.array(
+        [
+            value
+            if missing is not None and records[i].get(key) is None
+            else member(records[i], key, int, place(i))
+            for i, value in enumerate(values)
+        ],
+        dtype=np.int64,
+    )
 
 
 def real_numbers(
-    records: list[dict], key: str, place: Place, missing: float | None = None
-) -> np.ndarray:
-    """`record[key]` [N] float64; `missing` where it is not there or null, if allowed."""
-    values = [record.get(key) for record in records]
-    if missing is not None:
-        values = [missing if value is None else value for value in values]
+    records: Sequence[Record], key: str, place: Place, missing: float | None = None
+) -> Floats:
+    """Return `record[key]` [N]; `missing` where it is absent or null, if allowed."""
+    values = _values(records, key, missing)
     flat = number_list(values)
     if flat is not None:
         return flat
     return np.array([number(value, f"{place(i)}: {key}") for i, value in enumerate(values)])
 
 
-def number_rows(
-    records: list[dict], key: str, count: int, place: Place, missing: float | None = None
-) -> np.ndarray:
-    """`record[key]`, `count` numbers each, as [N, count] float64.
+def _values(records: Sequence[Record], key: str, missing: object) -> list[Any]:
+    values = [record.get(key) for record in records]
+    return values if missing is None else [missing if v is None else v for v in values]
 
-    Rows of `missing` where it is not there, null or empty, if allowed.
+
+def number_rows(
+    records: Sequence[Record], key: str, count: int, place: Place, missing: float | None = None
+) -> Floats:
+    """Return `record[key]`, `count` numbers each, as [N, count].
+
+    Rows of `missing` where it is absent, null or empty, if allowed.
     """
-    rows = [record.get(key) for record in records]
+    rows: list[Any] = [record.get(key) for record in records]
     if missing is not None:
         if not any(rows):
             return np.full((len(rows), count), missing, dtype=np.float64)
@@ -172,8 +187,8 @@ def number_rows(
     return np.stack([numbers(row, count, f"{place(i)}: {key}") for i, row in enumerate(rows)])
 
 
-def flags(records: list[dict], key: str, place: Place) -> list[bool | None]:
-    """`record[key]`, true or false (1 and 0 count as such); None where it is not there or null."""
+def flags(records: Sequence[Record], key: str, place: Place) -> list[bool | None]:
+    """Return `record[key]`, true or false (1 and 0 count as such); None where absent or null."""
     values = [record.get(key) for record in records]
     for i, value in enumerate(values):
         if value is not None and (not isinstance(value, int | float) or value not in (0, 1)):
@@ -181,22 +196,3 @@ def flags(records: list[dict], key: str, place: Place) -> list[bool | None]:
                 f"{place(i)}: '{key}' is {describe(value)}, expected true or false; {REGENERATE}"
             )
     return [None if value is None else bool(value) for value in values]
-
-
-def video_name(path: Path | str) -> str:
-    return Path(path).name.removesuffix(".json")
-
-
-def video_files(folder: Path | str) -> list[str]:
-    """Names of the videos of a folder (its ``*.json`` without the ending), sorted.
-
-    Raises UserError if the folder is missing or has no such file.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder, expected one with a PoseTrack file per video")
-    # Hidden files are left out: they may be files that are just being written.
-    names = sorted(video_name(p) for p in folder.glob("*.json") if not p.name.startswith("."))
-    if not names:
-        raise UserError(f"{folder}: no *.json there, expected one PoseTrack file per video")
-    return names
