@@ -1,8 +1,6 @@
 """Turn run folders into tables, figures, a gallery and one self-contained page.
 
-Reads result files only. Runs that are missing leave blank cells marked "not run". With --config,
-the mapping is read from a file instead of made from a suite of the workflow; its keys are described
-in tdmi/reporting/data/settings.py.
+Reads result files only. Runs that are missing leave blank cells marked "not run".
 """
 
 from __future__ import annotations
@@ -14,9 +12,7 @@ from tdmi.cli.suite_options import add_protocol, add_trial, trial_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--suite", help="suite of workflow/config, e.g. embedded")
-    source.add_argument("--config", type=Path, help="resolved suite mapping (YAML)")
+    parser.add_argument("--suite", required=True, help="suite of workflow/config, e.g. embedded")
     add_protocol(parser)
     add_trial(parser)
     parser.add_argument(
@@ -34,21 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from tdmi.core.errors import UserError
-    from tdmi.reporting.data.from_suite import settings_of
-    from tdmi.reporting.data.settings import load
+    from tdmi.config.suites import load_suites
+    from tdmi.reporting.data.spec import ReportSpec
     from tdmi.reporting.report import make_report
 
-    if arguments.config is None:
-        settings = settings_of(
-            arguments.suite,
-            trial=trial_of(arguments),
-            grid=arguments.grid,
-            protocol=arguments.protocol,
-        )
-    elif arguments.grid is not None:
-        raise UserError("--grid: found it with --config, expected it with --suite alone")
-    else:
-        settings = load(arguments.config)
-    make_report(settings, arguments.runs, arguments.out, arguments.published)
+    suites = load_suites(
+        arguments.suite,
+        trial=trial_of(arguments),
+        grid=arguments.grid,
+        protocol=arguments.protocol,
+    )
+    spec = ReportSpec.from_suites(suites)
+    make_report(spec, arguments.runs, arguments.out, arguments.published)
     print(arguments.out / "index.html")

@@ -9,8 +9,10 @@ from typing import Any
 from tdmi.core.errors import UserError
 
 
-def add_details(content: dict[str, Any], path: Path, key: dict, rows: dict[str, list]) -> None:
-    """Add what is there of each part to the list of rows of its name; UserError if it is broken."""
+def add_details(
+    content: dict[str, Any], path: Path, key: dict[str, object], rows: dict[str, list]
+) -> None:
+    """Add each part that the content has to the rows of its name. UserError if it is broken."""
     for part, read in _PARTS.items():
         if part not in content:
             continue
@@ -23,7 +25,7 @@ def add_details(content: dict[str, Any], path: Path, key: dict, rows: dict[str, 
             ) from None
 
 
-def _slices(content: dict) -> Iterator[dict]:
+def _slices(content: dict[str, Any]) -> Iterator[dict[str, object]]:
     """Columns attribute, low, high (NaN where open), persons, few, ap."""
     for attribute, entry in content.items():
         for part in entry["bins"]:
@@ -37,13 +39,13 @@ def _slices(content: dict) -> Iterator[dict]:
             }
 
 
-def _pckh(content: dict) -> Iterator[dict]:
+def _pckh(content: dict[str, Any]) -> Iterator[dict[str, object]]:
     """Columns threshold, within: of all annotated joints, in per cent, mean of the joints."""
     for threshold, value in zip(content["thresholds"], content["annotated"]["total"], strict=True):
         yield {"threshold": _number(threshold), "within": _number(value)}
 
 
-def _reliability(content: dict) -> Iterator[dict]:
+def _reliability(content: dict[str, Any]) -> Iterator[dict[str, object]]:
     """Columns low (of the bin), joints, mean_score, right (in per cent); empty bins left out."""
     lows = content["edges"][:-1]
     columns = (content["joints"], content["mean_score"], content["right"])
@@ -57,11 +59,11 @@ def _reliability(content: dict) -> Iterator[dict]:
             }
 
 
-def _number(value: Any) -> float:
+def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-_PARTS: dict[str, Callable[[dict], Iterator[dict]]] = {
+_PARTS: dict[str, Callable[[dict[str, Any]], Iterator[dict[str, object]]]] = {
     "slices": _slices,
     "pckh": _pckh,
     "reliability": _reliability,

@@ -1,4 +1,4 @@
-"""The figure of reliability: whether a joint score of 0.8 means that 80 % of such joints are right.
+"""The figure of calibration: whether 80 % of the joints with a score of 0.8 are right.
 
 Bins are those of `tdmi.evaluation.analysis.calibration`, which stand in metrics.json.
 """
@@ -10,24 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdmi.reporting.data.runs import Runs
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.figures import style
 from tdmi.reporting.tables.tables import number
 
-KEY = ["protocol", "method"]
 ENOUGH = 30
 """Joints of a bin that is drawn: a share of fewer has a standard error of up to 9 points or more
 (choice of this project). All bins stand in the file of the numbers."""
 
 
 def reliability_data(runs: Runs) -> pd.DataFrame:
-    """Columns protocol, method, low (of the bin), joints, mean_score, right, std.
+    """Return columns protocol, method, low (of the bin), joints, mean_score, right, std.
 
     All seeds together; right in per cent, std its sample standard deviation over seeds.
     """
     rows = runs.reliability
     rows = rows.assign(score_sum=rows.joints * rows.mean_score, right_sum=rows.joints * rows.right)
-    bins = rows.groupby([*KEY, "low"])
+    bins = rows.groupby(["protocol", "method", "low"])
     sums = bins[["joints", "score_sum", "right_sum"]].sum()
     data = pd.DataFrame(
         {
@@ -41,44 +40,43 @@ def reliability_data(runs: Runs) -> pd.DataFrame:
 
 
 def miscalibration(own: pd.DataFrame) -> float:
-    """Mean over joints of |share right − score| of their bins, in points (expected calibration
-    error, Naeini, Cooper and Hauskrecht 2015)."""
+    """Return the mean over joints of |share right − score| of their bins, in points.
+
+    This is the expected calibration error (Naeini, Cooper and Hauskrecht 2015).
+    """
     gap = (own.right - 100 * own.mean_score).abs()
     return float((gap * own.joints).sum() / own.joints.sum())
 
 
-def reliability(
-    data: pd.DataFrame, methods: tuple[Method, ...], shown: list[Method], protocols: dict[str, str]
-) -> Figure:
-    """A column per box protocol: above the shares, below how many joints have such a score.
+@style.applied()
+def reliability(data: pd.DataFrame, spec: ReportSpec) -> Figure:
+    """Draw the shares, and below them how many joints have such a score, per box protocol.
 
-    `shown` are drawn in colour, the others of `methods` thin and grey.
+    The subject and its references are drawn in colour, all other methods thin and grey.
     """
-    with style.applied():
-        figure = Figure(figsize=(9.6, 5.6), layout="constrained")
-        grid = figure.subplots(
-            2, len(protocols), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1]
-        )
-        for (above, below), (protocol, boxes) in zip(grid.T, protocols.items(), strict=True):
-            chosen = data[(data.protocol == protocol) & (data.joints >= ENOUGH)]
-            above.set_title(boxes.capitalize())
-            above.plot([0, 1], [0, 100], color=style.MUTED, linewidth=1, linestyle=":")
-            for method in methods:
-                own = chosen[chosen.method == method.name]
-                if method not in shown:
-                    above.plot(own.mean_score, own.right, color=style.RULE, linewidth=0.9)
-            for method in shown:
-                own = chosen[chosen.method == method.name]
-                if len(own):
-                    _curve(above, below, own, method)
-            above.set_xlim(0, 1.02)
-            above.set_ylim(0, 102)
-            below.set_ylim(0, None)
-            below.set_xlabel("Joint score")
-            if above.get_legend_handles_labels()[0]:
-                above.legend(loc="upper left", frameon=False, fontsize=8)
-        grid[0, 0].set_ylabel("Joints that are right (%)")
-        grid[1, 0].set_ylabel("Share of joints (%)")
+    named = (spec.subject, spec.reference, spec.strictest)
+    shown = [method for method in dict.fromkeys(named) if method is not None]
+    figure, columns = style.columns(spec, 5.6, 2, sharex=True, sharey="row", height_ratios=[3, 1])
+    for protocol, (above, below) in columns.items():
+        chosen = data[(data.protocol == protocol) & (data.joints >= ENOUGH)]
+        above.plot([0, 1], [0, 100], color=style.MUTED, linewidth=1, linestyle=":")
+        for method in spec.methods:
+            own = chosen[chosen.method == method.name]
+            if method not in shown:
+                above.plot(own.mean_score, own.right, color=style.RULE, linewidth=0.9)
+        for method in shown:
+            own = chosen[chosen.method == method.name]
+            if len(own):
+                _curve(above, below, own, method)
+        above.set_xlim(0, 1.02)
+        above.set_ylim(0, 102)
+        below.set_ylim(0, None)
+        below.set_xlabel("Joint score")
+        if above.get_legend_handles_labels()[0]:
+            above.legend(loc="upper left", frameon=False, fontsize=8)
+    above, below = next(iter(columns.values()))
+    above.set_ylabel("Joints that are right (%)")
+    below.set_ylabel("Share of joints (%)")
     return figure
 
 

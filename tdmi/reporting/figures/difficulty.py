@@ -1,4 +1,4 @@
-"""The figure of difficulty: the gain of each method on people who are hidden, fast or blurred.
+"""The figure of difficulty: gain of each method on hidden, fast, blurred and crowded people.
 
 Bins and their AP are those of `tdmi.evaluation.analysis.slices`, which stand in metrics.json.
 """
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.figures import style
 from tdmi.reporting.figures.axis_clipping import ends_of, outlying
 from tdmi.reporting.tables.tables import number
@@ -24,8 +24,7 @@ ATTRIBUTES = {
     "blur": ("Motion blur", "head sizes"),
     "crowding": ("Crowding", "others' joints over own"),
 }
-"""Title and unit by name in metrics.json, in the order of panels; what a data set lacks is left
-out."""
+"""Title and unit by name in metrics.json, in the order of panels."""
 _EASY_IS_HIGH = ("visible_fraction",)
 _COLUMNS = [
     "attribute", "bin", "from", "to", "persons", "few", "method", "ap", "value", "std", "n", "low",
@@ -33,11 +32,11 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def difficulty_data(runs: Runs, protocol: str, against: str) -> pd.DataFrame:
-    """A row per attribute, bin (0 is the easiest) and method; AP and differences in points.
+def difficulty_data(runs: Runs, spec: ReportSpec, protocol: str) -> pd.DataFrame:
+    """Return a row per attribute, bin (0 is the easiest) and method; AP and differences in points.
 
-    ap: mean AP in the bin over seeds; value, std, n, low, high: its difference to `against`, paired
-    by seed, with the 95% Student interval.
+    ap: mean AP in the bin over seeds; value, std, n, low, high: its difference to the single
+    frame, paired by seed, with the 95% Student interval.
     """
     chosen = runs.slices[runs.slices.protocol == protocol]
     parts = []
@@ -47,7 +46,8 @@ def difficulty_data(runs: Runs, protocol: str, against: str) -> pd.DataFrame:
         for place, start in enumerate(starts):
             people = own[own.start == start]
             values = people.pivot(index="method", columns="seed", values="ap").astype(float)
-            part = comparison.differences(values, against).rename(columns={"mean": "value"})
+            part = comparison.differences(values, spec.reference.name)
+            part = part.rename(columns={"mean": "value"})
             part["ap"] = values.mean(axis=1)
             first = people.iloc[0]
             described = {"attribute": attribute, "bin": place, "from": first.low, "to": first.high}
@@ -58,43 +58,46 @@ def difficulty_data(runs: Runs, protocol: str, against: str) -> pd.DataFrame:
     )
 
 
-def difficulty(data: pd.DataFrame, methods: tuple[Method, ...], against: Method) -> Figure:
-    """A column per attribute, from easy to hard; above AP of `against`, below a row per method."""
-    shown = [m for m in methods if m != against and m.name in set(data.method)]
+@style.applied()
+def difficulty(data: pd.DataFrame, spec: ReportSpec) -> Figure:
+    """Draw a column per attribute, easy to hard: AP of the single frame, below a row per method."""
+    against = spec.reference
+    shown = [m for m in spec.methods if m != against and m.name in set(data.method)]
     columns = [name for name in ATTRIBUTES if name in set(data.attribute)]
     differences = data[data.method.isin([m.name for m in shown])].dropna(subset=["value"])
     far = outlying(ends_of(differences))
     limits = _limits(differences[~differences.method.isin(far)])
-    with style.applied():
-        figure = Figure(figsize=(9.6, 2.1 + 0.6 * len(shown)), layout="constrained")
-        grid = figure.subplots(
-            1 + len(shown), len(columns), sharex="col", sharey="row", squeeze=False,
-            height_ratios=[1.5, *[1.0] * len(shown)],
+    figure = Figure(figsize=(style.WIDTH, 2.1 + 0.6 * len(shown)), layout="constrained")
+    grid = figure.subplots(
+        1 + len(shown), len(columns), sharex="col", sharey="row", squeeze=False,
+        height_ratios=[1.5, *[1.0] * len(shown)],
+    )  # fmt: skip
+    for attribute, (top, *panels) in zip(columns, grid.T, strict=True):
+        own = data[data.attribute == attribute]
+        _bars(top, own[own.method == against.name])
+        title, unit = ATTRIBUTES[attribute]
+        top.set_title(title)
+        for method, panel in zip(shown, panels, strict=True):
+            part = own[own.method == method.name].sort_values("bin")
+            if method.name in far:
+                _off_the_axis(panel, part)
+            else:
+                _points(panel, part, method)
+            panel.set_ylim(*limits)
+            panel.tick_params(labelsize=6.5)
+        lowest = (top, *panels)[-1]
+        lowest.set_xlabel(unit, fontsize=8)
+        _name_bins(lowest, own)
+    for method, panel in zip((against, *shown), grid[:, 0], strict=True):
+        panel.set_ylabel(
+            f"{method.label}\nAP (%)" if method == against else method.label,
+            rotation=0, ha="right", va="center", color=style.INK, fontsize=8,
         )  # fmt: skip
-        for column, attribute in enumerate(columns):
-            own = data[data.attribute == attribute]
-            _bars(grid[0, column], own[own.method == against.name])
-            title, unit = ATTRIBUTES[attribute]
-            grid[0, column].set_title(title)
-            grid[-1, column].set_xlabel(unit, fontsize=8)
-            for row, method in enumerate(shown, start=1):
-                part = own[own.method == method.name].sort_values("bin")
-                if method.name in far:
-                    _off_the_axis(grid[row, column], part)
-                else:
-                    _points(grid[row, column], part, method)
-                grid[row, column].set_ylim(*limits)
-            _name_bins(grid[-1, column], own)
-        for row, method in enumerate((against, *shown)):
-            grid[row, 0].set_ylabel(
-                f"{method.label}\nAP (%)" if method == against else method.label,
-                rotation=0, ha="right", va="center", color=style.INK, fontsize=8,
-            )  # fmt: skip
     return figure
 
 
 def _limits(kept: pd.DataFrame) -> tuple[float, float]:
-    """From the means, with room; neither few people nor a wide interval must flatten them."""
+    """Return limits with room around the means, whatever bins of few people or intervals span."""
     kept = kept[~kept.few.astype(bool)] if not kept.few.all() else kept
     low, high = min(kept.value.min(), 0), max(kept.value.max(), 0)
     room = max(0.35 * (high - low), 0.2)
@@ -124,7 +127,6 @@ def _points(axes: Axes, part: pd.DataFrame, method: Method) -> None:
             some["bin"], some.value, style.marker(method.family), markersize=4.5, color=colour,
             mfc=fill,
         )  # fmt: skip
-    axes.tick_params(labelsize=6.5)
 
 
 def _off_the_axis(axes: Axes, part: pd.DataFrame) -> None:
@@ -136,7 +138,6 @@ def _off_the_axis(axes: Axes, part: pd.DataFrame) -> None:
             xycoords=("data", "axes fraction"), ha="center", va="bottom" if value < 0 else "top",
             fontsize=6.5, color=style.MUTED,
         )  # fmt: skip
-    axes.tick_params(labelsize=6.5)
 
 
 def _name_bins(axes: Axes, own: pd.DataFrame) -> None:
@@ -148,7 +149,7 @@ def _name_bins(axes: Axes, own: pd.DataFrame) -> None:
 
 
 def _name(low: float, high: float, falling: bool) -> str:
-    """The end of a bin towards the next one, which begins there; of the last, its beginning."""
+    """Return the end of a bin towards the next one; of the last, its beginning."""
     if math.isnan(high) or (falling and not math.isnan(low)):
         return f"≥ {low:.3g}"
     return f"< {high:.3g}"

@@ -7,54 +7,54 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdmi.reporting.data.runs import Runs
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.figures import style
 
 
-def videos_data(
-    runs: Runs, protocols: dict[str, str], subject: str, rivals: list[str]
-) -> pd.DataFrame:
-    """Columns protocol, against, video, seed, value: AP of `subject` minus that of a rival.
+def rivals_of(spec: ReportSpec) -> list[Method]:
+    """Return the single frame and the strictest reference, without the subject."""
+    return [m for m in dict.fromkeys((spec.reference, spec.strictest)) if m != spec.subject]
+
+
+def videos_data(runs: Runs, spec: ReportSpec) -> pd.DataFrame:
+    """Return columns protocol, against, video, seed, value: AP of the subject minus a rival's.
 
     Differences of a video's mean AP in points, seed by seed; a rival with a single run is
     subtracted from all. Videos without AP on one side are left out.
     """
-    parts = []
-    for protocol in protocols:
-        for rival in rivals:
-            one, other = (_by_seed(runs, protocol, name) for name in (subject, rival))
+    columns = ["protocol", "against", "video", "seed", "value"]
+    parts = [pd.DataFrame(columns=columns)]
+    for protocol in spec.box_protocols:
+        for rival in rivals_of(spec) if spec.subject else ():
+            one, other = (_by_seed(runs, protocol, method) for method in (spec.subject, rival))
             single = other.shape[1] == 1
             change = one.sub(other.iloc[:, 0], axis=0) if single else one - other
             long = change.stack().rename("value").dropna().reset_index()
-            parts.append(long.assign(protocol=protocol, against=rival))
-    return pd.concat(parts, ignore_index=True)[["protocol", "against", "video", "seed", "value"]]
+            parts.append(long.assign(protocol=protocol, against=rival.name)[columns])
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _by_seed(runs: Runs, protocol: str, method: str) -> pd.DataFrame:
+def _by_seed(runs: Runs, protocol: str, method: Method) -> pd.DataFrame:
     videos = runs.videos
-    own = videos[(videos.protocol == protocol) & (videos.method == method)]
+    own = videos[(videos.protocol == protocol) & (videos.method == method.name)]
     return own.pivot(index="video", columns="seed", values="ap_total").astype(float)
 
 
-def videos(
-    data: pd.DataFrame, subject: Method, rivals: list[Method], protocols: dict[str, str]
-) -> Figure:
-    """A row per rival, a column per box protocol; videos sorted by their mean difference."""
-    with style.applied():
-        figure = Figure(figsize=(9.6, 0.6 + 2.5 * len(rivals)), layout="constrained")
-        grid = figure.subplots(
-            len(rivals), len(protocols), sharey=True, sharex="col", squeeze=False
-        )
-        for rival, row in zip(rivals, grid, strict=True):
-            row[0].set_ylabel(f"{subject.label} − {rival.label}\n(points of AP)", fontsize=8)
-            for panel, (protocol, boxes) in zip(row, protocols.items(), strict=True):
-                own = data[(data.protocol == protocol) & (data.against == rival.name)]
-                panel.axhline(0, color=style.MUTED, linewidth=1)
-                _points(panel, own, subject)
-                if rival is rivals[0]:
-                    panel.set_title(boxes.capitalize())
-                if rival is rivals[-1]:
-                    panel.set_xlabel("Videos, sorted by the mean of the seeds")
+@style.applied()
+def videos(data: pd.DataFrame, spec: ReportSpec) -> Figure:
+    """Draw a row per rival, a column per box protocol; videos sorted by their mean difference."""
+    subject, rivals = spec.subject, rivals_of(spec)
+    figure, columns = style.columns(
+        spec, 0.6 + 2.5 * len(rivals), len(rivals), sharey=True, sharex="col"
+    )
+    for place, (protocol, column) in enumerate(columns.items()):
+        for rival, panel in zip(rivals, column, strict=True):
+            own = data[(data.protocol == protocol) & (data.against == rival.name)]
+            panel.axhline(0, color=style.MUTED, linewidth=1)
+            _points(panel, own, subject)
+            if place == 0:
+                panel.set_ylabel(f"{subject.label} − {rival.label}\n(points of AP)", fontsize=8)
+        column[-1].set_xlabel("Videos, sorted by the mean of the seeds")
     return figure
 
 
