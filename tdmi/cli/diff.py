@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.core.files import write_json, write_text
     from tdmi.evaluation.inputs import check_writable
     from tdmi.reporting.diff import presentation
-    from tdmi.reporting.diff.changes import EQUAL, WITHIN, compare
+    from tdmi.reporting.diff.changes import EQUAL, WITHIN, Diff, compare
     from tdmi.reporting.diff.trees import read_trees
 
     if args.out is not None:
@@ -47,12 +47,12 @@ def run(args: argparse.Namespace) -> None:
             f"{args.a} holds {', '.join(ours)}, {args.b} holds {', '.join(theirs)}; expected a "
             "suite in both (a suite's name is that of its folder, also in a copy)"
         )
-    diff = presentation.Diff(
+    diff = Diff(
         args.a,
         args.b,
-        {suite: compare(ours[suite], theirs[suite]) for suite in shared},
         [suite for suite in ours if suite not in theirs],
         [suite for suite in theirs if suite not in ours],
+        {suite: compare(ours[suite], theirs[suite]) for suite in shared},
     )
     print(presentation.as_markdown(diff, changed_only=True), end="")
     if args.out is not None and args.out.suffix == ".json":

@@ -14,16 +14,8 @@ import pandas as pd
 from tdmi.core.errors import UserError
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.spec import Method, Reference, ReportSpec
-from tdmi.reporting.tables.tables import (
-    Cell,
-    Table,
-    difference_cell,
-    markdown,
-    mean_cell,
-    number,
-    seeds_cell,
-    values_of,
-)
+from tdmi.reporting.tables import tables
+from tdmi.reporting.tables.tables import Cell, Table
 
 BEGIN = "<!-- summary: written by `python workflow/scripts/readme.py` from results -->"
 END = "<!-- end of summary -->"
@@ -62,16 +54,15 @@ def _table(spec: ReportSpec, by_protocol: dict[str, pd.DataFrame], cost: pd.Data
     for method in spec.methods:
         row = [Cell(method.label)]
         for table in summaries:
-            mean, std = values_of(table, method, "mean", "std")
-            row.append(mean_cell(mean, std, best=mean == table["mean"].max()))
+            mean, std = tables.values_of(table, method, "mean", "std")
+            row.append(tables.mean_cell(mean, std, best=mean == table["mean"].max()))
         for reference, table in changes.items():
-            is_reference = method == reference.method
-            holds = table["holds"].get(method.name)
-            row.append(
-                difference_cell(*values_of(table, method, "mean", "std"), holds, is_reference)
-            )
+            mean, std = tables.values_of(table, method, "mean", "std")
+            holds, is_reference = table["holds"].get(method.name), method == reference.method
+            row.append(tables.difference_cell(mean, std, holds, is_reference))
+        (gflops,) = tables.values_of(cost, method, "gflops")
         done = int(summaries[0]["n"].get(method.name, 0))
-        row += [Cell(number(*values_of(cost, method, "gflops"), 2)), seeds_cell(done, method)]
+        row += [Cell(tables.number(gflops, 2)), tables.seeds_cell(done, method)]
         rows.append(row)
     boxes = list(spec.protocols.values())
     caption = (
@@ -82,7 +73,7 @@ def _table(spec: ReportSpec, by_protocol: dict[str, pd.DataFrame], cost: pd.Data
     headings = ["Method", *(f"AP, {name}" for name in boxes)]
     headings += [f"to {reference.words}" for reference in changes]
     headings += ["GFLOPs", "Seeds"]
-    return markdown(Table("summary", "", caption, headings, rows, pd.DataFrame(), 1))
+    return tables.markdown(Table("summary", "", caption, headings, rows, pd.DataFrame(), 1))
 
 
 def _references(spec: ReportSpec) -> list[Reference]:
@@ -129,5 +120,5 @@ def _count(count: int) -> str:
 
 
 def _span(methods: list[Method], means: pd.Series) -> str:
-    sizes = [number(size) for size in sorted(means[[m.name for m in methods]].abs())]
+    sizes = [tables.number(size) for size in sorted(means[[m.name for m in methods]].abs())]
     return (sizes[0] if sizes[0] == sizes[-1] else f"{sizes[0]}-{sizes[-1]}") + " AP"

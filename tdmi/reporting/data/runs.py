@@ -7,7 +7,7 @@ file that is not there gives no rows; a file that cannot be understood is an err
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import pandas as pd
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
 from tdmi.experiments.provenance import check_unchanged, read_record, record_of
-from tdmi.reporting.data import details
 from tdmi.reporting.data.comparability import check_comparable, conditions_of, read_object
 from tdmi.reporting.data.spec import Method
 
@@ -31,7 +30,9 @@ _COLUMNS = {
     "joints": ("measure", "joint", "value"),
     "videos": ("video", "ap_total"),
     "counts": _COUNTS,
-    **details.COLUMNS,
+    "slices": ("attribute", "low", "high", "persons", "few", "ap"),
+    "pckh": ("threshold", "within"),
+    "reliability": ("low", "joints", "mean_score", "right"),
 }
 """Columns of the frames with rows per method, seed and protocol, besides these three."""
 Rows = dict[str, list[dict[str, object]]]
@@ -46,7 +47,9 @@ class Runs:
     joints:     the same for the 15 single joints
     videos:     method, seed, protocol, video, ap_total in per cent
     counts:     method, seed, protocol, frames, ground_truth_persons, predicted_persons
-    slices, pckh, reliability: method, seed, protocol, and the columns of `details.COLUMNS`
+    slices:     method, seed, protocol, attribute, low, high (NaN where open), persons, few, ap
+    pckh:       method, seed, protocol, threshold, within (per cent of all annotated joints)
+    reliability: method, seed, protocol, low (of the bin), joints, mean_score, right (per cent)
     cost:       method, parameters, trainable_parameters, gflops (per key frame), frames, input
     timing:     method, seed, and the columns of timing.json
     history:    method, seed, and the columns of history.csv
@@ -183,8 +186,46 @@ def _read_metrics(path: Path, key: dict[str, object], rows: Rows) -> None:
     for video, values in sorted(content.get("per_video", {}).items()):
         value = _number(values.get("ap_total"), path, f"per_video.{video}.ap_total")
         rows["videos"].append(key | {"video": video, "ap_total": value})
-    details.add_details(content, path, key, rows)
+    _add_details(content, path, key, rows)
     rows["counts"].append(key | {name: content.get(name) for name in _COUNTS})
+
+
+def _add_details(
+    content: Mapping[str, Any], path: Path, key: dict[str, object], rows: Rows
+) -> None:
+    """Add the parts that `tdmi evaluate --curves --slices` writes. UserError if one is broken."""
+    for part, read in (("slices", _slices), ("pckh", _pckh), ("reliability", _reliability)):
+        try:
+            found = read(content[part]) if part in content else ()
+            rows[part] += [key | dict(zip(_COLUMNS[part], row, strict=True)) for row in found]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path}: {part}: found something else ({type(error).__name__}: {error}) than "
+                "`tdmi evaluate --curves --slices` writes; evaluate this run again"
+            ) from None
+
+
+def _slices(content: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    for attribute, entry in content.items():
+        for part in entry["bins"]:
+            low, high, ap = map(_or_nan, (part["from"], part["to"], part["ap"]["total"]))
+            yield attribute, low, high, int(part["persons"]), bool(part["few"]), ap
+
+
+def _pckh(content: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    for values in zip(content["thresholds"], content["annotated"]["total"], strict=True):
+        yield tuple(map(_or_nan, values))
+
+
+def _reliability(content: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    columns = (content["joints"], content["mean_score"], content["right"])
+    for low, joints, *shares in zip(content["edges"][:-1], *columns, strict=True):
+        if joints:  # empty bins are left out
+            yield _or_nan(low), int(joints), *map(_or_nan, shares)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _read_tracking(path: Path, key: dict[str, object], rows: Rows) -> None:

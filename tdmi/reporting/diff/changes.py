@@ -29,36 +29,45 @@ _MANY = 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """Tree A beside tree B of one suite.
+    """Tree A beside tree B of one suite; the names of its fields are those of the JSON.
 
     numbers:  method, protocol, measure, verdict, a, b (means over the shared seeds, or over all
               where only one side has any, in per cent), difference (b minus a), low, high (its 95%
               interval), seeds (shared), seeds_a, seeds_b
     settings, records: entry, a, b, runs (a list of names), see `entry_changes`
-    runs:     names of the runs that both have a record or settings of
-    only_a, only_b: names of the other runs
-    configured: number of shared runs whose settings both trees know
+    runs:     names of the runs that both have a record or settings of; then those of one side
     """
 
     numbers: pd.DataFrame
     settings: pd.DataFrame
+    runs_with_known_settings: int
     records: pd.DataFrame
     runs: list[str]
-    only_a: list[str]
-    only_b: list[str]
-    configured: int
+    runs_only_a: list[str]
+    runs_only_b: list[str]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Two trees by name, and the comparison of each suite that both have."""
+
+    a: str
+    b: str
+    suites_only_a: list[str]
+    suites_only_b: list[str]
+    suites: dict[str, Comparison]
 
 
 def compare(a: Tree, b: Tree) -> Comparison:
     ours, theirs = ({**tree.records, **tree.settings} for tree in (a, b))
     return Comparison(
-        numbers=number_changes(a, b),
-        settings=entry_changes(a.settings, b.settings),
-        records=entry_changes(_lasting(a.records), _lasting(b.records)),
-        runs=[run for run in ours if run in theirs],
-        only_a=[run for run in ours if run not in theirs],
-        only_b=[run for run in theirs if run not in ours],
-        configured=len(a.settings.keys() & b.settings.keys()),
+        number_changes(a, b),
+        entry_changes(a.settings, b.settings),
+        len(a.settings.keys() & b.settings.keys()),
+        entry_changes(_lasting(a.records), _lasting(b.records)),
+        [run for run in ours if run in theirs],
+        [run for run in ours if run not in theirs],
+        [run for run in theirs if run not in ours],
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pandas as pd
 
 from tdmi.experiments.provenance import shown
-from tdmi.reporting.diff.changes import EQUAL, VERDICTS, Comparison
+from tdmi.reporting.diff.changes import EQUAL, VERDICTS, Comparison, Diff
 from tdmi.reporting.tables.tables import number
 
 _LEGEND = """\
@@ -21,22 +20,11 @@ sets at the recorded commit, if the recorded hash agrees. Records leave out time
 to twelve digits."""
 
 
-@dataclass(frozen=True)
-class Diff:
-    """Two trees by name, and the comparison of each suite that both have."""
-
-    a: str
-    b: str
-    suites: Mapping[str, Comparison]
-    only_a: list[str]
-    only_b: list[str]
-
-
 def as_markdown(diff: Diff, changed_only: bool = False) -> str:
     """Return all tables; with `changed_only`, without equal numbers and the legend."""
     parts = [f"# Changes from {diff.a} to {diff.b}"] if not changed_only else []
     heads = [f"A: {diff.a}", f"B: {diff.b}"]
-    for side, suites in (("A", diff.only_a), ("B", diff.only_b)):
+    for side, suites in (("A", diff.suites_only_a), ("B", diff.suites_only_b)):
         heads += [f"Suites only in {side}: {', '.join(suites)}"] if suites else []
     parts.append("\n".join(heads) if changed_only else "  \n".join(heads))
     for suite, found in diff.suites.items():
@@ -57,32 +45,23 @@ def as_markdown(diff: Diff, changed_only: bool = False) -> str:
 
 
 def as_json(diff: Diff) -> dict[str, object]:
-    return {
-        "a": diff.a,
-        "b": diff.b,
-        "suites_only_a": diff.only_a,
-        "suites_only_b": diff.only_b,
-        "suites": {
-            suite: {
-                "numbers": _rows(found.numbers),
-                "settings": _rows(found.settings),
-                "runs_with_known_settings": found.configured,
-                "records": _rows(found.records),
-                "runs": found.runs,
-                "runs_only_a": found.only_a,
-                "runs_only_b": found.only_b,
-            }
-            for suite, found in diff.suites.items()
-        },
+    suites = {
+        suite: {
+            name: _rows(value) if isinstance(value, pd.DataFrame) else value
+            for name, value in vars(found).items()
+        }
+        for suite, found in diff.suites.items()
     }
+    return vars(diff) | {"suites": suites}
 
 
 def summary(found: Comparison) -> list[str]:
     """Return counts of what was compared, one statement per kind."""
     verdicts = found.numbers.verdict.value_counts()
     counts = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if name in verdicts)
-    of = f"; known of {found.configured} runs in both" * (found.configured < len(found.runs))
-    only = f"{len(found.only_a)} only in A, {len(found.only_b)} only in B"
+    known = found.runs_with_known_settings
+    of = f"; known of {known} runs in both" * (known < len(found.runs))
+    only = f"{len(found.runs_only_a)} only in A, {len(found.runs_only_b)} only in B"
     return [
         f"numbers: {counts or 'none'}",
         f"settings: {_count(found.settings)}{of}",

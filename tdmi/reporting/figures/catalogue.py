@@ -12,16 +12,8 @@ from matplotlib.figure import Figure
 
 from tdmi.reporting.data.runs import Runs
 from tdmi.reporting.data.spec import ReportSpec
-from tdmi.reporting.figures import style
+from tdmi.reporting.figures import accuracy, style
 from tdmi.reporting.figures.ablation import ablation, ablation_data
-from tdmi.reporting.figures.accuracy import (
-    accuracy_against_cost,
-    cost_data,
-    mean_ap,
-    mean_ap_data,
-    per_joint,
-    per_joint_data,
-)
 from tdmi.reporting.figures.calibration import ENOUGH, reliability, reliability_data
 from tdmi.reporting.figures.difficulty import difficulty, difficulty_data
 from tdmi.reporting.figures.gallery import Picture
@@ -85,15 +77,15 @@ def _of_mean_ap(runs: Runs, spec: ReportSpec, contrasts: list[Contrast]) -> Iter
         )  # fmt: skip
     alone = spec.subject is None and spec.ablation is None
     yield FigureSpec(
-        ANSWER if alone else ACCURACY, "mean_ap", mean_ap_data(runs, spec), mean_ap,
-        f"Mean average precision of every method. {_SEEDS}", spec.conditions(),
+        ANSWER if alone else ACCURACY, "mean_ap", accuracy.mean_ap_data(runs, spec),
+        accuracy.mean_ap, f"Mean average precision of every method. {_SEEDS}", spec.conditions(),
     )  # fmt: skip
     for reference in spec.references if spec.ablation is None else ():
         against = reference.method
         yield FigureSpec(
             ANSWER if spec.subject and against == spec.strictest else ACCURACY,
-            f"difference_to_{against.name}", mean_ap_data(runs, spec, against),
-            partial(mean_ap, against=against),
+            f"difference_to_{against.name}", accuracy.mean_ap_data(runs, spec, against),
+            partial(accuracy.mean_ap, against=against),
             f"Difference in mean AP to “{against.label}”, seed by seed. {_SEEDS}",
             spec.conditions(),
         )  # fmt: skip
@@ -102,14 +94,15 @@ def _of_mean_ap(runs: Runs, spec: ReportSpec, contrasts: list[Contrast]) -> Iter
 def _of_accuracy(runs: Runs, spec: ReportSpec) -> Iterator[FigureSpec]:
     for protocol, boxes in spec.protocols.items():
         yield FigureSpec(
-            ACCURACY, f"per_joint_{protocol}", per_joint_data(runs, protocol), per_joint,
-            f"Average precision per joint group on {boxes}, in per cent. "
+            ACCURACY, f"per_joint_{protocol}", accuracy.per_joint_data(runs, protocol),
+            accuracy.per_joint, f"Average precision per joint group on {boxes}, in per cent. "
             "Whiskers: standard deviation over seeds.", spec.conditions(boxes),
         )  # fmt: skip
     if spec.ablation is None:
         yield from _of_details(runs, spec)
     yield FigureSpec(
-        ACCURACY, "accuracy_against_cost", cost_data(runs, spec), accuracy_against_cost,
+        ACCURACY, "accuracy_against_cost", accuracy.cost_data(runs, spec),
+        accuracy.accuracy_against_cost,
         "Mean AP against the cost of one key frame (two operations per multiply-add). Whiskers: "
         "standard deviation over seeds.", spec.conditions(),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from tdmi.reporting.data.spec import ReportSpec, flat
 from tdmi.reporting.figures import style
 from tdmi.reporting.figures.gallery import Picture, gallery_rule
 from tdmi.reporting.page.headline import Claim
-from tdmi.reporting.page.published import by_dataset
+from tdmi.reporting.page.published import VALUES, by_dataset, is_recalled
 from tdmi.reporting.tables.tables import Cell, Table, heading, number, transposed
 
 _THEMED = {
@@ -83,6 +83,7 @@ def render(content: Content) -> str:
         "number": number, "heading": heading, "cell": _cell_parts, "plain": _plain,
         "inline": _inline_drawing, "encoded": _data_url, "transposed": transposed,
         "mean_first": _mean_first, "by_dataset": by_dataset,
+        "recalled": is_recalled,
     }  # fmt: skip
     template = environment.get_template("page.html")
     source = {name: Markup(environment.loader.get_source(environment, f"page.{name}")[0].strip())
@@ -93,6 +94,7 @@ def render(content: Content) -> str:
         runs=content.runs,
         least=comparison.LEAST,
         groups=GROUPS,
+        published_values=VALUES,
         rule=gallery_rule(content.spec),
         provenance=provenance(content),
         **source,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,21 +10,11 @@ import pandas as pd
 from tdmi.core.errors import UserError
 from tdmi.reporting.data.runs import GROUPS
 
-_VALUES = tuple(f"published_{'mean' if group == 'total' else group}" for group in GROUPS)
+VALUES = tuple(f"published_{'mean' if group == 'total' else group}" for group in GROUPS)
 COLUMNS = (
-    "dataset", "split", "measure", "method", "year", "backbone", "boxes", "note", *_VALUES,
+    "dataset", "split", "measure", "method", "year", "backbone", "boxes", "note", *VALUES,
     "source", "confidence",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """One row of the page: words as in the file, values with whether each is only recalled."""
-
-    method: str
-    words: list[str]
-    values: list[tuple[str, bool]]
-    remarks: list[str]
 
 
 def read(path: Path | str) -> pd.DataFrame:
@@ -41,21 +31,13 @@ def read(path: Path | str) -> pd.DataFrame:
     return frame
 
 
-def by_dataset(frame: pd.DataFrame) -> dict[str, list[PublishedRow]]:
+def by_dataset(frame: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
     """Return the rows of each data set, in the order of the file."""
     groups = frame.groupby("dataset", sort=False)
-    return {str(name): [_row(row) for _, row in rows.iterrows()] for name, rows in groups}
+    return {str(name): rows.to_dict("records") for name, rows in groups}
 
 
-def _row(row: pd.Series) -> PublishedRow:
-    def joined(*names: str) -> str:
-        return "; ".join(filter(None, row[list(names)]))
-
-    recalled = "recalled" in row["confidence"]
-    confirmed = {"published_mean"} if "mean confirmed" in row["confidence"] else set()
-    return PublishedRow(
-        row["method"],
-        [row[name] for name in ("year", "backbone", "split", "measure")],
-        [(row[name], recalled and name not in confirmed) for name in _VALUES],
-        [joined("boxes", "note"), joined("source", "confidence")],
-    )
+def is_recalled(row: Mapping[str, str], column: str) -> bool:
+    """Return whether a value is only recalled and was not checked."""
+    confirmed = column == "published_mean" and "mean confirmed" in row["confidence"]
+    return "recalled" in row["confidence"] and not confirmed

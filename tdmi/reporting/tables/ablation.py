@@ -18,30 +18,13 @@ import pandas as pd
 from tdmi.evaluation.inputs import paired_videos, total_size
 from tdmi.evaluation.parallel import worthwhile_jobs
 from tdmi.evaluation.run import SCORES, Request, evaluate_videos
+from tdmi.evaluation.statistics import significance
 from tdmi.evaluation.statistics.resampling import RankedVideos
-from tdmi.evaluation.statistics.significance import (
-    NEVER_ANNOTATED,
-    draw_videos,
-    generator,
-    interval,
-    mean_of_drawn_runs,
-)
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
 from tdmi.reporting.data.spec import Method, ReportSpec
-from tdmi.reporting.tables.tables import (
-    Cell,
-    Row,
-    Table,
-    cost_cells,
-    difference_cell,
-    interval_cell,
-    mean_cell,
-    method_table,
-    number,
-    seeds_cell,
-    values_of,
-)
+from tdmi.reporting.tables import tables
+from tdmi.reporting.tables.tables import Cell, Row, Table
 
 RESAMPLES, RANDOM = 1000, 0
 PREVIOUS = "previous"
@@ -120,8 +103,8 @@ class _Resampled:
         self.videos = len(names)
         jobs = worthwhile_jobs(total_size(self.truth, predictions, names))
         results = evaluate_videos(Request(self.truth, predictions, self.evaluation), names, jobs)
-        never = NEVER_ANNOTATED[self.evaluation]
-        weights = draw_videos(len(names), RESAMPLES, generator(RANDOM))
+        never = significance.NEVER_ANNOTATED[self.evaluation]
+        weights = significance.draw_videos(len(names), RESAMPLES, significance.generator(RANDOM))
         ranked = RankedVideos([result.statistics for result in results], never)
         return ranked.average_precision(weights)[:, -1]
 
@@ -133,10 +116,11 @@ class _Resampled:
         b = [self.total(other, seed) for seed in other_seeds]
         if not a or not b or any(run is None for run in a + b):
             return math.nan, math.nan
-        random = generator(RANDOM)
-        draw_videos(self.videos, RESAMPLES, random)  # the draws before those of the runs
-        drawn = [mean_of_drawn_runs(np.array(side)[..., None], random) for side in (a, b)]
-        low, high = interval((drawn[0] - drawn[1])[:, 0], self.videos)
+        random = significance.generator(RANDOM)
+        significance.draw_videos(self.videos, RESAMPLES, random)  # precede those of the runs
+        mean_of = significance.mean_of_drawn_runs
+        drawn = [mean_of(np.array(side)[..., None], random) for side in (a, b)]
+        low, high = significance.interval((drawn[0] - drawn[1])[:, 0], self.videos)
         return float(low), float(high)
 
 
@@ -166,28 +150,28 @@ def ablation_table(runs: Runs, spec: ReportSpec, protocol: str, found: list[Cont
 
     def row(method: Method) -> Row:
         done = int(summary["n"].get(method.name, 0))
-        mean, std = values_of(summary, method, "mean", "std")
-        cells = [Cell(method.label, method.label), mean_cell(mean, std)]
+        mean, std = tables.values_of(summary, method, "mean", "std")
+        cells = [Cell(method.label, method.label), tables.mean_cell(mean, std)]
         record = {"variant": method.name, "label": method.label}
         record |= {"mean_ap_mean": mean, "mean_ap_std": std, "seeds": done}
         for key in keys:
             contrast = contrast_of.get((key, method.name), Contrast(protocol, key, "", "", 0))
             cells += [
-                difference_cell(contrast.mean, contrast.std, contrast.beyond_both),
-                interval_cell(contrast.low, contrast.high),
-                interval_cell(contrast.videos_low, contrast.videos_high),
+                tables.difference_cell(contrast.mean, contrast.std, contrast.beyond_both),
+                tables.interval_cell(contrast.low, contrast.high),
+                tables.interval_cell(contrast.videos_low, contrast.videos_high),
             ]
             record |= {"previous": contrast.against} if key == PREVIOUS else {}
             record |= {f"vs_{key}_{name}": getattr(contrast, name) for name in _ENDS}
-        own_cells, own_record = cost_cells(runs, method)
-        return [*cells, *own_cells, seeds_cell(done, method)], record | own_record
+        own_cells, own_record = tables.cost_cells(runs, method)
+        return [*cells, *own_cells, tables.seeds_cell(done, method)], record | own_record
 
     headings = ["Variant", "Mean AP"]
     for key in keys:
         against = "row above" if key == PREVIOUS else spec.method(key).label
         headings += [f"vs {against}", "95%, seeds", "95%, videos and seeds"]
     boxes = spec.boxes(protocol)
-    return method_table(
+    return tables.method_table(
         f"ablation_{protocol}", f"Ablation on {boxes}", _caption(spec, boxes),
         [*headings, "Params (M)", "GFLOPs", "Seeds"], runs, spec.methods, row,
     )  # fmt: skip
@@ -229,8 +213,8 @@ def _statement(found: list[Contrast], key: str, spec: ReportSpec) -> str:
     against = "the row above" if key == PREVIOUS else f"“{spec.method(key).label}”"
     groups: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for contrast in found:
-        label = f"“{spec.method(contrast.method).label}”"
-        groups[_verdict(contrast)].append(f"{label} {number(contrast.mean, 1, True)}".strip())
+        label, value = spec.method(contrast.method).label, tables.number(contrast.mean, 1, True)
+        groups[_verdict(contrast)].append(f"“{label}” {value}".strip())
     parts = [f"{verdict}: {', '.join(listed)}." for verdict, listed in groups.items() if listed]
     return f"On {spec.boxes(found[0].protocol)}, against {against}. " + " ".join(parts)
 

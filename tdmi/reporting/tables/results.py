@@ -12,20 +12,8 @@ import pandas as pd
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import GROUPS, Runs
 from tdmi.reporting.data.spec import Dataset, Method, ReportSpec
-from tdmi.reporting.tables.tables import (
-    Cell,
-    Row,
-    Table,
-    cost_cells,
-    difference_cell,
-    heading,
-    interval_cell,
-    mean_cell,
-    method_table,
-    number,
-    seeds_cell,
-    values_of,
-)
+from tdmi.reporting.tables import tables
+from tdmi.reporting.tables.tables import Cell, Row, Table
 
 _DIFFERENCES = (
     "Differences are paired by seed (a reference with a single run is subtracted from all); "
@@ -72,22 +60,22 @@ def comparison_table(
         cells = [Cell(method.label, method.label), Cell(method.family_label, method.family_label)]
         record = {"method": method.name, "label": method.label, "family": method.family}
         for column, table in summaries.items():
-            mean, std = values_of(table, method, "mean", "std")
-            cells.append(mean_cell(mean, std, best=mean == best[column]))
+            mean, std = tables.values_of(table, method, "mean", "std")
+            cells.append(tables.mean_cell(mean, std, best=mean == best[column]))
             key = "mean_ap" if column == "total" else column
             record |= {f"{key}_mean": mean, f"{key}_std": std}
         for reference, change in changes.items():
-            ends = dict(zip(_ENDS, values_of(change, method, *_ENDS), strict=True))
+            ends = dict(zip(_ENDS, tables.values_of(change, method, *_ENDS), strict=True))
             is_reference = method.name == reference.method.name
             holds = change["holds"].get(method.name)
-            cells.append(difference_cell(ends["mean"], ends["std"], holds, is_reference))
+            cells.append(tables.difference_cell(ends["mean"], ends["std"], holds, is_reference))
             record |= {f"vs_{reference.key}_{name}": value for name, value in ends.items()}
-        own_cells, own_record = cost_cells(runs, method)
+        own_cells, own_record = tables.cost_cells(runs, method)
         done = int(summaries["total"]["n"].get(method.name, 0))
         record |= own_record | {"seeds": done, "seeds_planned": len(method.seeds)}
-        return [*cells, *own_cells, seeds_cell(done, method)], record
+        return [*cells, *own_cells, tables.seeds_cell(done, method)], record
 
-    headings = ["Method", "Family", *(heading(column) for column in summaries)]
+    headings = ["Method", "Family", *(tables.heading(column) for column in summaries)]
     headings += [f"vs {reference.words}" for reference in references]
     caption = (
         f"{dataset.name}{release}, split {dataset.split}, labels: {dataset.label_kind}. "
@@ -99,7 +87,7 @@ def comparison_table(
         + (f" {spec.note}" if spec.note else "")
         + (f" Runs of several commits: {runs.commits}." if runs.commits else "")
     )
-    return method_table(
+    return tables.method_table(
         f"{prefix}comparison_{protocol}", f"Comparison on {dataset.boxes(protocol)}", caption,
         [*headings, "Params (M)", "GFLOPs", "Seeds"], runs, methods, row, text_columns=2,
     )  # fmt: skip
@@ -119,8 +107,8 @@ def differences_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
         name = method.name
         rivals = summary["mean"].drop(name, errors="ignore").dropna()
         best = rivals.idxmax() if len(rivals) and name in summary.index else None
-        mean, std, n = values_of(summary, method, "mean", "std", "n")
-        cells = [Cell(method.label, method.label), mean_cell(mean, std)]
+        mean, std, n = tables.values_of(summary, method, "mean", "std", "n")
+        cells = [Cell(method.label, method.label), tables.mean_cell(mean, std)]
         record = {"method": name, "mean_ap_mean": mean, "mean_ap_std": std}
         against = {reference.key: reference.method.name for reference in spec.references}
         for key, other in (against | {"best_rival": best}).items():
@@ -130,13 +118,13 @@ def differences_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
                 record["best_rival"] = best
             ends = [math.nan] * 4
             if other in changes and other != name:
-                ends = values_of(changes[other], method, *_ENDS)
+                ends = tables.values_of(changes[other], method, *_ENDS)
             holds = changes[other]["holds"].get(name) if other in changes else None
-            cell = difference_cell(ends[0], ends[1], holds)
-            cells += [Cell("reference") if other == name else cell, interval_cell(*ends[2:])]
+            cell = tables.difference_cell(ends[0], ends[1], holds)
+            cells += [Cell("reference") if other == name else cell, tables.interval_cell(*ends[2:])]
             record |= {f"vs_{key}_{end}": value for end, value in zip(_ENDS, ends, strict=True)}
         done = 0 if math.isnan(n) else int(n)
-        return [*cells, seeds_cell(done, method)], record | {"seeds": done}
+        return [*cells, tables.seeds_cell(done, method)], record | {"seeds": done}
 
     headings = ["Method", "Mean"]
     for reference in spec.references:
@@ -146,7 +134,7 @@ def differences_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
         f"differences in points. {_DIFFERENCES}95%: that interval. Best rival: the "
         "other method with the highest mean, chosen on these very results, which favours it."
     )
-    return method_table(
+    return tables.method_table(
         f"differences_{protocol}", f"Differences on {spec.boxes(protocol)}", caption,
         [*headings, "Best rival", "vs best rival", "95%", "Seeds"], runs, spec.methods, row,
     )  # fmt: skip
@@ -160,10 +148,10 @@ def videos_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
 
     def row(method: Method) -> Row:
         numbers = [means.get((method.name, video), math.nan) for video in videos]
-        cells = [Cell(method.label, method.label), *(Cell(number(x), x) for x in numbers)]
+        cells = [Cell(method.label, method.label), *(Cell(tables.number(x), x) for x in numbers)]
         return cells, {"method": method.name} | dict(zip(videos, numbers, strict=True))
 
-    return method_table(
+    return tables.method_table(
         f"videos_{protocol}", f"Single videos, {spec.boxes(protocol)}",
         "Mean AP of each video in per cent, averaged over seeds.", ["Method", *videos], runs,
         spec.methods, row,
@@ -181,12 +169,12 @@ def timing_table(runs: Runs, spec: ReportSpec) -> Table:
         for key, (_, digits) in _TIMES.items():
             numbers = own[key].astype(float) if key in own else pd.Series(dtype=float)
             mean, std = numbers.mean(), numbers.std(ddof=1)
-            cells.append(mean_cell(mean, std, digits))
+            cells.append(tables.mean_cell(mean, std, digits))
             record |= {f"{key}_mean": mean, f"{key}_std": std}
-        cells.append(seeds_cell(len(own), method))
+        cells.append(tables.seeds_cell(len(own), method))
         return cells, record | {"device": device, "seeds": len(own)}
 
-    return method_table(
+    return tables.method_table(
         "timing", "Time",
         "Wall time, mean over seeds ± sample standard deviation. It depends on the machine "
         "and on what else it did; it is no part of what a repeated run must reproduce.",
