@@ -91,7 +91,7 @@ def _finding(spec: ReportSpec, values: pd.DataFrame) -> str:
         and method not in controls
         and method.family != spec.reference.family
     ]
-    of, sentences = f" of {_count(len(temporal))} temporal methods", []
+    of, sentences = f" of {_count(len(temporal))} temporal methods", list[str]()
     for reference in _references(spec):
         if reference.method.name in values.index:
             change = comparison.differences(values, reference.method.name)

@@ -56,7 +56,7 @@ def build(spec: ReportSpec, runs_folder: Path, folder: Path, published_file: Pat
     facts = published.read(published_file)
     runs = read_runs(runs_folder / spec.suite, spec.methods, spec.box_protocols)
     claims = headline.claims(runs, spec)
-    is_grid, protocols = spec.ablation is not None, spec.box_protocols
+    is_grid, protocols = spec.is_grid, spec.box_protocols
     contrasts = {p: ablation.contrasts(runs, spec, p) for p in protocols if is_grid}
     content = Content(
         spec=spec,

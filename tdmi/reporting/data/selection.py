@@ -96,7 +96,7 @@ def choose(
         (HARD, -error, hard),
         (TYPICAL, middle, 1),
     ):
-        rows, tracks = {index for index, _ in chosen}, set()
+        rows, tracks = {index for index, _ in chosen}, set[tuple[str, int]]()
         for index in ranking.sort_values(kind="stable").index:
             track = (table.loc[index, "video"], table.loc[index, "track_id"])
             if len(tracks) < count and index not in rows and track not in tracks:

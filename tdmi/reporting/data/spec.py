@@ -1,4 +1,4 @@
-"""What a report shows: its methods, references and data sets, taken from the suites it covers."""
+"""The spec of a report: its methods, references and data sets, taken from the suites it covers."""
 
 from __future__ import annotations
 
@@ -106,11 +106,11 @@ class RealVideo:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The comparisons of a grid of ablations."""
+    """The comparisons of a grid of ablations; none for a suite that is no grid."""
 
-    comparisons: Mapping[str, Mapping[str, str]]
+    comparisons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """"previous" or a reference's name -> method -> the method that it is compared with."""
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
     """Label of a variant that the suite cannot hold -> why."""
 
 
@@ -132,7 +132,7 @@ class ReportSpec:
     summary: str = ""
     evaluation: str = "poseval"
     real_video: RealVideo | None = None
-    ablation: Ablation | None = None
+    ablation: Ablation = Ablation()
     note: str = ""
     """Sentence added to the captions of the comparisons."""
     decoding: tuple[str, ...] = ()
@@ -144,6 +144,10 @@ class ReportSpec:
     def reference(self) -> Method:
         """The plain reference: the single frame."""
         return self.references[0].method
+
+    @property
+    def is_grid(self) -> bool:
+        return bool(self.ablation.comparisons)
 
     @property
     def strictest(self) -> Method:
@@ -217,7 +221,7 @@ class ReportSpec:
             summary=grid["question"] if grid else QUESTION if report.get("subject") else "",
             evaluation=main.get("evaluation", "poseval"),
             real_video=_real_video(methods, companions),
-            ablation=Ablation(grid["comparisons"], grid["left_out"]) if grid else None,
+            ablation=Ablation(grid["comparisons"], grid["left_out"]) if grid else Ablation(),
             note=which_settings(main),
             decoding=(
                 f"decoder {inference['decoder']}",

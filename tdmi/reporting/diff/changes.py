@@ -129,16 +129,17 @@ def entry_changes(a: Mapping[str, Entries], b: Mapping[str, Entries]) -> pd.Data
     rows = []
     for entry, pairs in found.items():
         if len(pairs) > _MANY:
-            *sides, runs = zip(*pairs.values(), strict=True)
-            counts = [len({repr(value) for value in side}) for side in sides]
-            cells = [
-                side[0] if count == 1 else f"{count} values"
-                for side, count in zip(sides, counts, strict=True)
-            ]
-            rows.append((entry, *cells, [run for group in runs for run in group]))
+            ours, theirs, runs = zip(*pairs.values(), strict=True)
+            rows.append((entry, _one(ours), _one(theirs), [run for own in runs for run in own]))
         else:
             rows += [(entry, *pair) for pair in pairs.values()]
     return pd.DataFrame(rows, columns=["entry", "a", "b", "runs"], dtype=object)
+
+
+def _one(values: tuple[object, ...]) -> object:
+    """Return the value if all are the same, else their number."""
+    count = len({repr(value) for value in values})
+    return values[0] if count == 1 else f"{count} values"
 
 
 def _lasting(records: Mapping[str, Entries]) -> dict[str, Entries]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -70,7 +71,7 @@ def summary(found: Comparison) -> list[str]:
     ]
 
 
-def _number_row(row: Mapping[str, str | float]) -> list[str]:
+def _number_row(row: Mapping[str, Any]) -> list[str]:
     low, high = (number(row[side], 2, sign=True) for side in ("low", "high"))
     return [
         row["method"],

@@ -24,7 +24,7 @@ def extract(commit: str, path: str, folder: Path) -> bool:
         return False
     root = (_git("rev-parse", "--show-toplevel") or b".").decode().strip()
     archive = _git("-C", root, "archive", commit, "--", path)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+    with tarfile.open(fileobj=io.BytesIO(archive or b"")) as files:
         files.extractall(folder, filter="data")
     return True
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -27,7 +26,7 @@ from tdmi.reporting.tables.tables import csv
 
 _COLUMNS = {"method": str, "seed": int, "protocol": str, "measure": str, "joint": str}
 _COLUMNS |= {"value": float}
-Entries = Mapping[str, object]
+Entries = dict[str, Any]
 """A run's record or settings, nested."""
 
 
@@ -41,8 +40,8 @@ class Tree:
     """
 
     values: pd.DataFrame
-    records: Mapping[str, Entries]
-    settings: Mapping[str, Entries]
+    records: dict[str, Entries]
+    settings: dict[str, Entries]
 
 
 def read_trees(name: str) -> dict[str, Tree]:

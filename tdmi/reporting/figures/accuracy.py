@@ -57,9 +57,8 @@ def mean_ap(data: pd.DataFrame, spec: ReportSpec, against: Method | None = None)
                 dots(panel, row, values, method, relative)
         panel.margins(x=0.15)
         panel.locator_params(axis="x", nbins=6)
-        panel.set_xlabel(
-            f"Difference in mean AP to “{against.label}”" if relative else "Mean AP (%)"
-        )
+        axis = f"Difference in mean AP to “{against.label}”" if against else "Mean AP (%)"
+        panel.set_xlabel(axis)
         for row, method in enumerate(spec.methods):
             if method.name in far:
                 mean = chosen[chosen.method == method.name].value.mean()
@@ -139,31 +138,38 @@ def accuracy_against_cost(data: pd.DataFrame, spec: ReportSpec) -> Figure:
         panel.set_ylabel("Mean AP (%)")
         chosen = data[data.protocol == protocol].set_index("method")
         far = outlying(ends_of(chosen.reset_index(), "mean"))
-        present = [method for method in spec.methods if method.name in chosen.index]
-        shown = [method for method in present if method.name not in far]
-        for method in shown:
-            x, mean, std = chosen.loc[method.name, ["gflops", "mean", "std"]]
+        points = [
+            (method, float(chosen.gflops[method.name]), float(chosen["mean"][method.name]))
+            for method in spec.methods
+            if method.name in chosen.index
+        ]
+        shown = [point for point in points if point[0].name not in far]
+        for method, x, mean in shown:
+            std = chosen["std"][method.name]
             panel.errorbar(
                 x, mean, yerr=None if math.isnan(std) else std, fmt=style.marker(method.family),
                 color=style.colour(method.family), markersize=7, mec="white", mew=0.8,
                 elinewidth=1,
             )  # fmt: skip
         panel.margins(x=0.08, y=0.15)
-        label_points(panel, [(m, *chosen.loc[m.name, ["gflops", "mean"]]) for m in shown])
-        for method in present:
+        label_points(panel, shown)
+        for method, x, mean in points:
             if method.name in far:
-                arrow_below(panel, *chosen.loc[method.name, ["gflops", "mean"]], method)
+                arrow_below(panel, x, mean, method)
     return figure
 
 
 def label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
     """Write names in a column right of the axes, each tied to its point by a thin line."""
-    if not points:
+    figure, grid = axes.get_figure(root=True), axes.get_subplotspec()
+    if not points or figure is None or grid is None:
         return
+    # About the inches between horizontal axis and title, which are known before the layout is.
+    inches = figure.get_size_inches()[1] * grid.get_position(figure).height
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     points = sorted(points, key=lambda point: (-point[2], point[1]))
-    places = spaced([y for _, _, y in points], 0.16 * (high - low) / _plot_height(axes))
+    places = spaced([y for _, _, y in points], 0.16 * (high - low) / inches)
     for (method, x, y), place in zip(points, places, strict=True):
         axes.annotate(
             method.label, (x, y), xytext=(1.03, (place - low) / (high - low)),
@@ -173,12 +179,6 @@ def label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
                 "alpha": 0.55, "shrinkA": 1, "shrinkB": 4, "relpos": (0, 0.5),
             },
         )  # fmt: skip
-
-
-def _plot_height(axes: Axes) -> float:
-    """Return about the inches between horizontal axis and title; known before the layout is."""
-    share = axes.get_subplotspec().get_position(axes.figure).height
-    return axes.figure.get_size_inches()[1] * share
 
 
 def spaced(places: list[float], gap: float) -> list[float]:

@@ -29,12 +29,13 @@ def ends_of(data: pd.DataFrame, column: str = "value") -> dict[str, tuple[float,
 
 def outlying(ends: Mapping[str, tuple[float, float]]) -> set[str]:
     """Return the names to leave out, given the least and the greatest value of each method."""
-    kept, left_out = dict(ends), set()
+    kept = dict(ends)
+    left_out: set[str] = set()
     while len(left_out) + 1 <= SHARE * len(ends):
         spans = {
             name: _span([own for other, own in kept.items() if other != name]) for name in kept
         }
-        name = min(spans, key=spans.get)
+        name = min(spans, key=spans.__getitem__)
         if not 0 < GAIN * spans[name] < _span(list(kept.values())):
             break
         left_out.add(name)

@@ -65,7 +65,7 @@ def figures(runs: Runs, spec: ReportSpec, contrasts: list[Contrast]) -> Iterator
 
 
 def _of_mean_ap(runs: Runs, spec: ReportSpec, contrasts: list[Contrast]) -> Iterator[FigureSpec]:
-    for protocol, boxes in spec.protocols.items() if spec.ablation else ():
+    for protocol, boxes in spec.protocols.items() if spec.is_grid else ():
         own = [contrast for contrast in contrasts if contrast.protocol == protocol]
         joined = ", joined in the order of the ladder" * (PREVIOUS in spec.ablation.comparisons)
         yield FigureSpec(
@@ -75,12 +75,12 @@ def _of_mean_ap(runs: Runs, spec: ReportSpec, contrasts: list[Contrast]) -> Iter
             "interval over seeds; lower, thin ones: 95% bootstrap interval over videos and seeds.",
             spec.conditions(boxes),
         )  # fmt: skip
-    alone = spec.subject is None and spec.ablation is None
+    is_answer = spec.subject is None and not spec.is_grid
     yield FigureSpec(
-        ANSWER if alone else ACCURACY, "mean_ap", accuracy.mean_ap_data(runs, spec),
+        ANSWER if is_answer else ACCURACY, "mean_ap", accuracy.mean_ap_data(runs, spec),
         accuracy.mean_ap, f"Mean average precision of every method. {_SEEDS}", spec.conditions(),
     )  # fmt: skip
-    for reference in spec.references if spec.ablation is None else ():
+    for reference in spec.references if not spec.is_grid else ():
         against = reference.method
         yield FigureSpec(
             ANSWER if spec.subject and against == spec.strictest else ACCURACY,
@@ -98,7 +98,7 @@ def _of_accuracy(runs: Runs, spec: ReportSpec) -> Iterator[FigureSpec]:
             accuracy.per_joint, f"Average precision per joint group on {boxes}, in per cent. "
             "Whiskers: standard deviation over seeds.", spec.conditions(boxes),
         )  # fmt: skip
-    if spec.ablation is None:
+    if not spec.is_grid:
         yield from _of_details(runs, spec)
     yield FigureSpec(
         ACCURACY, "accuracy_against_cost", accuracy.cost_data(runs, spec),

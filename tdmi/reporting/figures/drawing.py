@@ -83,15 +83,16 @@ def draw_skeleton(
     image: np.ndarray, points: np.ndarray, panel: Panel, skeleton: Skeleton, width: int
 ) -> None:
     """Draw limbs and joints in place; `points` [J, 2] are pixels of `image`."""
+    present = np.zeros(len(points), bool) if panel.present is None else panel.present
     corners = [_pixel(point) for point in points]
     for one, other in skeleton.limbs:
         i, j = skeleton.index(one), skeleton.index(other)
-        if panel.present[i] and panel.present[j]:
+        if present[i] and present[j]:
             cv2.line(image, corners[i], corners[j], (30, 30, 30), width + 3, cv2.LINE_AA)
             cv2.line(image, corners[i], corners[j], _side(one, other), width, cv2.LINE_AA)
     for joint, corner in zip(skeleton.joints, corners, strict=True):
         index = skeleton.index(joint)
-        if panel.present[index]:
+        if present[index]:
             cv2.circle(image, corner, width + 1, (30, 30, 30), -1, cv2.LINE_AA)
             cv2.circle(image, corner, width - 1, _side(joint, joint), -1, cv2.LINE_AA)
             if panel.wrong is not None and panel.wrong[index]:
@@ -162,4 +163,5 @@ def _side(one: str, other: str) -> tuple[int, int, int]:
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:
     """Round, and keep near the picture: OpenCV's coordinates are 32-bit integers."""
-    return tuple(int(value) for value in np.clip(np.rint(point), -10_000, 10_000))
+    x, y = np.clip(np.rint(point), -10_000, 10_000)
+    return int(x), int(y)

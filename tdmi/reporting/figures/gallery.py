@@ -146,8 +146,8 @@ def gallery_rule(spec: ReportSpec) -> str:
 
 def real_video_gallery(spec: ReportSpec, runs: Path, folder: Path, rows: int = 4) -> list[Picture]:
     """Write the same of real video, one picture per stretch; its labels are pseudo-labels."""
-    video = spec.real_video
-    shown = compare(video.dataset, video.methods, runs, spec.box_protocols[0])
+    video, protocol = spec.real_video, spec.box_protocols[0]
+    shown = compare(video.dataset, video.methods, runs, protocol) if video else None
     if shown is None:
         return []
     pictures = [loop(shown, folder / "real_video_loop.webp")]

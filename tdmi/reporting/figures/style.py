@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -37,7 +38,7 @@ WIDTH = 9.6
 """Inches."""
 
 # Path glyphs make an SVG look the same everywhere; the salt makes its element names repeatable.
-_SETTINGS = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -66,7 +67,7 @@ _SETTINGS = {
     "path.simplify": False,
 }
 
-_FORMATS = {
+_FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"metadata": {"Date": None, "Creator": None, "Format": None, "Type": None}},
     "png": {"metadata": {"Software": None}},
     "webp": {"pil_kwargs": {"quality": 85}},
@@ -81,7 +82,7 @@ def applied() -> Iterator[None]:
     """Use the project's style whatever the user's matplotlib settings; also a decorator."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_STYLE)
         yield
 
 
@@ -104,7 +105,7 @@ def lines(methods: Iterable[Method]) -> dict[str, str]:
 
 
 def columns(
-    spec: ReportSpec, height: float, rows: int = 1, **options: object
+    spec: ReportSpec, height: float, rows: int = 1, **options: Any
 ) -> tuple[Figure, dict[str, np.ndarray]]:
     """Return a figure with a column of panels per box protocol, and the columns by protocol."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -123,7 +124,7 @@ def note(
     )
 
 
-def remark(axes: Axes, text: str, place: tuple[float, float], coordinates: object = "data") -> None:
+def remark(axes: Axes, text: str, place: tuple[float, float], coordinates: Any = "data") -> None:
     """Write a muted text right of a point."""
     axes.annotate(
         text, place, xycoords=coordinates, xytext=(6, 0), textcoords="offset points",

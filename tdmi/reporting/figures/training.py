@@ -138,7 +138,10 @@ def collapse(data: pd.DataFrame, spec: ReportSpec) -> Figure:
     figure.supxlabel("Optimiser step", fontsize=8, color=style.MUTED)
     named = {f"{name} mask": (colour, line) for name, colour, line in _BOTH}
     named |= {name.removeprefix(GRADIENT): look for name, look in parts.items()}
-    handles = [Line2D([], [], color=c, linestyle=s, label=name) for name, (c, s) in named.items()]
+    handles = [
+        Line2D([], [], color=colour, label=name, ls=line)  # type: ignore[arg-type]
+        for name, (colour, line) in named.items()
+    ]
     figure.legend(handles=handles, loc="outside upper center", ncols=8, frameon=False, fontsize=7)
     return figure
 

@@ -26,7 +26,7 @@ def videos_data(runs: Runs, spec: ReportSpec) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=columns)]
     for protocol in spec.box_protocols:
         for rival in rivals_of(spec) if spec.subject else ():
-            one, other = (_by_seed(runs, protocol, method) for method in (spec.subject, rival))
+            one, other = (_by_seed(runs, protocol, m) for m in (spec.subject, rival) if m)
             single = other.shape[1] == 1
             change = one.sub(other.iloc[:, 0], axis=0) if single else one - other
             long = change.stack().rename("value").dropna().reset_index()
@@ -43,7 +43,8 @@ def _by_seed(runs: Runs, protocol: str, method: Method) -> pd.DataFrame:
 @style.applied()
 def videos(data: pd.DataFrame, spec: ReportSpec) -> Figure:
     """Draw a row per rival, a column per box protocol; videos sorted by their mean difference."""
-    subject, rivals = spec.subject, rivals_of(spec)
+    rivals = rivals_of(spec)
+    label, family = (spec.subject.label, spec.subject.family) if spec.subject else ("", "")
     figure, columns = style.columns(
         spec, 0.6 + 2.5 * len(rivals), len(rivals), sharey=True, sharex="col"
     )
@@ -51,17 +52,16 @@ def videos(data: pd.DataFrame, spec: ReportSpec) -> Figure:
         for rival, panel in zip(rivals, column, strict=True):
             own = data[(data.protocol == protocol) & (data.against == rival.name)]
             panel.axhline(0, color=style.MUTED, linewidth=1)
-            _points(panel, own, subject)
+            _points(panel, own, style.colour(family))
             if place == 0:
-                panel.set_ylabel(f"{subject.label} − {rival.label}\n(points of AP)", fontsize=8)
+                panel.set_ylabel(f"{label} − {rival.label}\n(points of AP)", fontsize=8)
         column[-1].set_xlabel("Videos, sorted by the mean of the seeds")
     return figure
 
 
-def _points(axes: Axes, own: pd.DataFrame, subject: Method) -> None:
+def _points(axes: Axes, own: pd.DataFrame, colour: str) -> None:
     means = own.groupby("video").value.mean().sort_values(kind="stable")
     place = {video: number for number, video in enumerate(means.index, start=1)}
-    colour = style.colour(subject.family)
     axes.plot(own.video.map(place), own.value, "o", markersize=2, color=colour, alpha=0.4, mew=0)
     axes.plot(range(1, len(means) + 1), means, color=style.INK, linewidth=1.4)
     ahead, behind = (means > 0).sum(), (means < 0).sum()

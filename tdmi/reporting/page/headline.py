@@ -51,29 +51,31 @@ class Claim:
     def clause(self) -> str:
         """E.g. "0.6 ahead of Single frame"."""
         side = "ahead of" if self.mean >= 0 else "behind"
-        return f"{number(abs(self.mean))} {side} {self.rival.label}"
+        return f"{number(abs(self.mean))} {side} {self.rival.label if self.rival else 'nothing'}"
 
 
 def claims(runs: Runs, spec: ReportSpec) -> list[Claim]:
     """Return one claim per rival and box protocol; none for a suite without a subject."""
-    result = []
-    for protocol in spec.box_protocols if spec.subject else ():
+    result: list[Claim] = []
+    if spec.subject is None:
+        return result
+    for protocol in spec.box_protocols:
         values = comparison.per_seed(runs.groups, protocol)
         means = values.mean(axis=1)
-        for question, rivals in _questions(spec):
+        for question, rivals in _questions(spec, spec.subject):
             measured = [method for method in rivals if method.name in means.index]
             rival = max(measured, key=lambda m: means[m.name]) if measured else None
             result.append(_claim(values, spec.subject, rival, protocol, question))
     return result
 
 
-def _questions(spec: ReportSpec) -> Iterator[tuple[str, list[Method]]]:
+def _questions(spec: ReportSpec, subject: Method) -> Iterator[tuple[str, list[Method]]]:
     for reference in spec.references:
         yield f"over {reference.description}", [reference.method]
-    asked = {spec.subject, *(reference.method for reference in spec.references)}
+    asked = {subject, *(reference.method for reference in spec.references)}
     for family in RIVAL_FAMILIES:
         rivals = [m for m in spec.methods if m.family == family and m not in asked]
-        if rivals and family != spec.subject.family:
+        if rivals and family != subject.family:
             one = rivals[0].label if family == "control" else rivals[0].family_label
             several = f"{rivals[0].family_label.lower()} (best)"
             yield f"over {one.lower() if len(rivals) == 1 else several}", rivals

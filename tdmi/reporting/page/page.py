@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,8 @@ def render(content: Content) -> str:
         "recalled": is_recalled,
     }  # fmt: skip
     template = environment.get_template("page.html")
-    source = {name: Markup(environment.loader.get_source(environment, f"page.{name}")[0].strip())
-              for name in ("css", "js")}  # fmt: skip
+    folder = resources.files("tdmi.reporting.page") / "templates"
+    source = {n: Markup((folder / f"page.{n}").read_text("utf-8").strip()) for n in ("css", "js")}
     page = template.render(
         content=content,
         spec=content.spec,
@@ -160,7 +161,7 @@ class Provenance:
 
 def provenance(content: Content) -> Provenance | None:
     """Split the runs' records into what they share and what differs; None without any run."""
-    records, groups = {}, {}
+    records, groups = {}, dict[str, list[str]]()
     for runs in filter(None, (content.runs, content.real_runs)):
         for (method, seed), record in runs.provenance.items():
             name = f"{runs.folder.name}/{method}/seed{seed}"

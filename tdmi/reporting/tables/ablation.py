@@ -24,7 +24,7 @@ from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
 from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.tables import tables
-from tdmi.reporting.tables.tables import Cell, Row, Table
+from tdmi.reporting.tables.tables import Cell, Entries, Row, Table
 
 RESAMPLES, RANDOM = 1000, 0
 PREVIOUS = "previous"
@@ -137,7 +137,7 @@ def _contrast(
     reference = own if len(own) == 1 else paired
     return Contrast(
         resampled.protocol, key, one, other, int(row["n"]),
-        *(float(row[name]) for name in ("mean", "std", "low", "high")),
+        float(row["mean"]), float(row["std"]), float(row["low"]), float(row["high"]),
         *resampled.interval(method, map(int, paired), against, map(int, reference)),
     )  # fmt: skip
 
@@ -152,7 +152,7 @@ def ablation_table(runs: Runs, spec: ReportSpec, protocol: str, found: list[Cont
         done = int(summary["n"].get(method.name, 0))
         mean, std = tables.values_of(summary, method, "mean", "std")
         cells = [Cell(method.label, method.label), tables.mean_cell(mean, std)]
-        record = {"variant": method.name, "label": method.label}
+        record: Entries = {"variant": method.name, "label": method.label}
         record |= {"mean_ap_mean": mean, "mean_ap_std": std, "seeds": done}
         for key in keys:
             contrast = contrast_of.get((key, method.name), Contrast(protocol, key, "", "", 0))

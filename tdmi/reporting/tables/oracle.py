@@ -86,7 +86,7 @@ def oracle_table(runs: Runs, spec: ReportSpec) -> Table | None:
 
 def _along_true_motion(runs: Runs, spec: ReportSpec) -> dict[str, dict[int, float]]:
     """Return mean AP by rule and seed; empty where no frames can be combined."""
-    truth, found = None, {}
+    truth, found = None, dict[str, dict[int, float]]()
     for seed in spec.reference.seeds:
         folder = run_folder(runs.folder, spec.reference, seed) / BOXES / "predictions"
         if not folder.is_dir():

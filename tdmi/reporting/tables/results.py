@@ -1,6 +1,6 @@
 """Tables of a suite: comparison and differences per box protocol, single videos, and timing.
 
-What differs from run to run of the same seed stands in the timing table alone.
+Only the timing table differs between runs of the same seed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import GROUPS, Runs
 from tdmi.reporting.data.spec import Dataset, Method, ReportSpec
 from tdmi.reporting.tables import tables
-from tdmi.reporting.tables.tables import Cell, Row, Table
+from tdmi.reporting.tables.tables import Cell, Entries, Row, Table
 
 _DIFFERENCES = (
     "Differences are paired by seed (a reference with a single run is subtracted from all); "
@@ -53,12 +53,12 @@ def comparison_table(
         summaries["mota"] = comparison.summary(tracked)
     best = {column: table["mean"].max() for column, table in summaries.items()}
     # The differences to a grid's reference have a table of their own.
-    references = spec.references if spec.ablation is None else spec.references[1:]
+    references = spec.references if not spec.is_grid else spec.references[1:]
     changes = {r: comparison.differences(values["total"], r.method.name) for r in references}
 
     def row(method: Method) -> Row:
         cells = [Cell(method.label, method.label), Cell(method.family_label, method.family_label)]
-        record = {"method": method.name, "label": method.label, "family": method.family}
+        record: Entries = {"method": method.name, "label": method.label, "family": method.family}
         for column, table in summaries.items():
             mean, std = tables.values_of(table, method, "mean", "std")
             cells.append(tables.mean_cell(mean, std, best=mean == best[column]))

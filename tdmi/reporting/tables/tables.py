@@ -35,7 +35,8 @@ class Cell:
     best: bool = False
 
 
-Row = tuple[list[Cell], dict[str, Any]]
+Entries = dict[str, Any]
+Row = tuple[list[Cell], Entries]
 """Cells of a row, and its entries in the data frame."""
 
 
