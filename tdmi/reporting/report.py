@@ -64,9 +64,7 @@ def build(spec: ReportSpec, runs_folder: Path, folder: Path, published_file: Pat
         published=facts,
         claims=claims,
         answer=headline.sentence(runs, spec, claims),
-        comparisons=[
-            results.comparison_table(runs, spec, p, spec.methods, spec.dataset) for p in protocols
-        ],
+        comparisons=[results.comparison_table(runs, spec, p) for p in protocols],
         differences=[results.differences_table(runs, spec, p) for p in protocols if not is_grid],
         videos=[results.videos_table(runs, spec, p) for p in protocols],
         ablations=[ablation.ablation_table(runs, spec, *found) for found in contrasts.items()],
@@ -103,15 +101,12 @@ def metrics_summary(runs: Runs, spec: ReportSpec) -> dict[str, dict[str, float]]
 
 
 def _add_real_video(content: Content, runs_folder: Path, folder: Path) -> None:
-    spec, video = content.spec, content.spec.real_video
-    if video is None:
+    spec = content.spec.real_video
+    if spec is None:
         return
-    runs = read_runs(runs_folder / video.suite, video.methods, spec.box_protocols)
-    content.real_runs = runs
+    runs = content.real_runs = read_runs(runs_folder / spec.suite, spec.methods, spec.box_protocols)
     content.real_tables = [
-        results.comparison_table(
-            runs, spec, protocol, video.methods, video.dataset, prefix="real_video_"
-        )
+        results.comparison_table(runs, spec, protocol, prefix="real_video_")
         for protocol in spec.box_protocols
         if protocol in set(runs.groups.protocol)
     ]

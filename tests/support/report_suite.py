@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import pandas as pd
 
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, POSETRACK18
 from tdmi.reporting.data.runs import Runs, read_runs
-from tdmi.reporting.data.spec import Dataset, Method, RealVideo, Reference, ReportSpec
+from tdmi.reporting.data.spec import Dataset, Method, Reference, ReportSpec
 
 SEEDS = (1, 2, 3)
 METHODS = (
@@ -265,7 +266,7 @@ def write_suite(folder: Path, missing: set = frozenset(MISSING)) -> ReportSpec:
     video = [Method(m.name, m.label, m.family, (1,)) for m in METHODS if m.name in VIDEO_METHODS]
     for method in video:
         write_run(folder / "runs" / "made_up_video", method.name, 1, PROTOCOLS[:1])
-    return ReportSpec(
+    spec = ReportSpec(
         suite="made_up",
         title="Made-up suite",
         summary="Numbers without meaning, in the form of real ones.",
@@ -277,12 +278,12 @@ def write_suite(folder: Path, missing: set = frozenset(MISSING)) -> ReportSpec:
             METHODS, single_frame="single_frame", equal_compute="single_frame_equal_compute"
         ),
         subject=METHODS[4],
-        real_video=RealVideo(
-            "made_up_video", Dataset("Walkers", folder / "data", "test", "pseudo"), tuple(video)
-        ),
         decoding=("decoder dark", "flip averaging off"),
         choices={"training · epochs": 10, "training · input": [96, 72], "inference · flip": False},
     )
+    walkers = Dataset("Walkers", folder / "data", "test", "pseudo")
+    on_video = replace(spec, suite="made_up_video", dataset=walkers, methods=tuple(video))
+    return replace(spec, real_video=on_video)
 
 
 def _json(path: Path, value: dict) -> None:

@@ -96,15 +96,6 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class RealVideo:
-    """A second suite on real video; its labels are pseudo-labels, never called ground truth."""
-
-    suite: str
-    dataset: Dataset
-    methods: tuple[Method, ...]
-
-
-@dataclass(frozen=True)
 class Ablation:
     """The comparisons of a grid of ablations; none for a suite that is no grid."""
 
@@ -131,7 +122,8 @@ class ReportSpec:
     """The method that the headline is about."""
     summary: str = ""
     evaluation: str = "poseval"
-    real_video: RealVideo | None = None
+    real_video: ReportSpec | None = None
+    """The same for a suite on real video, whose labels are pseudo-labels, never ground truth."""
     ablation: Ablation = Ablation()
     note: str = ""
     """Sentence added to the captions of the comparisons."""
@@ -205,7 +197,7 @@ class ReportSpec:
                     f"the methods {', '.join(methods)}"
                 )
         shown = {name: _method_choices(use) for name, use in main["methods"].items()}
-        return cls(
+        spec = cls(
             suite=main["suite"],
             title=main["title"],
             dataset=_dataset(main),
@@ -220,7 +212,6 @@ class ReportSpec:
             subject=methods.get(report.get("subject")),
             summary=grid["question"] if grid else QUESTION if report.get("subject") else "",
             evaluation=main.get("evaluation", "poseval"),
-            real_video=_real_video(methods, companions),
             ablation=Ablation(grid["comparisons"], grid["left_out"]) if grid else Ablation(),
             note=which_settings(main),
             decoding=(
@@ -229,6 +220,10 @@ class ReportSpec:
             ),
             choices=flat({key: main[key] for key in _CHOICES} | {"methods": shown}),
         )
+        for suite in companions:
+            if suite["report"].get("labels") == "pseudo":
+                return replace(spec, real_video=_on_real_video(spec, suite))
+        return spec
 
 
 def _dataset(suite: Mapping[str, Any]) -> Dataset:
@@ -236,13 +231,10 @@ def _dataset(suite: Mapping[str, Any]) -> Dataset:
     return Dataset(data["name"], Path(data["root"]), data["test"], labels)
 
 
-def _real_video(methods: Mapping[str, Method], companions: list[Any]) -> RealVideo | None:
-    for suite in companions:
-        if suite["report"].get("labels") == "pseudo":
-            shared = [method for name, method in methods.items() if name in suite["methods"]]
-            shown = tuple(replace(method, seeds=tuple(suite["seeds"])) for method in shared)
-            return RealVideo(suite["suite"], _dataset(suite), shown)
-    return None
+def _on_real_video(spec: ReportSpec, suite: Any) -> ReportSpec:
+    methods = [method for method in spec.methods if method.name in suite["methods"]]
+    shown = tuple(replace(method, seeds=tuple(suite["seeds"])) for method in methods)
+    return replace(spec, suite=suite["suite"], dataset=_dataset(suite), methods=shown)
 
 
 def _method_choices(use: Mapping[str, Any]) -> dict[str, Any]:

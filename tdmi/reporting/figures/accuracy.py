@@ -24,15 +24,11 @@ def mean_ap_data(runs: Runs, spec: ReportSpec, against: Method | None = None) ->
 
     With `against`, value is the difference to that method's run of the same seed.
     """
-    parts = []
+    parts = {}
     for protocol in spec.box_protocols:
         values = comparison.per_seed(runs.groups, protocol)
-        if against is not None:
-            values = comparison.paired(values, against.name)
-        long = values.stack().rename("value").reset_index()
-        long.insert(0, "protocol", protocol)
-        parts.append(long)
-    return pd.concat(parts, ignore_index=True)
+        parts[protocol] = (comparison.paired(values, against.name) if against else values).stack()
+    return pd.concat(parts, names=["protocol"]).rename("value").reset_index()
 
 
 @style.applied()
@@ -81,12 +77,9 @@ def dots(axes: Axes, row: int, values: pd.Series, method: Method, relative: bool
 
 def per_joint_data(runs: Runs, protocol: str) -> pd.DataFrame:
     """Return columns joint, method, mean, std, n: AP in per cent over seeds."""
-    parts = []
-    for group in GROUPS:
-        part = comparison.summary(comparison.per_seed(runs.groups, protocol, group)).reset_index()
-        part.insert(0, "joint", group)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
+    parts = {group: comparison.summary(own) for group, own in values.items()}
+    return pd.concat(parts, names=["joint"]).reset_index()
 
 
 @style.applied()
@@ -120,13 +113,11 @@ def _bar(axes: Axes, row: int, values: pd.Series, colour: str) -> None:
 
 def cost_data(runs: Runs, spec: ReportSpec) -> pd.DataFrame:
     """Return columns protocol, method, gflops, mean, std, n: mean AP over seeds and the cost."""
-    parts = []
-    for protocol in spec.box_protocols:
-        part = comparison.summary(comparison.per_seed(runs.groups, protocol)).reset_index()
-        part.insert(0, "protocol", protocol)
-        parts.append(part.merge(runs.cost[["method", "gflops"]], on="method"))
+    values = {p: comparison.per_seed(runs.groups, p) for p in spec.box_protocols}
+    parts = {protocol: comparison.summary(own) for protocol, own in values.items()}
+    joined = pd.concat(parts, names=["protocol"]).reset_index().merge(runs.cost, on="method")
     columns = ["protocol", "method", "gflops", "mean", "std", "n"]
-    return pd.concat(parts, ignore_index=True)[columns].dropna(subset=["gflops", "mean"])
+    return joined[columns].dropna(subset=["gflops", "mean"])
 
 
 @style.applied()

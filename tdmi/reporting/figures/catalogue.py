@@ -14,12 +14,10 @@ from tdmi.reporting.data.runs import Runs
 from tdmi.reporting.data.spec import ReportSpec
 from tdmi.reporting.figures import accuracy, style
 from tdmi.reporting.figures.ablation import ablation, ablation_data
-from tdmi.reporting.figures.calibration import ENOUGH, reliability, reliability_data
-from tdmi.reporting.figures.difficulty import difficulty, difficulty_data
+from tdmi.reporting.figures.breakdown import difficulty, difficulty_data, videos, videos_data
+from tdmi.reporting.figures.curves import ENOUGH, pckh, pckh_data, reliability, reliability_data
 from tdmi.reporting.figures.gallery import Picture
-from tdmi.reporting.figures.pckh import pckh, pckh_data
 from tdmi.reporting.figures.training import collapse, collapse_data, history_data, training_curves
-from tdmi.reporting.figures.videos import videos, videos_data
 from tdmi.reporting.tables.ablation import PREVIOUS, Contrast
 
 SECTIONS = ANSWER, ACCURACY, TRAINING = "answer", "accuracy", "training"

@@ -14,7 +14,7 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.evaluation.analysis.derived_attributes import speed
 from tdmi.reporting.data import selection
-from tdmi.reporting.data.spec import Dataset, ReportSpec
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.figures import gallery, style
 from tdmi.reporting.figures.explanation_drawing import LEGEND, draw
 from tdmi.reporting.figures.gallery import Picture
@@ -27,19 +27,19 @@ def explain_report(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
     Write `explanation` and `explanation_real_video` (.webp, .csv) into `folder`; those whose run
     has no checkpoint, or whose method has no temporal differences, are left out.
     """
-    pictures = [_explain(spec, runs / spec.suite, spec.dataset, folder, "explanation")]
-    if video := spec.real_video:
-        name = "explanation_real_video"
-        pictures.append(_explain(spec, runs / video.suite, video.dataset, folder, name))
+    shown = {"explanation": spec, "explanation_real_video": spec.real_video}
+    pictures = [
+        _explain(own, own.subject, runs / own.suite, folder, name)
+        for name, own in shown.items()
+        if own and own.subject
+    ]
     return [picture for picture in pictures if picture is not None]
 
 
 def _explain(
-    spec: ReportSpec, runs: Path, dataset: Dataset, folder: Path, name: str
+    spec: ReportSpec, subject: Method, runs: Path, folder: Path, name: str
 ) -> Picture | None:
-    subject, reference = spec.subject, spec.reference
-    if subject is None:
-        return None
+    reference, dataset = spec.reference, spec.dataset
     run = runs / subject.name / f"seed{subject.seeds[0]}"
     if not (run / "checkpoint.pt").exists():
         return None

@@ -95,21 +95,19 @@ def read_predicted(
     return found
 
 
-def compare(
-    dataset: Dataset, methods: tuple[Method, ...], runs: Path, protocol: str
-) -> Compared | None:
+def compare(spec: ReportSpec, runs: Path) -> Compared | None:
     """Read the people of a gallery; None without predictions or if nobody has enough joints."""
-    truth = read_truth(dataset)
-    predicted = read_predicted(runs, methods, protocol, truth)
+    truth = read_truth(spec.dataset)
+    predicted = read_predicted(runs, spec.methods, spec.box_protocols[0], truth)
     people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
     if not predicted or people.empty:
         return None
-    return Compared(dataset, methods, truth, predicted, people)
+    return Compared(spec.dataset, spec.methods, truth, predicted, people)
 
 
 def method_gallery(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
     """Write a loop, a picture per chosen person, and `gallery.csv`; nothing without predictions."""
-    shown = compare(spec.dataset, spec.methods, runs, spec.box_protocols[0])
+    shown = compare(spec, runs)
     if shown is None:
         return []
     names = list(shown.predicted)
@@ -128,26 +126,9 @@ def method_gallery(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
     return pictures
 
 
-def gallery_rule(spec: ReportSpec) -> str:
-    """Return the caption on how the people of the gallery were chosen."""
-    reference = spec.reference.label
-    return (
-        "Chosen by a rule, not by hand, among all labelled persons with at least "
-        f"{selection.MINIMUM_JOINTS} joints: first, moving, the person on whom the methods' errors "
-        "differ most over successive labelled frames; then four on whom they differ most in one "
-        f"frame, three on whom “{reference}” is worst, and one at the median error of "
-        f"“{reference}”; no person twice by one rule. The error is the mean joint distance in head "
-        "sizes, each joint capped at 1; methods differ by the distance between the first and the "
-        "ninth tenth of their errors, so that one that is always behind does not choose. First "
-        f"seed, {spec.boxes(spec.box_protocols[0])}. Blue: the person's left, orange: "
-        "right, yellow: middle. Rings: joints further than half a head size from the label."
-    )
-
-
 def real_video_gallery(spec: ReportSpec, runs: Path, folder: Path, rows: int = 4) -> list[Picture]:
     """Write the same of real video, one picture per stretch; its labels are pseudo-labels."""
-    video, protocol = spec.real_video, spec.box_protocols[0]
-    shown = compare(video.dataset, video.methods, runs, protocol) if video else None
+    shown = compare(spec, runs)
     if shown is None:
         return []
     pictures = [loop(shown, folder / "real_video_loop.webp")]

@@ -19,9 +19,10 @@ from markupsafe import Markup
 
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import GROUPS, Runs
+from tdmi.reporting.data.selection import MINIMUM_JOINTS
 from tdmi.reporting.data.spec import ReportSpec, flat
 from tdmi.reporting.figures import style
-from tdmi.reporting.figures.gallery import Picture, gallery_rule
+from tdmi.reporting.figures.gallery import Picture
 from tdmi.reporting.page.headline import Claim
 from tdmi.reporting.page.published import VALUES, by_dataset, is_recalled
 from tdmi.reporting.tables.tables import Cell, Table, heading, number, transposed
@@ -96,7 +97,7 @@ def render(content: Content) -> str:
         least=comparison.LEAST,
         groups=GROUPS,
         published_values=VALUES,
-        rule=gallery_rule(content.spec),
+        minimum_joints=MINIMUM_JOINTS,
         provenance=provenance(content),
         **source,
     )

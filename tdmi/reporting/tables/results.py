@@ -11,7 +11,7 @@ import pandas as pd
 
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import GROUPS, Runs
-from tdmi.reporting.data.spec import Dataset, Method, ReportSpec
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.tables import tables
 from tdmi.reporting.tables.tables import Cell, Entries, Row, Table
 
@@ -32,20 +32,13 @@ _TIMES = {
 """Columns of timing.json: heading and decimals."""
 
 
-def comparison_table(
-    runs: Runs,
-    spec: ReportSpec,
-    protocol: str,
-    methods: tuple[Method, ...],
-    dataset: Dataset,
-    prefix: str = "",
-) -> Table:
+def comparison_table(runs: Runs, spec: ReportSpec, protocol: str, prefix: str = "") -> Table:
     """Return AP per joint group, differences to the references, size and cost; a row per method.
 
     The mean is the evaluator's: the plain mean of all joints, not of the seven groups. `prefix`
     goes before the table's name.
     """
-    release = f" (labels {runs.release})" if runs.release else ""
+    data, release = spec.dataset, f" (labels {runs.release})" if runs.release else ""
     values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
     summaries = {group: comparison.summary(values[group]) for group in GROUPS}
     if ((runs.groups.measure == "mota") & (runs.groups.protocol == protocol)).any():
@@ -78,7 +71,7 @@ def comparison_table(
     headings = ["Method", "Family", *(tables.heading(column) for column in summaries)]
     headings += [f"vs {reference.words}" for reference in references]
     caption = (
-        f"{dataset.name}{release}, split {dataset.split}, labels: {dataset.label_kind}. "
+        f"{data.name}{release}, split {data.split}, labels: {data.label_kind}. "
         f"Average precision of {spec.evaluator} in per cent, mean over seeds ± sample standard "
         "deviation. "
         + (_DIFFERENCES if references else "")
@@ -88,8 +81,8 @@ def comparison_table(
         + (f" Runs of several commits: {runs.commits}." if runs.commits else "")
     )
     return tables.method_table(
-        f"{prefix}comparison_{protocol}", f"Comparison on {dataset.boxes(protocol)}", caption,
-        [*headings, "Params (M)", "GFLOPs", "Seeds"], runs, methods, row, text_columns=2,
+        f"{prefix}comparison_{protocol}", f"Comparison on {spec.boxes(protocol)}", caption,
+        [*headings, "Params (M)", "GFLOPs", "Seeds"], runs, spec.methods, row, text_columns=2,
     )  # fmt: skip
 
 

@@ -138,5 +138,5 @@ def test_other_commits_are_named_and_not_refused(tmp_path):
     assert same.commits == ""
     runs = read(tmp_path / "other", {"provenance.json": {"commit": "2" * 40, "dirty": True}})
     assert runs.commits == "1111111 (2), 2222222 with changes (1)"
-    table = comparison_table(runs, spec, BOXES, METHODS, spec.dataset)
+    table = comparison_table(runs, spec, BOXES)
     assert f"Runs of several commits: {runs.commits}." in table.caption

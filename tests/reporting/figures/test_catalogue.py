@@ -8,11 +8,9 @@ import pytest
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.reporting.data.runs import Runs, read_runs
 from tdmi.reporting.data.spec import Method
-from tdmi.reporting.figures.calibration import miscalibration, reliability_data
+from tdmi.reporting.figures.breakdown import difficulty_data, videos_data
 from tdmi.reporting.figures.catalogue import figures
-from tdmi.reporting.figures.difficulty import difficulty_data
-from tdmi.reporting.figures.pckh import pckh_data
-from tdmi.reporting.figures.videos import videos_data
+from tdmi.reporting.figures.curves import miscalibration, pckh_data, reliability_data
 from tests.support.report_suite import made_spec, metrics, references, write_joint_runs
 
 BOXES = "ground_truth_boxes"

@@ -37,8 +37,7 @@ def test_gallery_pictures_show_truth_first_and_every_method(suite, tmp_path):
 
 def test_the_loop_shows_every_method_over_successive_frames_again_and_again(suite, tmp_path):
     spec, folder = suite
-    runs, protocol = folder / "runs" / "made_up", spec.box_protocols[0]
-    shown = gallery.compare(spec.dataset, spec.methods, runs, protocol)
+    shown = gallery.compare(spec, folder / "runs" / "made_up")
     picture = gallery.loop(shown, tmp_path / "loop.webp", length=5, seconds=2)
     with Image.open(picture.path) as image:
         assert image.n_frames == 5
@@ -66,7 +65,9 @@ def test_pictures_are_the_same_bytes_each_time(suite, tmp_path):
 
 def test_real_video_is_captioned_as_pseudo_labels(suite, tmp_path):
     spec, folder = suite
-    pictures = gallery.real_video_gallery(spec, folder / "runs" / "made_up_video", tmp_path)
+    pictures = gallery.real_video_gallery(
+        spec.real_video, folder / "runs" / "made_up_video", tmp_path
+    )
     assert len(pictures) == 1 + 4
     assert all("pseudo-labels" in picture.caption for picture in pictures)
 

@@ -41,7 +41,7 @@ def test_a_gain_that_layers_alone_explain_is_no_difference_to_them(tmp_path):
     """By hand: 2 ahead of the single frame, 0.1, -0.1 and 0 of equal layers."""
     values = {"single": [50.0] * 3, "equal": [50.0] * 3, "layers": [51.9, 52.1, 52.0]}
     runs, spec = joint_runs(tmp_path, values | {"tdmi": [52.0] * 3})
-    table = comparison_table(runs, spec, BOXES, spec.methods, spec.dataset)
+    table = comparison_table(runs, spec, BOXES)
     row = table.data.set_index("method").loc["tdmi"]
     assert row.vs_equal_layers_mean == pytest.approx(0, abs=1e-9)
     assert row.vs_single_frame_mean == pytest.approx(2)

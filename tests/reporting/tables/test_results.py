@@ -23,7 +23,7 @@ RIVALS = {"single": [50.0, 52.0], "layers": [53.0, 53.0], "tdmi": [54.0, 58.0]}
 
 def table_of(folder, values) -> tables.Table:
     runs, spec = joint_runs(folder, values, BOXES)
-    return comparison_table(runs, spec, BOXES, spec.methods, spec.dataset)
+    return comparison_table(runs, spec, BOXES)
 
 
 def test_means_spreads_and_paired_differences_equal_a_hand_calculation(tmp_path):
@@ -76,7 +76,7 @@ def test_mota_stands_beside_ap_where_a_run_was_tracked(tmp_path):
         path = folder / "tdmi" / f"seed{seed}" / BOXES / "tracking.json"
         path.write_text(json.dumps(content))
     runs = read_runs(folder, spec.methods, spec.box_protocols)
-    table = comparison_table(runs, spec, BOXES, spec.methods, spec.dataset)
+    table = comparison_table(runs, spec, BOXES)
     place = table.headings.index("MOTA")
     assert table.headings[place - 1] == "Mean" and "MOTA" in table.caption
     assert [row[place].text for row in table.cells] == ["", "", "", "20.0 ± 19.1"]

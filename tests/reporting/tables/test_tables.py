@@ -13,7 +13,7 @@ BOXES = "detected_boxes"
 
 def table_of(folder, values) -> tables.Table:
     runs, spec = joint_runs(folder, values, BOXES)
-    return comparison_table(runs, spec, BOXES, spec.methods, spec.dataset)
+    return comparison_table(runs, spec, BOXES)
 
 
 def test_equal_runs_give_equal_bytes(tmp_path):
