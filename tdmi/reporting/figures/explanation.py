@@ -98,13 +98,8 @@ def fastest(truth: Annotations, among: np.ndarray | None = None) -> int:
 
 def person_of(truth: Annotations, row: pd.Series) -> int:
     """Return the row in `truth` of the person with the video, frame and track of `row`."""
-    names = np.array(truth.video_names)[truth.frame_video[truth.person_frame]]
-    found = (
-        (names == row["video"])
-        & (truth.frame_index[truth.person_frame] == row["frame"])
-        & (truth.track_id == row["track_id"])
-    )
-    return int(np.flatnonzero(found)[0])
+    fits = _fitting(truth, row["video"], row["frame"], row["track_id"])
+    return int(np.flatnonzero(fits)[0])
 
 
 def explain_run(
