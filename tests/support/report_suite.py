@@ -13,6 +13,8 @@ import pandas as pd
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, POSETRACK18
 from tdmi.reporting.data.runs import Runs, read_runs
 from tdmi.reporting.data.spec import Dataset, Method, Reference, ReportSpec
+from tdmi.reporting.tables.results import comparison_table
+from tdmi.reporting.tables.tables import Table
 
 SEEDS = (1, 2, 3)
 METHODS = (
@@ -239,6 +241,14 @@ def joint_runs(
     )
     write_joint_runs(folder, values, boxes)
     return read_runs(folder, methods, spec.box_protocols), spec
+
+
+def joint_table(
+    folder: Path, values: dict[str, list[float | None]], boxes: str = PROTOCOLS[0]
+) -> Table:
+    """The comparison of `joint_runs`."""
+    runs, spec = joint_runs(folder, values, boxes)
+    return comparison_table(runs, spec, boxes)
 
 
 def references(methods: tuple[Method, ...], **named: str) -> tuple[Reference, ...]:

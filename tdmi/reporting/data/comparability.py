@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.experiments.provenance import record_of
+from tdmi.reporting.data.spec import Record
 
 _EVALUATOR_CODE = "tdmi/evaluation/"
 _TRAIN, _EVALUATE = "train those that differ again", "evaluate those that differ again"
@@ -56,7 +56,7 @@ def _of_metrics(path: Path) -> Iterator[Condition]:
             yield f"evaluator {file}", value[:12], _EVALUATE
 
 
-def _check_checkpoint(run: Path, record: dict[str, Any]) -> None:
+def _check_checkpoint(run: Path, record: Record) -> None:
     path = run / "predictions.provenance.json"
     used, own = _read(path).get("checkpoint_sha256"), record.get("checkpoint_sha256")
     if used and own and used != own:
@@ -89,11 +89,11 @@ def _listed(runs: list[str]) -> str:
     return ", ".join(runs[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Record:
     return read_object(path) if path.exists() else {}
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> Record:
     """Return the content of a JSON file of a run. UserError unless it is an object."""
     content = read_json(path)
     if not isinstance(content, dict):

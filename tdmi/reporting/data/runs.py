@@ -18,7 +18,7 @@ from tdmi.core.errors import UserError
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
 from tdmi.experiments.provenance import check_unchanged, read_record, record_of
 from tdmi.reporting.data.comparability import check_comparable, conditions_of, read_object
-from tdmi.reporting.data.spec import Method
+from tdmi.reporting.data.spec import Method, Record
 
 GROUPS = (*JOINT_GROUPS, "total")
 MEASURES = ("ap", "precision", "recall")
@@ -68,7 +68,7 @@ class Runs:
     cost: pd.DataFrame
     timing: pd.DataFrame
     history: pd.DataFrame
-    provenance: dict[tuple[str, int], dict[str, Any]]
+    provenance: dict[tuple[str, int], Record]
     names: dict[tuple[str, int], str]
 
     def names_of(self, method: str) -> list[str]:
@@ -156,7 +156,7 @@ def _frame(rows: list[dict[str, object]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
 
-def _metrics(path: Path) -> dict[str, Any]:
+def _metrics(path: Path) -> Record:
     """Return the content of a metrics file, checked against its record if it has one."""
     if record_of(path).is_file():
         expected = read_record(record_of(path)).get("metrics_sha256")
@@ -239,7 +239,7 @@ def _read_tracking(path: Path, key: dict[str, object], rows: Rows) -> None:
 
 
 def _add_measure(
-    measure: str, values: dict[str, Any], path: Path, key: dict[str, object], rows: Rows
+    measure: str, values: Record, path: Path, key: dict[str, object], rows: Rows
 ) -> None:
     def add(kind: str, joint: str, value: object) -> None:
         value = _number(value, path, f"{measure}.{joint}")

@@ -11,6 +11,8 @@ from tdmi.config.published import PARTS, which_settings
 from tdmi.config.suites import seeds_of
 from tdmi.core.errors import UserError
 
+Record = dict[str, Any]
+"""A JSON object with entries that are not known in advance, e.g. a run's provenance."""
 QUESTION = (
     "On the same boxes, with the same decoder, training budget and official evaluator: what do "
     "temporal differences with mutual-information disentanglement gain over optical flow, over "
@@ -237,17 +239,17 @@ def _on_real_video(spec: ReportSpec, suite: Any) -> ReportSpec:
     return replace(spec, suite=suite["suite"], dataset=_dataset(suite), methods=shown)
 
 
-def _method_choices(use: Mapping[str, Any]) -> dict[str, Any]:
+def _method_choices(use: Mapping[str, Any]) -> Record:
     """Recipe, start, and options of one method, and the parts of the suite that it replaces."""
     chosen = {key: use[key] for key in ("recipe", "start_from", *PARTS) if key in use}
     return chosen | use["options"]
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> Record:
     """Return nested mappings as one level: {"a": {"b": 1}} -> {"a · b": 1}."""
     if not isinstance(value, dict):
         return {prefix: value}
-    result: dict[str, Any] = {}
+    result: Record = {}
     for name, inner in value.items():
         result |= flat(inner, f"{prefix} · {name}" if prefix else str(name))
     return result

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tdmi.reporting.data import comparison
-from tdmi.reporting.data.spec import flat
-from tdmi.reporting.diff.trees import Entries, Tree
+from tdmi.reporting.data.spec import Record, flat
+from tdmi.reporting.diff.trees import Tree
 
 EQUAL, WITHIN, BEYOND = "equal", "within the noise", "beyond the noise"
 TOO_FEW, ONLY_A, ONLY_B = "too few shared seeds", "only in A", "only in B"
@@ -112,7 +112,7 @@ def _number_change(a: pd.DataFrame, b: pd.DataFrame) -> tuple[str | float, ...]:
     return verdict, *totals.mean(axis=1), *ends, len(seeds), *sizes
 
 
-def entry_changes(a: Mapping[str, Entries], b: Mapping[str, Entries]) -> pd.DataFrame:
+def entry_changes(a: Mapping[str, Record], b: Mapping[str, Record]) -> pd.DataFrame:
     """Return entries of nested mappings that differ in runs of the same name: entry, a, b, runs.
 
     Runs with the same pair of values share a row. An entry with more than three such pairs has one
@@ -142,7 +142,7 @@ def _one(values: tuple[object, ...]) -> object:
     return values[0] if count == 1 else f"{count} values"
 
 
-def _lasting(records: Mapping[str, Entries]) -> dict[str, Entries]:
+def _lasting(records: Mapping[str, Record]) -> dict[str, Record]:
     """Return the records without times, which no two runs share."""
     return {
         run: {entry: value for entry, value in flat(record).items() if "second" not in entry}

@@ -12,22 +12,20 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import pandas as pd
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, read_yaml
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.spec import Method
+from tdmi.reporting.data.spec import Method, Record
 from tdmi.reporting.diff.revisions import commit_of, extract
 from tdmi.reporting.diff.settings import recorded_settings
 from tdmi.reporting.tables.tables import csv
 
 _COLUMNS = {"method": str, "seed": int, "protocol": str, "measure": str, "joint": str}
 _COLUMNS |= {"value": float}
-Entries = dict[str, Any]
-"""A run's record or settings, nested."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Tree:
     """
 
     values: pd.DataFrame
-    records: dict[str, Entries]
-    settings: dict[str, Entries]
+    records: dict[str, Record]
+    settings: dict[str, Record]
 
 
 def read_trees(name: str) -> dict[str, Tree]:
@@ -109,7 +107,7 @@ def _read_report(folder: Path) -> Tree:
 
 
 def _read_runs(folder: Path) -> Tree:
-    settings: dict[str, Entries] = {}
+    settings: dict[str, Record] = {}
     seeds: dict[str, list[int]] = {}
     for path in sorted(folder.glob("*/seed*/config.yaml")):
         method, seed = path.parent.parent.name, path.parent.name.removeprefix("seed")
@@ -149,7 +147,7 @@ def _values(file: TextIO, path: Path) -> pd.DataFrame:
     return values
 
 
-def _mapping(value: object, path: Path) -> Entries:
+def _mapping(value: object, path: Path) -> Record:
     if not isinstance(value, dict):
         raise UserError(
             f"{path}: found a {type(value).__name__}, expected a mapping; restore it from a copy"

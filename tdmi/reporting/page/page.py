@@ -20,7 +20,7 @@ from markupsafe import Markup
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import GROUPS, Runs
 from tdmi.reporting.data.selection import MINIMUM_JOINTS
-from tdmi.reporting.data.spec import ReportSpec, flat
+from tdmi.reporting.data.spec import Record, ReportSpec, flat
 from tdmi.reporting.figures import style
 from tdmi.reporting.figures.gallery import Picture
 from tdmi.reporting.page.headline import Claim
@@ -152,33 +152,21 @@ def _mean_first(table: Table) -> Table:
     )
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Records of all runs: common entries, and the others by method (its anchor) and run."""
-
-    common: dict[str, Any]
-    differing: dict[str, dict[str, dict[str, Any]]]
-
-
-def provenance(content: Content) -> Provenance | None:
-    """Split the runs' records into what they share and what differs; None without any run."""
+def provenance(content: Content) -> tuple[Record, dict[str, dict[str, Record]]]:
+    """Return what the records of all runs share, and the rest by method (its anchor) and run."""
     records, groups = {}, dict[str, list[str]]()
     for runs in filter(None, (content.runs, content.real_runs)):
         for (method, seed), record in runs.provenance.items():
             name = f"{runs.folder.name}/{method}/seed{seed}"
             records[name] = flat(record)
             groups.setdefault(f"runs-{runs.folder.name}-{method}", []).append(name)
-    if not records:
-        return None
     common, rest = shared(records)
-    return Provenance(
-        common, {group: {name: rest[name] for name in names} for group, names in groups.items()}
-    )
+    return common, {group: {name: rest[name] for name in own} for group, own in groups.items()}
 
 
-def shared(runs: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def shared(runs: dict[str, Record]) -> tuple[Record, dict[str, Record]]:
     """Split flat mappings into the entries that are the same in all, and the rest of each."""
-    first = next(iter(runs.values()))
+    first: Record = next(iter(runs.values()), {})
     common = {
         key: value
         for key, value in first.items()

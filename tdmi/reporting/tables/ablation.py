@@ -22,9 +22,9 @@ from tdmi.evaluation.statistics import significance
 from tdmi.evaluation.statistics.resampling import RankedVideos
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
-from tdmi.reporting.data.spec import Method, ReportSpec
+from tdmi.reporting.data.spec import Method, Record, ReportSpec
 from tdmi.reporting.tables import tables
-from tdmi.reporting.tables.tables import Cell, Entries, Row, Table
+from tdmi.reporting.tables.tables import Cell, Row, Table
 
 RESAMPLES, RANDOM = 1000, 0
 PREVIOUS = "previous"
@@ -152,7 +152,7 @@ def ablation_table(runs: Runs, spec: ReportSpec, protocol: str, found: list[Cont
         done = int(summary["n"].get(method.name, 0))
         mean, std = tables.values_of(summary, method, "mean", "std")
         cells = [Cell(method.label, method.label), tables.mean_cell(mean, std)]
-        record: Entries = {"variant": method.name, "label": method.label}
+        record: Record = {"variant": method.name, "label": method.label}
         record |= {"mean_ap_mean": mean, "mean_ap_std": std, "seeds": done}
         for key in keys:
             contrast = contrast_of.get((key, method.name), Contrast(protocol, key, "", "", 0))

@@ -66,7 +66,7 @@ def oracle_table(runs: Runs, spec: ReportSpec) -> Table | None:
         data.append(record | {f"vs_single_frame_{key}": gain[key] for key in ends})
     return Table(
         name="headroom",
-        title="What time could give",
+        title="Oracle: AP with motion known exactly",
         caption=(
             "The last two rows are no methods: they look at the labels. Each predicted joint of "
             f"the labelled frames within {REACH} frames is moved by as much as its label moves, "

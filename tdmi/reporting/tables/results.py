@@ -11,9 +11,9 @@ import pandas as pd
 
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import GROUPS, Runs
-from tdmi.reporting.data.spec import Method, ReportSpec
+from tdmi.reporting.data.spec import Method, Record, ReportSpec
 from tdmi.reporting.tables import tables
-from tdmi.reporting.tables.tables import Cell, Entries, Row, Table
+from tdmi.reporting.tables.tables import Cell, Row, Table
 
 _DIFFERENCES = (
     "Differences are paired by seed (a reference with a single run is subtracted from all); "
@@ -51,7 +51,7 @@ def comparison_table(runs: Runs, spec: ReportSpec, protocol: str, prefix: str = 
 
     def row(method: Method) -> Row:
         cells = [Cell(method.label, method.label), Cell(method.family_label, method.family_label)]
-        record: Entries = {"method": method.name, "label": method.label, "family": method.family}
+        record: Record = {"method": method.name, "label": method.label, "family": method.family}
         for column, table in summaries.items():
             mean, std = tables.values_of(table, method, "mean", "std")
             cells.append(tables.mean_cell(mean, std, best=mean == best[column]))

@@ -10,13 +10,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tdmi.core.files import write_text
 from tdmi.reporting.data.runs import Runs
-from tdmi.reporting.data.spec import Method
+from tdmi.reporting.data.spec import Method, Record
 
 NOT_RUN = "not run"
 _LATEX = str.maketrans(
@@ -35,8 +34,7 @@ class Cell:
     best: bool = False
 
 
-Entries = dict[str, Any]
-Row = tuple[list[Cell], Entries]
+Row = tuple[list[Cell], Record]
 """Cells of a row, and its entries in the data frame."""
 
 

@@ -226,7 +226,7 @@ def test_missing_runs_are_named_and_counted(text):
     planned = sum(len(method.seeds) for method in METHODS)
     assert f"<b>{planned - 4} of {planned}</b>runs" in text
     comparison = [t for t in Page(text).tables if t["section"] == "accuracy"]
-    # The last one is what time could give, of the methods that it compares.
+    # The last one is the oracle's, of the methods that it compares.
     assert len(comparison) == 5
     comparison.pop()
     assert all(t["text"].count("not run") == 1 and "2 of 3" in t["text"] for t in comparison)

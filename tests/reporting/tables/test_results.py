@@ -9,9 +9,9 @@ from tdmi.data.skeletons import POSETRACK17
 from tdmi.reporting.data.runs import read_runs
 from tdmi.reporting.tables import tables
 from tdmi.reporting.tables.results import comparison_table, differences_table
-from tests.support.report_suite import joint_runs, metrics
+from tests.support.report_suite import joint_runs, joint_table, metrics
 
-BOXES = "detected_boxes"
+BOXES = "ground_truth_boxes"
 VALUES = {
     "single": [59.0, 62.0, 62.0],
     "equal": [61.0, 61.0, 61.0],
@@ -21,13 +21,8 @@ VALUES = {
 RIVALS = {"single": [50.0, 52.0], "layers": [53.0, 53.0], "tdmi": [54.0, 58.0]}
 
 
-def table_of(folder, values) -> tables.Table:
-    runs, spec = joint_runs(folder, values, BOXES)
-    return comparison_table(runs, spec, BOXES)
-
-
 def test_means_spreads_and_paired_differences_equal_a_hand_calculation(tmp_path):
-    row = table_of(tmp_path, VALUES).data.set_index("method").loc["tdmi"]
+    row = joint_table(tmp_path, VALUES).data.set_index("method").loc["tdmi"]
     assert row["mean_ap_mean"] == pytest.approx(62)
     assert row["mean_ap_std"] == pytest.approx(2)
     assert row["wrist_mean"] == pytest.approx(62)
@@ -41,7 +36,7 @@ def test_means_spreads_and_paired_differences_equal_a_hand_calculation(tmp_path)
 
 
 def test_texts_of_the_table(tmp_path):
-    text = tables.markdown(table_of(tmp_path, VALUES))
+    text = tables.markdown(joint_table(tmp_path, VALUES))
     lines = text.splitlines()
     assert lines[2].startswith("| SINGLE | Single frame | 61.0 ± 1.7 |")
     assert "| reference | +0.0 ± 1.7 |" in lines[2]
@@ -49,7 +44,7 @@ def test_texts_of_the_table(tmp_path):
 
 
 def test_a_run_that_is_missing_gives_blank_cells_and_not_run(tmp_path):
-    table = table_of(tmp_path, VALUES)
+    table = joint_table(tmp_path, VALUES)
     row = [cell.text for cell in table.cells[2]]
     assert row[:2] == ["FLOW", "Optical flow"]
     assert row[2:-1] == [""] * (len(row) - 3)
@@ -60,7 +55,7 @@ def test_a_run_that_is_missing_gives_blank_cells_and_not_run(tmp_path):
 
 def test_a_seed_that_is_missing_is_left_out_of_both_sides_of_a_difference(tmp_path):
     values = VALUES | {"tdmi": [None, 62.0, 64.0]}
-    table = table_of(tmp_path, values)
+    table = joint_table(tmp_path, values)
     row = table.data.set_index("method").loc["tdmi"]
     assert row["mean_ap_mean"] == pytest.approx(63)
     assert row["vs_single_frame_mean"] == pytest.approx((0 + 2) / 2)
@@ -68,7 +63,7 @@ def test_a_seed_that_is_missing_is_left_out_of_both_sides_of_a_difference(tmp_pa
 
 
 def test_mota_stands_beside_ap_where_a_run_was_tracked(tmp_path):
-    assert "MOTA" not in table_of(tmp_path / "without", VALUES).headings
+    assert "MOTA" not in joint_table(tmp_path / "without", VALUES).headings
     folder = tmp_path / "with"
     _, spec = joint_runs(folder, VALUES, BOXES)
     for seed, value in enumerate((30.0, -2.0, 32.0), start=1):
@@ -85,7 +80,7 @@ def test_mota_stands_beside_ap_where_a_run_was_tracked(tmp_path):
 
 
 def test_a_reference_with_a_single_run_is_subtracted_from_every_seed(tmp_path):
-    table = table_of(tmp_path, VALUES | {"single": [60.0, None, None]})
+    table = joint_table(tmp_path, VALUES | {"single": [60.0, None, None]})
     row = table.data.set_index("method").loc["tdmi"]
     # 60, 62, 64 minus 60: mean 2, standard deviation that of the method itself.
     assert row["vs_single_frame_mean"] == pytest.approx(2)
@@ -115,7 +110,7 @@ def test_a_method_that_was_not_run_has_no_best_rival(tmp_path):
 def test_a_difference_shown_as_zero_is_not_said_to_hold(tmp_path):
     """Four hundredths ahead with next to no spread: beyond the interval, but too small."""
     values = {"single": [50.0, 50.0], "layers": [50.04, 50.0401], "tdmi": [50.2, 50.2001]}
-    table = table_of(tmp_path, values)
+    table = joint_table(tmp_path, values)
     place = table.headings.index("vs single frame")
     assert table.cells[1][place].text == "+0.0 ± 0.0"
     assert table.cells[2][place].text == "+0.2 ± 0.0*"

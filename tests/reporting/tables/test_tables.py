@@ -5,20 +5,16 @@ import math
 import pytest
 
 from tdmi.reporting.tables import tables
-from tdmi.reporting.tables.results import comparison_table
-from tests.support.report_suite import joint_runs
+from tests.support.report_suite import joint_table
 
-BOXES = "detected_boxes"
-
-
-def table_of(folder, values) -> tables.Table:
-    runs, spec = joint_runs(folder, values, BOXES)
-    return comparison_table(runs, spec, BOXES)
+BOXES = "ground_truth_boxes"
 
 
 def test_equal_runs_give_equal_bytes(tmp_path):
     for name in ("one", "two"):
-        table = table_of(tmp_path / name / "runs", {"single": [59.0, 62.0], "equal": [61.0, 61.0]})
+        table = joint_table(
+            tmp_path / name / "runs", {"single": [59.0, 62.0], "equal": [61.0, 61.0]}
+        )
         tables.write(table, tmp_path / name)
     for suffix in ("csv", "md", "tex"):
         file = f"comparison_{BOXES}.{suffix}"
@@ -28,7 +24,7 @@ def test_equal_runs_give_equal_bytes(tmp_path):
 
 
 def test_latex_is_a_booktabs_table_with_escaped_text(tmp_path):
-    table = table_of(tmp_path, {"single": [50.0], "equal": [51.0], "a_b": [52.0]})
+    table = joint_table(tmp_path, {"single": [50.0], "equal": [51.0], "a_b": [52.0]})
     text = tables.latex(table)
     assert [text.count(rule) for rule in (r"\toprule", r"\bottomrule", r"\end{table}")] == [1, 1, 1]
     assert r"A\_B & Single frame & \textbf{52.0}" in text
