@@ -1,9 +1,10 @@
-"""What changed between two trees of results: numbers beyond the noise, settings, records.
+"""Compare two trees of results: numbers beyond the noise, settings, records.
 
 A and B are folders (results/<suite>, runs/<suite>, or a folder of several suites) or git revisions
 (REVISION or REVISION:PATH, e.g. HEAD~1:results/embedded; without a path it is results). Numbers are
 differences between runs of the same seed with their 95% interval; settings and records (code,
-packages, hardware, data, labels, boxes) are told entry by entry. Printed is what differs.
+packages, hardware, data, labels, boxes) are compared entry by entry. Printed is what differs; --out
+writes everything, as Markdown or JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_FORMATS = (".html", ".md", ".json")
+_FORMATS = (".md", ".json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exit-code",
         action="store_true",
-        help="leave with 1 unless every number is equal or within the noise",
+        help="exit with 1 unless every number is equal or within the noise",
     )
 
 
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.core.files import write_json, write_text
     from tdmi.evaluation.inputs import check_writable
     from tdmi.reporting.diff import presentation
-    from tdmi.reporting.diff.changes import EQUAL, WITHIN, compare
+    from tdmi.reporting.diff.changes import EQUAL, WITHIN, Diff, compare
     from tdmi.reporting.diff.trees import read_trees
 
     if args.out is not None:
@@ -44,22 +45,20 @@ def run(args: argparse.Namespace) -> None:
     if not shared:
         raise UserError(
             f"{args.a} holds {', '.join(ours)}, {args.b} holds {', '.join(theirs)}; expected a "
-            "suite in both (a suite is told by its folder's name, in a copy, too)"
+            "suite in both (a suite's name is that of its folder, also in a copy)"
         )
-    diff = presentation.Diff(
+    diff = Diff(
         args.a,
         args.b,
-        {suite: compare(ours[suite], theirs[suite]) for suite in shared},
         [suite for suite in ours if suite not in theirs],
         [suite for suite in theirs if suite not in ours],
+        {suite: compare(ours[suite], theirs[suite]) for suite in shared},
     )
-    print(presentation.text(diff), end="")
-    if args.out is not None:
-        if args.out.suffix == ".json":
-            write_json(args.out, presentation.as_json(diff))
-        else:
-            render = presentation.page if args.out.suffix == ".html" else presentation.as_markdown
-            write_text(args.out, render(diff))
+    print(presentation.as_markdown(diff, changed_only=True), end="")
+    if args.out is not None and args.out.suffix == ".json":
+        write_json(args.out, presentation.as_json(diff))
+    elif args.out is not None:
+        write_text(args.out, presentation.as_markdown(diff))
     verdicts = {verdict for found in diff.suites.values() for verdict in found.numbers.verdict}
     if args.exit_code and not verdicts <= {EQUAL, WITHIN}:
         raise SystemExit(1)

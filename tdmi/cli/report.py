@@ -28,10 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    from tdmi.reporting.data.from_suite import settings_of
+def run(arguments: argparse.Namespace) -> None:
+    from tdmi.config.suites import load_suites
+    from tdmi.reporting.data.spec import ReportSpec
     from tdmi.reporting.report import make_report
 
-    settings = settings_of(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
-    make_report(settings, args.runs, args.out, args.published)
-    print(args.out / "index.html")
+    suites = load_suites(
+        arguments.suite,
+        trial=trial_of(arguments),
+        grid=arguments.grid,
+        protocol=arguments.protocol,
+    )
+    spec = ReportSpec.from_suites(suites)
+    make_report(spec, arguments.runs, arguments.out, arguments.published)
+    print(arguments.out / "index.html")

@@ -53,8 +53,8 @@ from tdmi.experiments.provenance import provenance
 from tdmi.formats.posetrack18 import read_folder, write_folder
 from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
 from tdmi.reporting.figures import style
-from tdmi.reporting.growth import growth
 from tdmi.training import train
+from tests.benchmarks.growth_figure import growth
 from tests.support import tiny_dataset
 
 VIDEOS = {"labels": 10, "loading": 8, "training": 8, "prediction": 8, "evaluation": 10}

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tdmi.reporting.growth import growth
+from tests.benchmarks.growth_figure import growth
 
 
 def test_line_of_proportion_starts_from_the_smallest_size():

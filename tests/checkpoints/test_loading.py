@@ -21,7 +21,7 @@ from tdmi.experiments.run import perform, predict_run
 from tdmi.models.hrnet import HRNet
 from tdmi.models.tdmi import TDMI
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method
 from tests.support import golden_models, tiny_dataset
 from tests.support import published_files as files
 

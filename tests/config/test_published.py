@@ -16,7 +16,7 @@ from tdmi.config.suites import WORKFLOW, Trial, load_suite, load_suites, resolve
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method, crop_options
 from tdmi.prediction.predict import InferenceOptions
-from tdmi.reporting.data.from_suite import mapping_of
+from tdmi.reporting.data.spec import ReportSpec
 from tdmi.training import in_steps
 from tests.support.paths import ROOT
 
@@ -158,11 +158,11 @@ def test_a_trial_of_a_published_suite_has_a_name_of_its_own():
 
 def test_the_caption_says_whose_settings_are_published():
     suites = load_suites("posetrack17", protocol="published")
-    note = mapping_of(suites)["note"]
+    note = ReportSpec.from_suites(suites).note
     own, shared = note.split("Published settings of their own: ")[1].split(". Settings of the ")
     assert "DCPose" in own and "TDMI" in own
     assert "Temporal concatenation" in shared and "DCPose" not in shared
-    assert mapping_of(load_suites("posetrack17"))["note"] == ""
+    assert ReportSpec.from_suites(load_suites("posetrack17")).note == ""
 
 
 def test_a_suite_that_starts_from_another_has_no_published_protocol():

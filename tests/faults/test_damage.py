@@ -8,7 +8,7 @@ from tdmi.cli.main import main
 from tdmi.core.errors import UserError
 from tdmi.experiments.run import perform
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method
 from tdmi.reporting.figures.gallery import check_predictions_unchanged
 from tdmi.training.loop import Loop
 from tests.support import tiny_dataset, tiny_runs

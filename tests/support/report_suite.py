@@ -1,32 +1,37 @@
-"""A small made-up suite on disk in the form of the run folders: images, labels, runs, mapping."""
+"""A small made-up suite on disk in the form of the run folders: images, labels, runs."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
-import yaml
 
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, POSETRACK18
+from tdmi.reporting.data.runs import Runs, read_runs
+from tdmi.reporting.data.spec import Dataset, Method, Reference, ReportSpec
+from tdmi.reporting.tables.results import comparison_table
+from tdmi.reporting.tables.tables import Table
 
-METHODS = [
-    {"name": "single_frame", "label": "Single frame", "family": "single"},
-    {
-        "name": "single_frame_equal_compute",
-        "label": "Single frame, equal compute",
-        "family": "single",
-        "description": "as many operations per key frame as the dearest temporal method",
-    },
-    {"name": "flow_fusion", "label": "Flow fusion", "family": "flow"},
-    {"name": "dcpose", "label": "DCPose", "family": "deformable"},
-    {"name": "tdmi", "label": "TDMI", "family": "difference"},
-    {"name": "tdmi_no_mi", "label": "TDMI without MI", "family": "ablation", "seeds": [1]},
-]
-SEEDS = [1, 2, 3]
-PROTOCOLS = ["ground_truth_boxes", "detected_boxes"]
+SEEDS = (1, 2, 3)
+METHODS = (
+    Method("single_frame", "Single frame", "single", SEEDS),
+    Method(
+        "single_frame_equal_compute",
+        "Single frame, equal compute",
+        "single",
+        SEEDS,
+        "as many operations per key frame as the dearest temporal method",
+    ),
+    Method("flow_fusion", "Flow fusion", "flow", SEEDS),
+    Method("dcpose", "DCPose", "deformable", SEEDS),
+    Method("tdmi", "TDMI", "difference", SEEDS),
+    Method("tdmi_no_mi", "TDMI without MI", "ablation", (1,)),
+)
+PROTOCOLS = ("ground_truth_boxes", "detected_boxes")
 GAIN = {
     "single_frame": 0.0,
     "single_frame_equal_compute": 0.4,
@@ -37,6 +42,7 @@ GAIN = {
 }
 MISSING = {("dcpose", 3), ("flow_fusion", 1), ("flow_fusion", 2), ("flow_fusion", 3)}
 VIDEOS = ["900001_mpiinew_mocap", "900002_mpiinew_mocap", "900003_mpiinew_mocap"]
+VIDEO_METHODS = ("single_frame", "tdmi")
 FRAMES, WIDTH, HEIGHT = 8, 320, 240
 # A standing figure in units of its height, in the order of POSETRACK18 (ears unused).
 FIGURE = np.array(
@@ -155,7 +161,7 @@ def metrics(values: dict[str, float]) -> dict:
     }
 
 
-def write_run(runs: Path, method: str, seed: int, protocols: list[str]) -> None:
+def write_run(runs: Path, method: str, seed: int, protocols: tuple[str, ...]) -> None:
     run = runs / method / f"seed{seed}"
     gain = GAIN[method]
     _json(
@@ -207,46 +213,87 @@ def write_run(runs: Path, method: str, seed: int, protocols: list[str]) -> None:
             _json(run / protocol / "predictions" / f"{name}.json", content)
 
 
-def write_suite(folder: Path, missing: set = frozenset(MISSING)) -> Path:
-    """Data set, runs and mapping under `folder`; returns the path of the mapping."""
+def write_joint_runs(
+    folder: Path, values: dict[str, list[float | None]], boxes: str = PROTOCOLS[0]
+) -> None:
+    """Runs from seed 1 on whose joints all have the same AP; None leaves a run out."""
+    for name, row in values.items():
+        for seed, value in enumerate(row, start=1):
+            if value is not None:
+                content = metrics(dict.fromkeys(POSETRACK17.joints, value))
+                _json(folder / name / f"seed{seed}" / boxes / "metrics.json", content)
+
+
+def joint_runs(
+    folder: Path, values: dict[str, list[float | None]], boxes: str = PROTOCOLS[0]
+) -> tuple[Runs, ReportSpec]:
+    """The runs of `write_joint_runs` and their spec: methods single, equal, ..., tdmi."""
+    families = {"flow": "flow", "tdmi": "difference"}
+    methods = tuple(
+        Method(name, name.upper(), families.get(name, "single"), SEEDS) for name in values
+    )
+    named = {"single_frame": "single", "equal_compute": "equal", "equal_layers": "layers"}
+    spec = made_spec(
+        methods,
+        boxes,
+        references=references(methods, **{k: n for k, n in named.items() if n in values}),
+        subject=next((method for method in methods if method.name == "tdmi"), None),
+    )
+    write_joint_runs(folder, values, boxes)
+    return read_runs(folder, methods, spec.box_protocols), spec
+
+
+def joint_table(
+    folder: Path, values: dict[str, list[float | None]], boxes: str = PROTOCOLS[0]
+) -> Table:
+    """The comparison of `joint_runs`."""
+    runs, spec = joint_runs(folder, values, boxes)
+    return comparison_table(runs, spec, boxes)
+
+
+def references(methods: tuple[Method, ...], **named: str) -> tuple[Reference, ...]:
+    """References by their words, e.g. ``single_frame="single"``."""
+    by_name = {method.name: method for method in methods}
+    words = {key: key.replace("_", " ") for key in named}
+    return tuple(Reference(words[key], by_name[name], words[key]) for key, name in named.items())
+
+
+def made_spec(methods: tuple[Method, ...], boxes: str = PROTOCOLS[0], **changes) -> ReportSpec:
+    """Of methods of which the first is the single frame."""
+    single = references(methods, single_frame=methods[0].name)
+    options = {"references": single, "box_protocols": (boxes,), "seeds": methods[0].seeds}
+    dataset = Dataset("Data", Path("data"), "test")
+    return ReportSpec("suite", "Suite", dataset, methods, **(options | changes))
+
+
+def write_suite(folder: Path, missing: set = frozenset(MISSING)) -> ReportSpec:
+    """Write data set and runs under `folder`."""
     write_dataset(folder / "data")
     for method in METHODS:
-        for seed in method.get("seeds", SEEDS):
-            if (method["name"], seed) not in missing:
-                write_run(folder / "runs" / "made_up", method["name"], seed, PROTOCOLS)
-    for name in ("single_frame", "tdmi"):
-        write_run(folder / "runs" / "made_up_video", name, 1, ["ground_truth_boxes"])
-    mapping = {
-        "suite": "made_up",
-        "title": "Made-up suite",
-        "summary": "Numbers without meaning, in the form of real ones.",
-        "dataset": {
-            "name": "Figures",
-            "root": str(folder / "data"),
-            "split": "test",
-            "labels": "exact",
-        },
-        "methods": METHODS,
-        "seeds": SEEDS,
-        "box_protocols": PROTOCOLS,
-        "reference": "single_frame",
-        "equal_compute": "single_frame_equal_compute",
-        "subject": "tdmi",
-        "real_video": {
-            "suite": "made_up_video",
-            "root": str(folder / "data"),
-            "split": "test",
-            "methods": ["single_frame", "tdmi"],
-            "seeds": [1],
-        },
-        "settings": {
-            "training": {"epochs": 10, "input": [96, 72]},
-            "inference": {"flip": False, "decoder": "dark"},
-        },
-    }
-    path = folder / "report.yaml"
-    path.write_text(yaml.safe_dump(mapping, sort_keys=False), encoding="utf-8")
-    return path
+        for seed in method.seeds:
+            if (method.name, seed) not in missing:
+                write_run(folder / "runs" / "made_up", method.name, seed, PROTOCOLS)
+    video = [Method(m.name, m.label, m.family, (1,)) for m in METHODS if m.name in VIDEO_METHODS]
+    for method in video:
+        write_run(folder / "runs" / "made_up_video", method.name, 1, PROTOCOLS[:1])
+    spec = ReportSpec(
+        suite="made_up",
+        title="Made-up suite",
+        summary="Numbers without meaning, in the form of real ones.",
+        dataset=Dataset("Figures", folder / "data", "test", "exact"),
+        methods=METHODS,
+        seeds=SEEDS,
+        box_protocols=PROTOCOLS,
+        references=references(
+            METHODS, single_frame="single_frame", equal_compute="single_frame_equal_compute"
+        ),
+        subject=METHODS[4],
+        decoding=("decoder dark", "flip averaging off"),
+        choices={"training · epochs": 10, "training · input": [96, 72], "inference · flip": False},
+    )
+    walkers = Dataset("Walkers", folder / "data", "test", "pseudo")
+    on_video = replace(spec, suite="made_up_video", dataset=walkers, methods=tuple(video))
+    return replace(spec, real_video=on_video)
 
 
 def _json(path: Path, value: dict) -> None:

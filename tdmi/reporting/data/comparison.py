@@ -1,4 +1,4 @@
-"""Seeds into statements: means, spreads, paired differences, and what holds beyond the seeds.
+"""Statistics over seeds: means, spreads, paired differences, and which of them hold.
 
 Differences are paired by seed, because run k of every method starts from the same single-frame
 weights and sees the same samples in the same order; seeds that one side lacks are left out. A
@@ -20,14 +20,14 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 LEAST = 0.1
-"""Points of AP below which a difference is not said to hold, however small its spread: the tables
-show one decimal, and less matters to nobody (choice of this project)."""
+"""Points of AP below which no difference holds, whatever its spread: the tables show one decimal
+(choice of this project)."""
 
 
 def per_seed(
     groups: pd.DataFrame, protocol: str, joint: str = "total", measure: str = "ap"
 ) -> pd.DataFrame:
-    """The value of every run: rows method, columns seed, in per cent; NaN where not run."""
+    """Return the value of every run: rows method, columns seed, in per cent; NaN where not run."""
     chosen = groups[
         (groups.protocol == protocol) & (groups.joint == joint) & (groups.measure == measure)
     ]
@@ -35,7 +35,7 @@ def per_seed(
 
 
 def summary(values: pd.DataFrame) -> pd.DataFrame:
-    """Mean, sample standard deviation (ddof 1, NaN for one seed) and number of seeds per method."""
+    """Return mean, sample standard deviation (NaN for one seed), and number of seeds per method."""
     return pd.DataFrame(
         {
             "mean": values.mean(axis=1),
@@ -46,7 +46,7 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired(values: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Each run minus the run of `against` with the same seed; NaN where one of them is missing.
+    """Return each run minus that of `against` with the same seed; NaN where one is missing.
 
     If `against` has a single run, that run is subtracted from all.
     """
@@ -57,10 +57,9 @@ def paired(values: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Per method: mean, std, n, low, high, holds of the paired differences to `against`.
+    """Return per method mean, std, n, low, high, holds of the paired differences to `against`.
 
-    `holds` is True, False, or None where fewer than two pairs leave nothing to say; it is None for
-    `against` itself, too.
+    `holds` is True, False, or None: for fewer than two pairs, and for `against` itself.
     """
     pairs = paired(values, against)
     result = summary(pairs)
@@ -78,7 +77,7 @@ def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def beyond(mean: float, low: float, high: float) -> bool:
-    """Whether a difference with this interval holds."""
+    """Return whether a difference with this interval holds."""
     return (low > 0 or high < 0) and round(abs(mean), 6) >= LEAST
 
 

@@ -1,4 +1,4 @@
-"""Read the run folders of a suite into data frames: what is missing is left out, broken files stop.
+"""Read the run folders of a suite into data frames; missing files are left out, broken ones stop.
 
 A run is `<runs>/<suite>/<method>/seed<k>/`. A report may be made while runs are still missing, so a
 file that is not there gives no rows; a file that cannot be understood is an error that names it.
@@ -7,7 +7,7 @@ file that is not there gives no rows; a file that cannot be understood is an err
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,41 @@ from typing import Any
 import pandas as pd
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
 from tdmi.experiments.provenance import check_unchanged, read_record, record_of
-from tdmi.reporting.data import comparability as mixing
-from tdmi.reporting.data import details
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.comparability import check_comparable, conditions_of, read_object
+from tdmi.reporting.data.spec import Method, Record
 
 GROUPS = (*JOINT_GROUPS, "total")
 MEASURES = ("ap", "precision", "recall")
 _KEY = ["method", "seed"]
+_COST = ("parameters", "trainable_parameters", "gflops", "frames", "input")
+_COUNTS = ("frames", "ground_truth_persons", "predicted_persons")
+_COLUMNS = {
+    "groups": ("measure", "joint", "value"),
+    "joints": ("measure", "joint", "value"),
+    "videos": ("video", "ap_total"),
+    "counts": _COUNTS,
+    "slices": ("attribute", "low", "high", "persons", "few", "ap"),
+    "pckh": ("threshold", "within"),
+    "reliability": ("low", "joints", "mean_score", "right"),
+}
+"""Columns of the frames with rows per method, seed and protocol, besides these three."""
+Rows = dict[str, list[dict[str, object]]]
 
 
 @dataclass(frozen=True)
 class Runs:
-    """All that was found of a suite's runs, one long data frame per kind of fact.
+    """The runs of a suite, one long data frame per kind of fact.
 
     groups:     method, seed, protocol, measure (ap, precision, recall of metrics.json, mota of
                 tracking.json), joint (seven groups and total), value in per cent
     joints:     the same for the 15 single joints
     videos:     method, seed, protocol, video, ap_total in per cent
     counts:     method, seed, protocol, frames, ground_truth_persons, predicted_persons
-    slices, pckh, reliability: method, seed, protocol, and the columns of `details.COLUMNS`
+    slices:     method, seed, protocol, attribute, low, high (NaN where open), persons, few, ap
+    pckh:       method, seed, protocol, threshold, within (per cent of all annotated joints)
+    reliability: method, seed, protocol, low (of the bin), joints, mean_score, right (per cent)
     cost:       method, parameters, trainable_parameters, gflops (per key frame), frames, input
     timing:     method, seed, and the columns of timing.json
     history:    method, seed, and the columns of history.csv
@@ -55,16 +68,16 @@ class Runs:
     cost: pd.DataFrame
     timing: pd.DataFrame
     history: pd.DataFrame
-    provenance: dict[tuple[str, int], dict[str, Any]]
+    provenance: dict[tuple[str, int], Record]
     names: dict[tuple[str, int], str]
 
     def names_of(self, method: str) -> list[str]:
-        """Folders of a method's runs that were measured, e.g. ``embedded/tdmi/seed0``."""
+        """Return the folders of a method's measured runs, e.g. ``embedded/tdmi/seed0``."""
         return [name for (own, _), name in self.names.items() if own == method]
 
     @property
     def commits(self) -> str:
-        """The commits that the runs were trained at, if there are several; else empty."""
+        """Commits that the runs were trained at, if there are several; else empty."""
         stated = Counter(
             f"{record['commit'][:7]}{' with changes' if record.get('dirty') else ''}"
             for record in self.provenance.values()
@@ -79,57 +92,58 @@ class Runs:
         stated = {record.get("data_release") for record in self.provenance.values()}
         return ", ".join(sorted(filter(None, stated)))
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every measured number of every run with the run's folder, long."""
+        joined = pd.concat([self.groups, self.joints], ignore_index=True)
+        order = ["method", "seed", "protocol", "measure", "joint"]
+        joined = joined.sort_values(order, kind="stable", ignore_index=True)
+        joined["run"] = joined.set_index(["method", "seed"]).index.map(self.names)
+        return joined
+
 
 def run_folder(folder: Path, method: Method, seed: int) -> Path:
-    """Folder of a run, given <runs>/<suite>; a shared run lies with the suite that owns it."""
+    """Return the folder of a run below `folder` (<runs>/<suite>), or below its owner's."""
     owner = folder / method.name if method.run_of is None else folder.parent / method.run_of
     return owner / f"seed{seed}"
 
 
 def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable[str]) -> Runs:
-    """Read the runs under `folder` (= <runs>/<suite>).
+    """Read the runs under `folder` (<runs>/<suite>).
 
-    UserError names a file that is broken, and runs that cannot be compared (`mixing`).
+    Raises:
+        UserError: a broken file, or runs that cannot be compared (`comparability`).
     """
     folder, protocols = Path(folder), tuple(protocols)
-    rows: dict[str, list] = {name: [] for name in ("groups", "joints", "videos", "counts")}
-    rows |= {name: [] for name in details.COLUMNS}
-    cost: dict[str, dict] = {}
+    rows: Rows = {name: [] for name in _COLUMNS}
+    cost: dict[str, dict[str, object]] = {}
     timing, histories, provenance, names, conditions = [], [], {}, {}, []
-    for method in methods:
-        for seed in method.seeds:
-            run, name = run_folder(folder, method, seed), method.name
-            for protocol in protocols:
-                key = {"method": name, "seed": seed, "protocol": protocol}
-                _read_metrics(run / protocol / "metrics.json", key, rows)
-                _read_tracking(run / protocol / "tracking.json", key, rows)
-            record = {}
-            if (run / "provenance.json").exists():
-                record = provenance[name, seed] = read_record(run / "provenance.json")
-            for file in ("cost.json", "history.csv"):
-                expected = record.get(f"{Path(file).stem}_sha256")
-                if expected is not None and (run / file).exists():
-                    check_unchanged(run / file, expected, "train this run again with `tdmi train`")
-            if (run / "cost.json").exists():
-                _add_cost(cost, name, run / "cost.json")
-            if (run / "timing.json").exists():
-                value = _object(run / "timing.json")
-                timing.append({"method": name, "seed": seed} | value)
-            if (run / "history.csv").exists():
-                histories.append(_history(run / "history.csv", name, seed))
-            place = run.relative_to(folder.parent).as_posix()
-            if any((run / protocol / "metrics.json").exists() for protocol in protocols):
-                names[name, seed] = place
-            conditions += [(place, found) for found in mixing.conditions(run, protocols)]
-    mixing.refuse_mixed(conditions)
-    protocol_key = [*_KEY, "protocol"]
+    for method, seed in [(one, seed) for one in methods for seed in one.seeds]:
+        run, key = run_folder(folder, method, seed), {"method": method.name, "seed": seed}
+        for protocol in protocols:
+            _read_metrics(run / protocol / "metrics.json", key | {"protocol": protocol}, rows)
+            _read_tracking(run / protocol / "tracking.json", key | {"protocol": protocol}, rows)
+        record = {}
+        if (run / "provenance.json").exists():
+            record = provenance[method.name, seed] = read_record(run / "provenance.json")
+        for file in ("cost.json", "history.csv"):
+            expected = record.get(f"{Path(file).stem}_sha256")
+            if expected is not None and (run / file).exists():
+                check_unchanged(run / file, expected, "train this run again with `tdmi train`")
+        if (run / "cost.json").exists():
+            _add_cost(cost, method.name, run / "cost.json")
+        if (run / "timing.json").exists():
+            timing.append(key | read_object(run / "timing.json"))
+        if (run / "history.csv").exists():
+            histories.append(_history(run / "history.csv").assign(**key))
+        name = run.relative_to(folder.parent).as_posix()
+        if any((run / protocol / "metrics.json").exists() for protocol in protocols):
+            names[method.name, seed] = name
+        conditions += [(name, condition) for condition in conditions_of(run, protocols)]
+    check_comparable(conditions)
     return Runs(
         folder=folder,
-        groups=_frame(rows["groups"], [*protocol_key, "measure", "joint", "value"]),
-        joints=_frame(rows["joints"], [*protocol_key, "measure", "joint", "value"]),
-        videos=_frame(rows["videos"], [*protocol_key, "video", "ap_total"]),
-        counts=_frame(rows["counts"], [*protocol_key, *_COUNTS]),
-        **{n: _frame(rows[n], [*protocol_key, *c]) for n, c in details.COLUMNS.items()},
+        **{n: _frame(rows[n], [*_KEY, "protocol", *own]) for n, own in _COLUMNS.items()},
         cost=_frame(list(cost.values()), ["method", *_COST]),
         timing=_frame(timing, _KEY),
         history=pd.concat(histories, ignore_index=True) if histories else _frame([], _KEY),
@@ -138,32 +152,21 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
     )
 
 
-_COUNTS = ("frames", "ground_truth_persons", "predicted_persons")
-_COST = ("parameters", "trainable_parameters", "gflops", "frames", "input")
-
-
-def _frame(rows: list[dict], columns: list[str]) -> pd.DataFrame:
+def _frame(rows: list[dict[str, object]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
 
-def _object(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: found {type(value).__name__}, expected a JSON object")
-    return value
-
-
-def _judged(path: Path) -> dict[str, Any]:
-    """A metrics file, as its record says if it has one."""
+def _metrics(path: Path) -> Record:
+    """Return the content of a metrics file, checked against its record if it has one."""
     if record_of(path).is_file():
         expected = read_record(record_of(path)).get("metrics_sha256")
         if expected is not None:
             check_unchanged(path, expected, "delete it and evaluate this run again")
-    return _object(path)
+    return read_object(path)
 
 
-def _number(value: Any, path: Path, place: str) -> float:
-    """A number, or NaN for null (a joint that the ground truth never shows)."""
+def _number(value: object, path: Path, place: str) -> float:
+    """Return a number, or NaN for null (a joint that the ground truth never shows)."""
     if value is None:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -171,10 +174,10 @@ def _number(value: Any, path: Path, place: str) -> float:
     return float(value)
 
 
-def _read_metrics(path: Path, key: dict, rows: dict[str, list]) -> None:
+def _read_metrics(path: Path, key: dict[str, object], rows: Rows) -> None:
     if not path.exists():
         return
-    content = _judged(path)
+    content = _metrics(path)
     for measure in MEASURES:
         if measure in content:
             _add_measure(measure, content[measure], path, key, rows)
@@ -183,48 +186,85 @@ def _read_metrics(path: Path, key: dict, rows: dict[str, list]) -> None:
     for video, values in sorted(content.get("per_video", {}).items()):
         value = _number(values.get("ap_total"), path, f"per_video.{video}.ap_total")
         rows["videos"].append(key | {"video": video, "ap_total": value})
-    details.add_details(content, path, key, rows)
+    _add_details(content, path, key, rows)
     rows["counts"].append(key | {name: content.get(name) for name in _COUNTS})
 
 
-def _read_tracking(path: Path, key: dict, rows: dict[str, list]) -> None:
-    """MOTA stands in a file of its own, for it is of another set of predictions than AP."""
+def _add_details(
+    content: Mapping[str, Any], path: Path, key: dict[str, object], rows: Rows
+) -> None:
+    """Add the parts that `tdmi evaluate --curves --slices` writes. UserError if one is broken."""
+    for part, read in (("slices", _slices), ("pckh", _pckh), ("reliability", _reliability)):
+        try:
+            found = read(content[part]) if part in content else ()
+            rows[part] += [key | dict(zip(_COLUMNS[part], row, strict=True)) for row in found]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path}: {part}: found something else ({type(error).__name__}: {error}) than "
+                "`tdmi evaluate --curves --slices` writes; evaluate this run again"
+            ) from None
+
+
+def _slices(content: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    for attribute, entry in content.items():
+        for part in entry["bins"]:
+            low, high, ap = map(_or_nan, (part["from"], part["to"], part["ap"]["total"]))
+            yield attribute, low, high, int(part["persons"]), bool(part["few"]), ap
+
+
+def _pckh(content: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    for values in zip(content["thresholds"], content["annotated"]["total"], strict=True):
+        yield tuple(map(_or_nan, values))
+
+
+def _reliability(content: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    columns = (content["joints"], content["mean_score"], content["right"])
+    for low, joints, *shares in zip(content["edges"][:-1], *columns, strict=True):
+        if joints:  # empty bins are left out
+            yield _or_nan(low), int(joints), *map(_or_nan, shares)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _read_tracking(path: Path, key: dict[str, object], rows: Rows) -> None:
+    """Read MOTA, whose predictions are other ones than those of AP."""
     if not path.exists():
         return
-    content = _judged(path)
+    content = _metrics(path)
     if "mota" not in content:
         raise UserError(f"{path}: no 'mota'; run `tdmi evaluate --tracking` for this run again")
     _add_measure("mota", content["mota"], path, key, rows)
 
 
 def _add_measure(
-    measure: str, values: dict[str, Any], path: Path, key: dict, rows: dict[str, list]
+    measure: str, values: Record, path: Path, key: dict[str, object], rows: Rows
 ) -> None:
-    for kind, names in (("groups", GROUPS), ("joints", POSETRACK17.joints)):
-        source = values if kind == "groups" else values.get("per_joint", {})
-        for joint in names:
-            if joint not in source:
-                if kind == "joints":
-                    continue
-                raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
-            value = _number(source[joint], path, f"{measure}.{joint}")
-            rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
+    def add(kind: str, joint: str, value: object) -> None:
+        value = _number(value, path, f"{measure}.{joint}")
+        rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
+
+    for joint in GROUPS:
+        if joint not in values:
+            raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
+        add("groups", joint, values[joint])
+    single = values.get("per_joint", {})
+    for joint in POSETRACK17.joints:
+        if joint in single:
+            add("joints", joint, single[joint])
 
 
-def _add_cost(cost: dict[str, dict], method: str, path: Path) -> None:
-    """Keep one row per method; seeds must agree, for a model's size has nothing random."""
-    content = _object(path)
-    row = {"method": method}
-    for name in _COST:
-        if name == "input":
-            row[name] = "×".join(str(side) for side in content.get(name) or ())
-        else:
-            row[name] = _number(content.get(name), path, name)
+def _add_cost(cost: dict[str, dict[str, object]], method: str, path: Path) -> None:
+    """Keep one row per method; a model's size has nothing random, so seeds must agree."""
+    content = read_object(path)
+    row: dict[str, object] = {name: _number(content.get(name), path, name) for name in _COST[:-1]}
+    row |= {"method": method, "input": "×".join(map(str, content.get("input") or ()))}
     if str(cost.setdefault(method, row)) != str(row):
         raise UserError(f"{path}: differs from another seed of {method}; train these runs again")
 
 
-def _history(path: Path, method: str, seed: int) -> pd.DataFrame:
+def _history(path: Path) -> pd.DataFrame:
     try:
         history = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -232,6 +272,4 @@ def _history(path: Path, method: str, seed: int) -> pd.DataFrame:
     missing = [name for name in ("step", "loss") if name not in history]
     if missing:
         raise UserError(f"{path}: no column {missing}, found {list(history.columns)}")
-    history.insert(0, "seed", seed)
-    history.insert(0, "method", method)
     return history

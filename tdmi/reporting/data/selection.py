@@ -1,4 +1,4 @@
-"""Which people to show: errors of every method on every labelled person, and a rule that chooses.
+"""Selection of people to show: the error of every method on each labelled person, and a rule.
 
 The error of a method on a person is the mean over the labelled joints of the distance in head
 sizes, each joint capped at 1, so that one joint far away does not outweigh all others (choice of
@@ -22,7 +22,7 @@ DISAGREE, HARD, TYPICAL = "methods disagree", "single frame fails", "typical"
 
 
 def head_sizes(truth: Annotations) -> np.ndarray:
-    """[N] pixels. Without a head box: 0.15 of the longer side of the joints' box."""
+    """Return [N] pixels; without a head box: 0.15 of the longer side of the joints' box."""
     sizes = 0.6 * np.hypot(*(truth.head_box[:, 2:] - truth.head_box[:, :2]).T)
     for person in np.flatnonzero(~(sizes > 0)):
         points = truth.keypoints[person][truth.present[person]]
@@ -34,7 +34,7 @@ def head_sizes(truth: Annotations) -> np.ndarray:
 def joint_distances(
     truth: Annotations, prediction: Annotations, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances [N, J] in head sizes (CAP at most) and the matched predicted person [N] or -1.
+    """Return distances [N, J] in head sizes, at most CAP, and the matched person [N] or -1.
 
     Persons of a frame are matched so that the sum of their mean distances is least. Joints that
     the truth lacks are NaN; joints that the prediction lacks count as CAP.
@@ -61,7 +61,7 @@ def joint_distances(
 
 
 def candidates(truth: Annotations, errors: dict[str, np.ndarray]) -> pd.DataFrame:
-    """One row per labelled person with enough joints: where it is, and each method's error.
+    """Return a row per labelled person with enough joints: its place and each method's error.
 
     Columns person (row in `truth`), video, frame, track_id, file, and one per method.
     """
@@ -81,7 +81,7 @@ def candidates(truth: Annotations, errors: dict[str, np.ndarray]) -> pd.DataFram
 def choose(
     table: pd.DataFrame, methods: list[str], reference: str, disagree: int = 4, hard: int = 3
 ) -> pd.DataFrame:
-    """Rows to show, with a column `rule`; ties go to the earlier row.
+    """Return the rows to show, with a column `rule`; ties go to the earlier row.
 
     First the persons on whom the methods' errors spread most, then those with the largest error of
     `reference`, last one whose error of `reference` is the median. A rule takes each person (track)
@@ -96,7 +96,7 @@ def choose(
         (HARD, -error, hard),
         (TYPICAL, middle, 1),
     ):
-        rows, tracks = {index for index, _ in chosen}, set()
+        rows, tracks = {index for index, _ in chosen}, set[tuple[str, int]]()
         for index in ranking.sort_values(kind="stable").index:
             track = (table.loc[index, "video"], table.loc[index, "track_id"])
             if len(tracks) < count and index not in rows and track not in tracks:
@@ -108,22 +108,22 @@ def choose(
 
 
 def spreads(table: pd.DataFrame, methods: list[str]) -> pd.Series:
-    """Per row: distance between the quantiles MIDDLE of the methods' errors."""
+    """Return per row the distance between the quantiles MIDDLE of the methods' errors."""
     low, high = (table[methods].quantile(part, axis=1) for part in MIDDLE)
-    return (high - low).round(6)  # what the last bits of a sum say must not decide a tie
+    return (high - low).round(6)  # the last bits of a sum must not decide a tie
 
 
-def along(table: pd.DataFrame, methods: list[str], count: int) -> pd.DataFrame:
-    """Of `count` equal stretches of the table, the row of each on which the methods spread most."""
+def one_per_stretch(table: pd.DataFrame, methods: list[str], count: int) -> pd.DataFrame:
+    """Return the row on which the methods spread most, of each of `count` equal stretches."""
     spread = spreads(table, methods).to_numpy()
     stretches = np.array_split(np.arange(len(table)), min(count, len(table)))
     return table.iloc[[rows[np.argmax(spread[rows])] for rows in stretches]]
 
 
 def clip(table: pd.DataFrame, methods: list[str], length: int) -> pd.DataFrame:
-    """The `length` successive rows of one person (track) whose mean spread is largest.
+    """Return the `length` successive rows of one person (track) whose mean spread is largest.
 
-    They are fewer if no person has so many; persons with fewer than others are left out then.
+    If no person has so many, `length` is that of the longest track.
     """
     track = ["video", "track_id"]
     table = table.assign(spread=spreads(table, methods)).sort_values([*track, "frame"])
@@ -135,6 +135,6 @@ def clip(table: pd.DataFrame, methods: list[str], length: int) -> pd.DataFrame:
 
 
 def _frame_keys(annotations: Annotations) -> list[tuple[str, int]]:
-    """Video and position: the frames of two files of one video are told apart by these."""
+    """Return video and position, which identify a frame across the files of one video."""
     names = (annotations.video_names[video] for video in annotations.frame_video)
     return list(zip(names, annotations.frame_index.tolist(), strict=True))

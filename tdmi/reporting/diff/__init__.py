@@ -1,1 +1,1 @@
-"""What has changed between two trees of results: numbers, settings, what they were made with."""
+"""Changes between two trees of results: numbers, settings and records."""

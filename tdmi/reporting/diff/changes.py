@@ -1,102 +1,104 @@
-"""What differs between two trees of one suite: numbers against their noise, and entry by entry.
+"""Differences between two trees of one suite: numbers against their noise, and entry by entry.
 
-A number is the mean over seeds of a method's AP or MOTA on one kind of boxes. It has changed beyond
-the noise if the 95% Student interval of the differences between runs of the same seed excludes zero
-(`tdmi.reporting.data.comparison`). That noise is of the seeds alone: not of machines, not of videos.
+A number is the mean over seeds of a method's AP or MOTA on one kind of boxes. It is beyond the
+noise if the 95% Student interval of the differences between runs of the same seed excludes zero
+(`tdmi.reporting.data.comparison`). That noise is of the seeds alone: not of machines or videos.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from tdmi.reporting.data import comparison
+from tdmi.reporting.data.spec import Record, flat
 from tdmi.reporting.diff.trees import Tree
-from tdmi.reporting.page.html import flat
 
 EQUAL, WITHIN, BEYOND = "equal", "within the noise", "beyond the noise"
 TOO_FEW, ONLY_A, ONLY_B = "too few shared seeds", "only in A", "only in B"
 VERDICTS = (EQUAL, WITHIN, BEYOND, TOO_FEW, ONLY_A, ONLY_B)
 MEASURES = ("ap", "mota")
+_KEY = ["method", "protocol", "measure"]
+_NUMBERS = ["verdict", "a", "b", "difference", "low", "high", "seeds", "seeds_a", "seeds_b"]
 _MANY = 3
 """More pairs of values than this are counted, not listed: hashes differ from run to run."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Tree A beside tree B of one suite.
+    """Tree A beside tree B of one suite; the names of its fields are those of the JSON.
 
     numbers:  method, protocol, measure, verdict, a, b (means over the shared seeds, or over all
               where only one side has any, in per cent), difference (b minus a), low, high (its 95%
               interval), seeds (shared), seeds_a, seeds_b
-    settings, records: entry, a, b , runs (a list of names), see `entry_changes`;
-              empty where all shared runs agree
-    runs:     names of the runs that both have a record or settings of
-    only_a, only_b: names of the other runs
-    configured: of how many shared runs both trees know the settings
+    settings, records: entry, a, b, runs (a list of names), see `entry_changes`
+    runs:     names of the runs that both have a record or settings of; then those of one side
     """
 
     numbers: pd.DataFrame
     settings: pd.DataFrame
+    runs_with_known_settings: int
     records: pd.DataFrame
     runs: list[str]
-    only_a: list[str]
-    only_b: list[str]
-    configured: int
+    runs_only_a: list[str]
+    runs_only_b: list[str]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Two trees by name, and the comparison of each suite that both have."""
+
+    a: str
+    b: str
+    suites_only_a: list[str]
+    suites_only_b: list[str]
+    suites: dict[str, Comparison]
 
 
 def compare(a: Tree, b: Tree) -> Comparison:
     ours, theirs = ({**tree.records, **tree.settings} for tree in (a, b))
     return Comparison(
-        numbers=number_changes(a, b),
-        settings=entry_changes(a.settings, b.settings),
-        records=entry_changes(_lasting(a.records), _lasting(b.records)),
-        runs=[run for run in ours if run in theirs],
-        only_a=[run for run in ours if run not in theirs],
-        only_b=[run for run in theirs if run not in ours],
-        configured=len(a.settings.keys() & b.settings.keys()),
+        number_changes(a, b),
+        entry_changes(a.settings, b.settings),
+        len(a.settings.keys() & b.settings.keys()),
+        entry_changes(_lasting(a.records), _lasting(b.records)),
+        [run for run in ours if run in theirs],
+        [run for run in ours if run not in theirs],
+        [run for run in theirs if run not in ours],
     )
 
 
 def number_changes(a: Tree, b: Tree) -> pd.DataFrame:
-    """One row per method, box protocol and measure that either tree has, as in `Comparison`."""
-    sides = [_by_number(tree.values) for tree in (a, b)]
+    """Return one row per method, box protocol and measure that either tree has."""
+    ours, theirs = (_by_number(tree.values) for tree in (a, b))
     methods = [run.split("/")[0] for tree in (b, a) for run in tree.records]
     order = {name: place for place, name in enumerate(dict.fromkeys(methods))}
     keys = sorted(
-        sides[0].keys() | sides[1].keys(),
+        ours.keys() | theirs.keys(),
         key=lambda key: (key[1:], order.get(key[0], len(order)), key),
     )
-    rows = [
-        dict(zip(("method", "protocol", "measure"), key, strict=True))
-        | _number_change(sides[0].get(key), sides[1].get(key))
-        for key in keys
-    ]
-    columns = ["method", "protocol", "measure", "verdict", "a", "b", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "seeds", "seeds_a", "seeds_b"])
+    empty = pd.DataFrame(index=["total"])
+    rows = [(*key, *_number_change(ours.get(key, empty), theirs.get(key, empty))) for key in keys]
+    return pd.DataFrame(rows, columns=[*_KEY, *_NUMBERS])
 
 
 def _by_number(values: pd.DataFrame) -> dict[tuple[str, str, str], pd.DataFrame]:
-    """{(method, protocol, measure): values, rows joint, columns seed}."""
-    chosen = values[values.measure.isin(MEASURES)]
-    groups = chosen.groupby(["method", "protocol", "measure"])
+    """Return {(method, protocol, measure): values, rows joint, columns seed}."""
+    groups = values[values.measure.isin(MEASURES)].groupby(_KEY)
     return {
         key: group.pivot(index="joint", columns="seed", values="value") for key, group in groups
     }
 
 
-def _number_change(a: pd.DataFrame | None, b: pd.DataFrame | None) -> dict[str, Any]:
-    if a is None or b is None:
-        only, values = ("b", b) if a is None else ("a", a)
-        return {
-            "verdict": ONLY_B if a is None else ONLY_A,
-            only: values.loc["total"].mean(),
-            "seeds": 0,
-            "seeds_a": 0 if a is None else a.shape[1],
-            "seeds_b": 0 if b is None else b.shape[1],
-        }
+def _number_change(a: pd.DataFrame, b: pd.DataFrame) -> tuple[str | float, ...]:
+    """Return the values of `_NUMBERS`; a side without seeds is not there."""
+    sizes = a.shape[1], b.shape[1]
+    if not all(sizes):
+        means = (side.loc["total"].mean() for side in (a, b))
+        return ONLY_A if sizes[0] else ONLY_B, *means, *(math.nan,) * 3, 0, *sizes
     seeds = a.columns.intersection(b.columns)
     totals = pd.DataFrame({"a": a.loc["total", seeds], "b": b.loc["total", seeds]}).T
     change = comparison.differences(totals, "a").loc["b"]
@@ -106,49 +108,42 @@ def _number_change(a: pd.DataFrame | None, b: pd.DataFrame | None) -> dict[str, 
         verdict = TOO_FEW
     else:
         verdict = BEYOND if change["holds"] else WITHIN
-    return {
-        "verdict": verdict,
-        "a": totals.loc["a"].mean(),
-        "b": totals.loc["b"].mean(),
-        "difference": change["mean"],
-        "low": change["low"],
-        "high": change["high"],
-        "seeds": len(seeds),
-        "seeds_a": a.shape[1],
-        "seeds_b": b.shape[1],
-    }
+    ends = change[["mean", "low", "high"]]
+    return verdict, *totals.mean(axis=1), *ends, len(seeds), *sizes
 
 
-def entry_changes(a: dict[str, dict], b: dict[str, dict]) -> pd.DataFrame:
-    """Entries of nested mappings that differ in runs of the same name: entry, a, b, runs.
+def entry_changes(a: Mapping[str, Record], b: Mapping[str, Record]) -> pd.DataFrame:
+    """Return entries of nested mappings that differ in runs of the same name: entry, a, b, runs.
 
     Runs with the same pair of values share a row. An entry with more than three such pairs has one
-    row: a side's value if it has only one, else how many it has. An entry that is not there counts
-    as None.
+    row: a side's value if it has only one, else how many it has. A missing entry counts as None.
     """
-    found: dict[str, dict[tuple[str, str], list[str]]] = {}
-    values: dict[str, Any] = {}
+    found: dict[str, dict[str, tuple[object, object, list[str]]]] = {}
     for run in (name for name in a if name in b):
         one, other = flat(a[run]), flat(b[run])
         for entry in dict.fromkeys([*one, *other]):
             sides = one.get(entry), other.get(entry)
             if sides[0] != sides[1]:
-                pair = repr(sides[0]), repr(sides[1])
-                values |= dict(zip(pair, sides, strict=True))
-                found.setdefault(entry, {}).setdefault(pair, []).append(run)
+                pairs = found.setdefault(entry, {})
+                pairs.setdefault(repr(sides), (*sides, []))[2].append(run)
     rows = []
     for entry, pairs in found.items():
         if len(pairs) > _MANY:
-            sides = [set(side) for side in zip(*pairs, strict=True)]
-            cells = [values[min(s)] if len(s) == 1 else f"{len(s)} values" for s in sides]
-            rows.append((entry, *cells, [run for runs in pairs.values() for run in runs]))
+            ours, theirs, runs = zip(*pairs.values(), strict=True)
+            rows.append((entry, _one(ours), _one(theirs), [run for own in runs for run in own]))
         else:
-            rows += [(entry, values[x], values[y], runs) for (x, y), runs in pairs.items()]
+            rows += [(entry, *pair) for pair in pairs.values()]
     return pd.DataFrame(rows, columns=["entry", "a", "b", "runs"], dtype=object)
 
 
-def _lasting(records: dict[str, dict]) -> dict[str, dict]:
-    """Records without what no two runs share: how long they took."""
+def _one(values: tuple[object, ...]) -> object:
+    """Return the value if all are the same, else their number."""
+    count = len({repr(value) for value in values})
+    return values[0] if count == 1 else f"{count} values"
+
+
+def _lasting(records: Mapping[str, Record]) -> dict[str, Record]:
+    """Return the records without times, which no two runs share."""
     return {
         run: {entry: value for entry, value in flat(record).items() if "second" not in entry}
         for run, record in records.items()

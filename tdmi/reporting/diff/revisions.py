@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def commit_of(revision: str) -> str | None:
-    """Full hash of the commit that a revision names; None if this repository has none such."""
+    """Return the full hash of the commit that a revision names; None if there is none such."""
     name = f"{revision}^{{commit}}"
     found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", name)
     return found.decode().strip() if found else None
@@ -24,13 +24,13 @@ def extract(commit: str, path: str, folder: Path) -> bool:
         return False
     root = (_git("rev-parse", "--show-toplevel") or b".").decode().strip()
     archive = _git("-C", root, "archive", commit, "--", path)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+    with tarfile.open(fileobj=io.BytesIO(archive or b"")) as files:
         files.extractall(folder, filter="data")
     return True
 
 
 def _git(*arguments: str) -> bytes | None:
-    """What git prints, or None if it fails or is not there."""
+    """Return the output of git, or None if it fails or is missing."""
     try:
         return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""Trees of results: found in a folder or in a git revision, read into plain values.
+"""Trees of results, found in a folder or in a git revision, as plain values.
 
 A suite is ``results/<suite>`` as a report writes it, or ``runs/<suite>`` as training and evaluation
 do; a folder of several suites is read as all of them. ``REVISION:PATH`` is git's own way to name a
@@ -12,17 +12,17 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import pandas as pd
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, read_yaml
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method, Record
 from tdmi.reporting.diff.revisions import commit_of, extract
 from tdmi.reporting.diff.settings import recorded_settings
-from tdmi.reporting.tables.tables import csv, runs_frame
+from tdmi.reporting.tables.tables import csv
 
 _COLUMNS = {"method": str, "seed": int, "protocol": str, "measure": str, "joint": str}
 _COLUMNS |= {"value": float}
@@ -38,14 +38,15 @@ class Tree:
     """
 
     values: pd.DataFrame
-    records: dict[str, dict[str, Any]]
-    settings: dict[str, dict[str, Any]]
+    records: dict[str, Record]
+    settings: dict[str, Record]
 
 
 def read_trees(name: str) -> dict[str, Tree]:
-    """Every suite that a folder or a git revision holds, by the suite's name.
+    """Read every suite that a folder or a git revision holds, by the suite's name.
 
-    UserError for what is neither, for a tree without results, and for a broken file.
+    Raises:
+        UserError: neither a folder nor a revision, a tree without results, or a broken file.
     """
     if Path(name).is_dir():
         return _suites(Path(name), name)
@@ -72,7 +73,12 @@ def read_trees(name: str) -> dict[str, Tree]:
 def _suites(folder: Path, name: str) -> dict[str, Tree]:
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
     for candidates in ([folder.resolve()], subfolders):
-        found = {path.name: _read(path) for path in candidates if _is_suite(path)}
+        found = {}
+        for path in candidates:
+            if (path / "tables").is_dir():
+                found[path.name] = _read_report(path)
+            elif any(path.glob("*/seed*/config.yaml")):
+                found[path.name] = _read_runs(path)
         if found:
             return found
     raise UserError(
@@ -82,14 +88,6 @@ def _suites(folder: Path, name: str) -> dict[str, Tree]:
     )
 
 
-def _is_suite(folder: Path) -> bool:
-    return (folder / "tables").is_dir() or any(folder.glob("*/seed*/config.yaml"))
-
-
-def _read(folder: Path) -> Tree:
-    return _read_report(folder) if (folder / "tables").is_dir() else _read_runs(folder)
-
-
 def _read_report(folder: Path) -> Tree:
     path = folder / "tables" / "runs.csv"
     try:
@@ -97,18 +95,19 @@ def _read_report(folder: Path) -> Tree:
             values = _values(file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}), expected a table") from None
-    records = _mapping(read_json(folder / "provenance.json"), folder / "provenance.json")
+    path = folder / "provenance.json"
+    records = _mapping(read_json(path), path)
     for run, record in records.items():
         if not re.fullmatch(r".+/seed\d+", run) or not isinstance(record, dict):
             raise UserError(
-                f"{folder / 'provenance.json'}: {run!r}: expected the record of a run under its "
+                f"{path}: {run!r}: expected the record of a run under its "
                 "name, e.g. tdmi/seed0; make the report again with `tdmi report`"
             )
     return Tree(values, records, recorded_settings(folder.name, records))
 
 
 def _read_runs(folder: Path) -> Tree:
-    settings: dict[str, Any] = {}
+    settings: dict[str, Record] = {}
     seeds: dict[str, list[int]] = {}
     for path in sorted(folder.glob("*/seed*/config.yaml")):
         method, seed = path.parent.parent.name, path.parent.name.removeprefix("seed")
@@ -121,8 +120,7 @@ def _read_runs(folder: Path) -> Tree:
         [Method(name, name, "", tuple(own)) for name, own in seeds.items()],
         sorted({path.parent.name for path in metrics}),
     )
-    table = csv(runs_frame(runs).astype({"value": float}))
-    values = _values(io.StringIO(table), folder)
+    values = _values(io.StringIO(csv(runs.frame.astype({"value": float}))), folder)
     records = {f"{method}/seed{seed}": record for (method, seed), record in runs.provenance.items()}
     return Tree(values, records, settings)
 
@@ -131,7 +129,7 @@ def _values(file: TextIO, path: Path) -> pd.DataFrame:
     cure = "make the report again with `tdmi report`"
     try:
         values = pd.read_csv(file, dtype=_COLUMNS, keep_default_na=False, na_values={"value": [""]})
-    except (ValueError, OverflowError) as error:  # pandas' own errors and UnicodeDecodeError, too
+    except (ValueError, OverflowError) as error:  # includes pandas' errors, UnicodeDecodeError
         detail = " ".join(str(error).split())
         raise UserError(f"{path}: not a valid table of runs ({detail}); {cure}") from None
     if not set(_COLUMNS) <= set(values):
@@ -142,14 +140,14 @@ def _values(file: TextIO, path: Path) -> pd.DataFrame:
     if len(twice):
         place = " ".join(map(str, twice.iloc[0][key]))
         raise UserError(f"{path}: {place!r} stands twice, expected once; {cure}")
-    for group, rows in values.groupby(key[:-1]):
-        if "total" not in set(rows.joint):
-            place = " ".join(map(str, group))
-            raise UserError(f"{path}: {place!r} has no total, expected one; {cure}")
+    totals = values.groupby(key[:-1]).joint.agg(lambda joints: "total" in set(joints))
+    if len(totals) and not totals.all():
+        place = " ".join(map(str, totals[~totals.astype(bool)].index[0]))
+        raise UserError(f"{path}: {place!r} has no total, expected one; {cure}")
     return values
 
 
-def _mapping(value: Any, path: Path) -> dict[str, Any]:
+def _mapping(value: object, path: Path) -> Record:
     if not isinstance(value, dict):
         raise UserError(
             f"{path}: found a {type(value).__name__}, expected a mapping; restore it from a copy"

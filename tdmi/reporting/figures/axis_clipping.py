@@ -1,6 +1,6 @@
-"""Methods so far from all others that an axis which holds them would flatten every other row.
+"""Outlying methods: an axis that holds them would flatten the rows of all others.
 
-They stay in the figure: the axis ends at the others, and an arrow at its edge tells their value.
+They stay in the figure: the axis ends at the others, and an arrow at its edge shows their value.
 """
 
 from __future__ import annotations
@@ -10,31 +10,32 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method
 from tdmi.reporting.figures import style
 from tdmi.reporting.tables.tables import number
 
 GAIN = 3.0
-"""How many times smaller the axis must become by leaving one method out (choice of this project:
-less than that can still be read)."""
+"""Factor by which the axis must shrink without a method (choice of this project: a lesser one still
+leaves a readable axis)."""
 SHARE = 0.2
-"""At most this share of the methods is left out."""
+"""Largest share of the methods that is left out."""
 
 
 def ends_of(data: pd.DataFrame, column: str = "value") -> dict[str, tuple[float, float]]:
-    """The least and the greatest value of each method in a figure's data."""
+    """Return the least and the greatest value of each method in a figure's data."""
     groups = data.dropna(subset=[column]).groupby("method")[column]
     return dict(zip(groups.min().index, zip(groups.min(), groups.max(), strict=True), strict=True))
 
 
 def outlying(ends: Mapping[str, tuple[float, float]]) -> set[str]:
-    """Names to leave out, given the least and the greatest value of each method."""
-    kept, left_out = dict(ends), set()
+    """Return the names to leave out, given the least and the greatest value of each method."""
+    kept = dict(ends)
+    left_out: set[str] = set()
     while len(left_out) + 1 <= SHARE * len(ends):
         spans = {
             name: _span([own for other, own in kept.items() if other != name]) for name in kept
         }
-        name = min(spans, key=spans.get)
+        name = min(spans, key=spans.__getitem__)
         if not 0 < GAIN * spans[name] < _span(list(kept.values())):
             break
         left_out.add(name)
@@ -47,7 +48,7 @@ def _span(ends: list[tuple[float, float]]) -> float:
 
 
 def arrow_across(axes: Axes, row: float, mean: float, colour: str, sign: bool) -> None:
-    """An arrow at the left or the right edge of a row of `axes`, whose limits are set already."""
+    """Draw an arrow at the left or right edge of a row of `axes`, whose limits must be final."""
     low, high = axes.get_xlim()
     left = mean < (low + high) / 2
     edge, inner = (0.0, 0.07) if left else (1.0, 0.93)
@@ -64,7 +65,7 @@ def arrow_across(axes: Axes, row: float, mean: float, colour: str, sign: bool) -
 
 
 def arrow_below(axes: Axes, x: float, mean: float, method: Method) -> None:
-    """An arrow at the lower edge of `axes` at `x`, with the method's name and value."""
+    """Draw an arrow at the lower edge of `axes` at `x`, with the method's name and value."""
     middle = sum(axes.get_xlim()) / 2
     axes.annotate(
         f"{method.label} {number(mean, 1)}, off the axis", (x, 0), xytext=(x, 0.07),

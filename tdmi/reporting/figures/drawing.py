@@ -1,4 +1,4 @@
-"""Pictures of people: crops around a person, skeletons over them, rows and sheets of panels.
+"""Pictures of people: crops around a person with skeletons, in rows and sheets of panels.
 
 Pictures are BGR uint8 arrays. Everything is drawn at twice the size and reduced, which smooths the
 lines. Text is set in DejaVu Sans, which comes with matplotlib.
@@ -33,7 +33,7 @@ _WRONG = (167, 40, 220)
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a row: what stands above it and the skeleton over it, if there is one."""
+    """One picture of a row: the text above it and the skeleton over it, if there is one."""
 
     title: str
     remark: str = ""
@@ -58,7 +58,7 @@ def write_jpeg(path: Path, image: np.ndarray, quality: int = 80) -> None:
 
 
 def write_loop(path: Path, images: list[np.ndarray], seconds: float, quality: int = 55) -> None:
-    """Write pictures of one size as a WebP that shows them all in `seconds`, again and again."""
+    """Write pictures of one size as a WebP that shows them all in `seconds`, in a loop."""
     first, *others = (Image.fromarray(image[:, :, ::-1]) for image in images)
     with replacing(path) as temporary:
         first.save(
@@ -68,9 +68,9 @@ def write_loop(path: Path, images: list[np.ndarray], seconds: float, quality: in
 
 
 def crop_transform(keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Affine map [2, 3] from frame pixels to a crop of `size` (width, height) around the joints.
+    """Return the affine map [2, 3] from frame pixels to a crop of `size` (width, height).
 
-    The joints' box is widened by 35 %, so that limbs that a method puts outside remain in sight.
+    The joints' box is widened by 35 %, so that limbs predicted outside remain in sight.
     """
     low, high = keypoints.min(axis=0), keypoints.max(axis=0)
     extent = np.maximum(high - low, 8.0) * 1.35
@@ -83,15 +83,16 @@ def draw_skeleton(
     image: np.ndarray, points: np.ndarray, panel: Panel, skeleton: Skeleton, width: int
 ) -> None:
     """Draw limbs and joints in place; `points` [J, 2] are pixels of `image`."""
+    present = np.zeros(len(points), bool) if panel.present is None else panel.present
     corners = [_pixel(point) for point in points]
     for one, other in skeleton.limbs:
         i, j = skeleton.index(one), skeleton.index(other)
-        if panel.present[i] and panel.present[j]:
+        if present[i] and present[j]:
             cv2.line(image, corners[i], corners[j], (30, 30, 30), width + 3, cv2.LINE_AA)
             cv2.line(image, corners[i], corners[j], _side(one, other), width, cv2.LINE_AA)
     for joint, corner in zip(skeleton.joints, corners, strict=True):
         index = skeleton.index(joint)
-        if panel.present[index]:
+        if present[index]:
             cv2.circle(image, corner, width + 1, (30, 30, 30), -1, cv2.LINE_AA)
             cv2.circle(image, corner, width - 1, _side(joint, joint), -1, cv2.LINE_AA)
             if panel.wrong is not None and panel.wrong[index]:
@@ -101,7 +102,7 @@ def draw_skeleton(
 def row(
     image: np.ndarray, centre_on: np.ndarray, panels: list[Panel], skeleton: Skeleton
 ) -> np.ndarray:
-    """All panels beside one another, each the same crop around `centre_on` [P, 2]."""
+    """Return all panels beside one another, each the same crop around `centre_on` [P, 2]."""
     size = (PANEL[0] * SCALE, PANEL[1] * SCALE)
     transform = crop_transform(centre_on, size)
     crop = cv2.warpAffine(
@@ -122,7 +123,7 @@ def row(
 
 
 def grid(tiles: list[np.ndarray], columns: int) -> np.ndarray:
-    """Tiles of one size in rows of `columns`, with a gap between them."""
+    """Return tiles of one size in rows of `columns`, with a gap between them."""
     height, width = tiles[0].shape[:2]
     rows = math.ceil(len(tiles) / columns)
     shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3)
@@ -161,5 +162,6 @@ def _side(one: str, other: str) -> tuple[int, int, int]:
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:
-    """Rounded, and kept near the picture: OpenCV's coordinates are 32-bit integers."""
-    return tuple(int(value) for value in np.clip(np.rint(point), -10_000, 10_000))
+    """Round, and keep near the picture: OpenCV's coordinates are 32-bit integers."""
+    x, y = np.clip(np.rint(point), -10_000, 10_000)
+    return int(x), int(y)

@@ -1,4 +1,4 @@
-"""TDMI explained on one person: which person, by a rule, and the figure of what the model computes.
+"""TDMI explained on one person: a rule that chooses the person, and the figure of the model's maps.
 
 `tdmi.experiments.explain.inspection` runs the model, `explanation_drawing` draws.
 """
@@ -6,48 +6,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tdmi.core.errors import UserError
+from tdmi.data.annotations import Annotations
 from tdmi.evaluation.analysis.derived_attributes import speed
 from tdmi.reporting.data import selection
-from tdmi.reporting.data.settings import Dataset, Settings
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.figures import gallery, style
 from tdmi.reporting.figures.explanation_drawing import LEGEND, draw
 from tdmi.reporting.figures.gallery import Picture
 from tdmi.reporting.tables.tables import number
 
-if TYPE_CHECKING:
-    from tdmi.data.annotations import Annotations
 
-
-def explain_report(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
-    """Figures for the report's subject on the hardest test person and on real video.
+def explain_report(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
+    """Draw the report's subject on the hardest test person and on real video.
 
     Write `explanation` and `explanation_real_video` (.webp, .csv) into `folder`; those whose run
     has no checkpoint, or whose method has no temporal differences, are left out.
     """
-    asked = [("explanation", settings.suite, settings.dataset)]
-    if settings.real_video is not None:
-        video = settings.real_video
-        asked.append(("explanation_real_video", video.suite, video.dataset))
-    pictures = []
-    for name, suite, dataset in asked:
-        picture = _explained(settings, runs / suite, dataset, folder, name)
-        if picture is not None:
-            pictures.append(picture)
-    return pictures
+    shown = {"explanation": spec, "explanation_real_video": spec.real_video}
+    pictures = [
+        _explain(own, own.subject, runs / own.suite, folder, name)
+        for name, own in shown.items()
+        if own and own.subject
+    ]
+    return [picture for picture in pictures if picture is not None]
 
 
-def _explained(
-    settings: Settings, runs: Path, dataset: Dataset, folder: Path, name: str
+def _explain(
+    spec: ReportSpec, subject: Method, runs: Path, folder: Path, name: str
 ) -> Picture | None:
-    if settings.subject is None:
-        return None
-    subject, reference = (settings.method(m) for m in (settings.subject, settings.reference))
+    reference, dataset = spec.reference, spec.dataset
     run = runs / subject.name / f"seed{subject.seeds[0]}"
     if not (run / "checkpoint.pt").exists():
         return None
@@ -58,7 +50,7 @@ def _explained(
     except NoDifferences:
         return None
     truth = gallery.read_truth(dataset)
-    predicted = gallery.read_predicted(runs, (reference, subject), settings.box_protocols[0], truth)
+    predicted = gallery.read_predicted(runs, (reference, subject), spec.box_protocols[0], truth)
     if len(predicted) < 2:
         return None
     errors = {method: result.errors for method, result in predicted.items()}
@@ -72,8 +64,7 @@ def _explained(
         f"{subject.label} on the person of {dataset.name}, split {dataset.split}, for whom its "
         f"error differs most from that of “{reference.label}” ({number(row[subject.name], 2)} "
         f"against {number(row[reference.name], 2)}, mean joint distance in head sizes to the "
-        f"{labels}): "
-        f"{row['video']}, frame {row['frame']}. First seed, no flip averaging."
+        f"{labels}): {row['video']}, frame {row['frame']}. First seed, no flip averaging."
     )
     return Picture(
         folder / f"{name}.webp", f"{caption} {LEGEND}", f"{caption} Numbers: {name}.csv."
@@ -81,7 +72,7 @@ def _explained(
 
 
 def most_different(table: pd.DataFrame, reference: str, subject: str) -> pd.Series:
-    """The row of `selection.candidates` on which the two errors differ most, either way."""
+    """Return the row of `selection.candidates` on which the two errors differ most."""
     if table.empty:
         raise UserError("no labelled person with enough joints, expected one to explain")
     gap = (table[reference] - table[subject]).abs().round(6)
@@ -89,7 +80,7 @@ def most_different(table: pd.DataFrame, reference: str, subject: str) -> pd.Seri
 
 
 def fastest(truth: Annotations, among: np.ndarray | None = None) -> int:
-    """Row of the person that moves fastest (head sizes per frame); the first of equals.
+    """Return the row of the fastest person (head sizes per frame), the first of equals.
 
     Only people count that have a box and enough labelled joints, and are in `among` [N] bool.
     """
@@ -106,14 +97,9 @@ def fastest(truth: Annotations, among: np.ndarray | None = None) -> int:
 
 
 def person_of(truth: Annotations, row: pd.Series) -> int:
-    """Row in `truth` of the person with the video, frame and track of `row`."""
-    names = np.array(truth.video_names)[truth.frame_video[truth.person_frame]]
-    found = (
-        (names == row["video"])
-        & (truth.frame_index[truth.person_frame] == row["frame"])
-        & (truth.track_id == row["track_id"])
-    )
-    return int(np.flatnonzero(found)[0])
+    """Return the row in `truth` of the person with the video, frame and track of `row`."""
+    fits = _fitting(truth, row["video"], row["frame"], row["track_id"])
+    return int(np.flatnonzero(fits)[0])
 
 
 def explain_run(
@@ -145,7 +131,7 @@ def explain_run(
 def _fitting(
     truth: Annotations, video: str | None, frame: int | None, track: int | None
 ) -> np.ndarray:
-    """[N] bool; UserError that names what there is if a video is unknown or nobody fits."""
+    """Return [N] bool, the people that fit. UserError names known videos if this one is unknown."""
     if video is not None and video not in truth.video_names:
         known = ", ".join(truth.video_names[:5]) + (", ..." if len(truth.video_names) > 5 else "")
         raise UserError(f"option --video: found {video!r}, expected one of {known}")

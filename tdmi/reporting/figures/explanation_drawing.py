@@ -1,4 +1,4 @@
-"""The drawing that explains TDMI on one person: what moved, what was kept of it, what came out."""
+"""The drawing that explains TDMI on one person: differences, motion, its parts, and heatmaps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.gridspec import GridSpec
 
 from tdmi.reporting.figures import style
 
-if TYPE_CHECKING:  # it imports torch, which drawing does not need
+if TYPE_CHECKING:  # imports torch, which drawing does not need
     from tdmi.experiments.explain.inspection import Inspection
 
 LEGEND = (
@@ -24,39 +24,39 @@ UNIT = 0.72
 """Half the width of a panel in inches."""
 SHOWN_JOINTS = ("right_wrist", "left_wrist", "right_ankle", "left_ankle")
 """Joints with a heatmap of their own in the figure: the ends of the limbs, which move most."""
-USEFUL, NOISY = style.FAMILY_COLOURS["difference"], "#0072b2"
+USEFUL, NOISY = style.colour("difference"), "#0072b2"
 _SIDES = {"left": "#56b4e9", "right": "#e69f00"}
 _MIDDLE = "#f0e442"
 
 
+@style.applied()
 def draw(inspection: Inspection, labels: str = "Labels") -> tuple[Figure, pd.DataFrame]:
-    """The figure and its numbers; `labels` is what the true positions are called."""
+    """Return the figure and its numbers; `labels` names the true positions."""
     frames, depths = len(inspection.crops), len(inspection.depths)
     height, width = inspection.motion.shape
     columns = max(2 * frames + 2, 12)
     rows = depths + 3
-    with style.applied():
-        figure = Figure(figsize=(UNIT * columns + 0.35, rows * (2 * UNIT * height / width + 0.27)))
-        grid = GridSpec(
-            rows, columns, figure, left=0.35 / figure.get_figwidth(), right=0.995, bottom=0.005,
-            top=1 - 0.25 / figure.get_figheight(), wspace=0.06,
-            hspace=0.27 / (2 * UNIT * height / width),
-        )  # fmt: skip
+    figure = Figure(figsize=(UNIT * columns + 0.35, rows * (2 * UNIT * height / width + 0.27)))
+    grid = GridSpec(
+        rows, columns, figure, left=0.35 / figure.get_figwidth(), right=0.995, bottom=0.005,
+        top=1 - 0.25 / figure.get_figheight(), wspace=0.06,
+        hspace=0.27 / (2 * UNIT * height / width),
+    )  # fmt: skip
 
-        def panel(row: int, column: int, title: str, wide: int = 2) -> Axes:
-            axes = figure.add_subplot(grid[row, column : column + wide])
-            axes.set_title(title, fontsize=8, pad=3)
-            axes.set(xticks=[], yticks=[])
-            axes.grid(visible=False)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
-            return axes
+    def panel(row: int, column: int, title: str, wide: int = 2) -> Axes:
+        axes = figure.add_subplot(grid[row, column : column + wide])
+        axes.set_title(title, fontsize=8, pad=3)
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return axes
 
-        _frames(inspection, panel)
-        for row, depth in enumerate(inspection.depths, start=1):
-            _stage(inspection, row, depth, panel)
-        _parts(inspection, depths + 1, panel)
-        _output(inspection, depths + 2, panel, labels)
+    _frames(inspection, panel)
+    for row, depth in enumerate(inspection.depths, start=1):
+        _stage(inspection, row, depth, panel)
+    _parts(inspection, depths + 1, panel)
+    _output(inspection, depths + 2, panel, labels)
     return figure, numbers(inspection)
 
 
@@ -110,7 +110,7 @@ def _parts(inspection: Inspection, row: int, panel) -> None:
 
 
 def _channel_masks(inspection: Inspection, axes: Axes) -> None:
-    """Both masks by channel, ordered by how much more the useful one lets through."""
+    """Draw both masks by channel, ordered by their difference."""
     order = np.argsort(inspection.noisy_mask - inspection.useful_mask, kind="stable")
     place = np.arange(len(order))
     useful, noisy = inspection.useful_mask[order], inspection.noisy_mask[order]
@@ -143,14 +143,14 @@ def _output(inspection: Inspection, row: int, panel, labels: str) -> None:
 
 
 def shown_joints(inspection: Inspection) -> list[str]:
-    """Four joints: the ends of the limbs, or the last ones of a skeleton that lacks some."""
+    """Return four joints: the ends of the limbs, or the last ones of a skeleton that lacks some."""
     joints = inspection.skeleton.joints
     ends = [joint for joint in SHOWN_JOINTS if joint in joints]
     return (ends + [joint for joint in reversed(joints) if joint not in ends])[:4]
 
 
 def _skeleton(axes: Axes, inspection: Inspection, points: np.ndarray) -> None:
-    """Limbs of the labelled joints, over a crop that is some times larger than the maps."""
+    """Draw limbs of the labelled joints over a crop, which is larger than the maps."""
     height = len(inspection.motion)
     points = (points + 0.5) * (inspection.crops.shape[1] / height) - 0.5
     for one, other in inspection.skeleton.limbs:
@@ -184,7 +184,7 @@ def _pair(inspection: Inspection, index: int) -> str:
 
 
 def numbers(inspection: Inspection) -> pd.DataFrame:
-    """Mean of every map, every mask per channel, every heatmap's peak: part, name, index, value."""
+    """Return means of maps, masks per channel and heatmap peaks: part, name, index, value."""
     rows = []
     for depth, maps, modulated in zip(
         inspection.depths, inspection.differences, inspection.modulated, strict=True

@@ -1,4 +1,4 @@
-"""The pictures of a report: all methods on the same people, real video, and a sheet of the data.
+"""The gallery of a report: all methods on the same people, real video, and a sheet of the data.
 
 Reads the data set's images and annotation files and the runs' prediction files.
 """
@@ -18,7 +18,7 @@ from tdmi.experiments.provenance import check_predictions_unchanged
 from tdmi.formats import posetrack18
 from tdmi.reporting.data import selection
 from tdmi.reporting.data.runs import run_folder
-from tdmi.reporting.data.settings import Dataset, Method, Settings
+from tdmi.reporting.data.spec import Dataset, Method, ReportSpec
 from tdmi.reporting.figures import drawing
 from tdmi.reporting.figures.drawing import Panel
 from tdmi.reporting.tables.tables import csv, number
@@ -47,7 +47,7 @@ class Predicted:
 
     @property
     def errors(self) -> np.ndarray:
-        """[N] mean over the labelled joints; NaN for a person without any."""
+        """[N] means over the labelled joints; NaN for a person without any."""
         labelled = np.isfinite(self.distances)
         total = np.where(labelled, self.distances, 0.0).sum(axis=1)
         return np.where(labelled.any(axis=1), total / np.maximum(labelled.sum(axis=1), 1), np.nan)
@@ -55,7 +55,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Compared:
-    """What a gallery shows: a data set's people and what the methods predicted for them."""
+    """A data set's people and the methods' predictions for them."""
 
     dataset: Dataset
     methods: tuple[Method, ...]
@@ -65,7 +65,7 @@ class Compared:
     """As `selection.candidates` gives them."""
 
     def row(self, row: pd.Series, around: list[int]) -> np.ndarray:
-        """The person of a row of `people` as truth and methods have it, cut around some persons."""
+        """Draw a row of `people` as truth and methods have it, cut around some persons."""
         truth = self.truth
         return drawing.row(
             drawing.read_image(self.dataset.root / row["file"]),
@@ -82,7 +82,7 @@ def read_truth(dataset: Dataset) -> Annotations:
 def read_predicted(
     runs: Path, methods: tuple[Method, ...], protocol: str, truth: Annotations
 ) -> dict[str, Predicted]:
-    """Predictions of each method's first seed; methods without them are left out."""
+    """Read predictions of each method's first seed; methods without them are left out."""
     sizes, found = selection.head_sizes(truth), {}
     for method in methods:
         folder = run_folder(runs, method, method.seeds[0]) / protocol / "predictions"
@@ -95,26 +95,23 @@ def read_predicted(
     return found
 
 
-def compare(
-    dataset: Dataset, methods: tuple[Method, ...], runs: Path, protocol: str
-) -> Compared | None:
-    """Read what a gallery shows; None if nothing was predicted or nobody has enough joints."""
-    truth = read_truth(dataset)
-    predicted = read_predicted(runs, methods, protocol, truth)
+def compare(spec: ReportSpec, runs: Path) -> Compared | None:
+    """Read the people of a gallery; None without predictions or if nobody has enough joints."""
+    truth = read_truth(spec.dataset)
+    predicted = read_predicted(runs, spec.methods, spec.box_protocols[0], truth)
     people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
     if not predicted or people.empty:
         return None
-    return Compared(dataset, methods, truth, predicted, people)
+    return Compared(spec.dataset, spec.methods, truth, predicted, people)
 
 
-def method_gallery(settings: Settings, runs: Path, folder: Path) -> list[Picture]:
+def method_gallery(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
     """Write a loop, a picture per chosen person, and `gallery.csv`; nothing without predictions."""
-    methods = tuple(settings.method(name) for name in settings.gallery_methods)
-    shown = compare(settings.dataset, methods, runs, settings.box_protocols[0])
+    shown = compare(spec, runs)
     if shown is None:
         return []
     names = list(shown.predicted)
-    reference = settings.reference if settings.reference in names else names[0]
+    reference = spec.reference.name if spec.reference.name in names else names[0]
     chosen = selection.choose(shown.people, names, reference)
     write_text(folder / "gallery.csv", csv(chosen.drop(columns="person")))
     pictures = [loop(shown, folder / "loop.webp")]
@@ -123,38 +120,19 @@ def method_gallery(settings: Settings, runs: Path, folder: Path) -> list[Picture
         drawing.write_jpeg(path, shown.row(row, [row["person"]]))
         caption = f"{row['rule'].capitalize()}: {row['video']}, frame {row['frame']}."
         errors = ", ".join(
-            f"{m.label} {number(row[m.name], 2)}" for m in methods if m.name in names
+            f"{m.label} {number(row[m.name], 2)}" for m in spec.methods if m.name in names
         )
         pictures.append(Picture(path, caption, f"{caption} Mean error in head sizes: {errors}."))
     return pictures
 
 
-def gallery_rule(settings: Settings) -> str:
-    """The caption that says how the people of the gallery were chosen."""
-    reference = settings.method(settings.reference).label
-    return (
-        "Chosen by a rule, not by hand, among all labelled persons with at least "
-        f"{selection.MINIMUM_JOINTS} joints: first, moving, the person on whom the methods' errors "
-        "differ most over successive labelled frames; then four on whom they differ most in one "
-        f"frame, three on whom “{reference}” is worst, and one at the median error of "
-        f"“{reference}”; no person twice by one rule. The error is the mean joint distance in head "
-        "sizes, each joint capped at 1; methods differ by the distance between the first and the "
-        "ninth tenth of their errors, so that one that is always behind does not choose. First "
-        f"seed, {settings.boxes(settings.box_protocols[0])}. Blue: the person's left, orange: "
-        "right, yellow: middle. Rings: joints further than half a head size from the label."
-    )
-
-
-def real_video_gallery(
-    settings: Settings, runs: Path, folder: Path, rows: int = 4
-) -> list[Picture]:
-    """The same on real video, one picture per stretch of its frames; labels are pseudo-labels."""
-    video = settings.real_video
-    shown = compare(video.dataset, video.methods, runs, settings.box_protocols[0])
+def real_video_gallery(spec: ReportSpec, runs: Path, folder: Path, rows: int = 4) -> list[Picture]:
+    """Write the same of real video, one picture per stretch; its labels are pseudo-labels."""
+    shown = compare(spec, runs)
     if shown is None:
         return []
     pictures = [loop(shown, folder / "real_video_loop.webp")]
-    chosen = selection.along(shown.people, list(shown.predicted), rows)
+    chosen = selection.one_per_stretch(shown.people, list(shown.predicted), rows)
     for index, (_, row) in enumerate(chosen.iterrows()):
         path = folder / f"real_video_{index + 1:02d}.jpg"
         drawing.write_jpeg(path, shown.row(row, [row["person"]]))
@@ -164,7 +142,7 @@ def real_video_gallery(
 
 
 def loop(shown: Compared, path: Path, length: int = 12, seconds: float = 2.4) -> Picture:
-    """All methods on the successive labelled frames of one person on which they differ most."""
+    """Write all methods on the successive labelled frames of one person where they differ most."""
     rows = selection.clip(shown.people, list(shown.predicted), length)
     around = rows.person.tolist()
     drawing.write_loop(path, [shown.row(row, around) for _, row in rows.iterrows()], seconds)
@@ -177,7 +155,7 @@ def loop(shown: Compared, path: Path, length: int = 12, seconds: float = 2.4) ->
 
 
 def contact_sheet(dataset: Dataset, path: Path, tiles: int = 12, columns: int = 4) -> Picture:
-    """Labelled frames spread evenly over the split, with their labels."""
+    """Write labelled frames spread evenly over the split, with their labels."""
     truth = read_truth(dataset)
     labelled = np.unique(truth.person_frame[truth.frame_labelled[truth.person_frame]])
     spaced = np.linspace(0, len(labelled) - 1, min(tiles, len(labelled))).round().astype(int)
@@ -204,15 +182,10 @@ def _tile(dataset: Dataset, truth: Annotations, frame: int, width: int = 300) ->
     return cv2.resize(picture, (width, round(width * 0.75)), interpolation=cv2.INTER_AREA)
 
 
-def _truth_title(dataset: Dataset) -> str:
-    return "Pseudo-labels" if dataset.labels == "pseudo" else "Ground truth"
-
-
 def _panels(shown: Compared, person: int) -> list[Panel]:
     truth = shown.truth
-    panels = [
-        Panel(_truth_title(shown.dataset), "", truth.keypoints[person], truth.present[person])
-    ]
+    title = "Pseudo-labels" if shown.dataset.labels == "pseudo" else "Ground truth"
+    panels = [Panel(title, "", truth.keypoints[person], truth.present[person])]
     for method in shown.methods:
         if method.name not in shown.predicted:
             panels.append(Panel(method.label, "not run"))

@@ -1,7 +1,7 @@
-"""How figures look, and how they are saved so that equal numbers give equal bytes.
+"""Style of the figures, and saving them so that equal numbers give equal bytes.
 
-Colours are those of Okabe and Ito, which stay apart for all common kinds of colour blindness; each
-family has its own marker, too, so that no statement rests on colour alone.
+Colours are those of Okabe and Ito, distinct under all common kinds of colour blindness. Each family
+also has its own marker, so that no statement rests on colour alone.
 """
 
 from __future__ import annotations
@@ -10,95 +10,61 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import matplotlib
+import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdmi.core.files import replacing, write_text
-from tdmi.reporting.data.settings import Method
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.tables.tables import csv
 
 INK, MUTED, RULE = "#1f2328", "#5f6770", "#d5d9de"
-FAMILY_COLOURS = {
-    "single": "#6b7280",
-    "control": "#009e73",
-    "flow": "#e69f00",
-    "deformable": "#0072b2",
-    "difference": "#d55e00",
-    "ablation": "#cc79a7",
+_FAMILIES = {
+    "single": ("#6b7280", "o"),
+    "control": ("#009e73", "P"),
+    "flow": ("#e69f00", "s"),
+    "deformable": ("#0072b2", "^"),
+    "difference": ("#d55e00", "D"),
+    "ablation": ("#cc79a7", "v"),
 }
-FAMILY_MARKERS = {
-    "single": "o",
-    "control": "P",
-    "flow": "s",
-    "deformable": "^",
-    "difference": "D",
-    "ablation": "v",
-}
-OTHER_COLOUR, OTHER_MARKER = "#56b4e9", "X"
+"""Colour and marker."""
+_OTHER = ("#56b4e9", "X")
 LINES = ("-", "--", ":", "-.")
+WIDTH = 9.6
+"""Inches."""
 
-# Path glyphs make an SVG look the same everywhere; the salt makes its element names repeatable.
-_SETTINGS = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "figure.constrained_layout.w_pad": 0.08,
-    "figure.constrained_layout.h_pad": 0.06,
-    "figure.dpi": 100,
-    "savefig.dpi": 160,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "tdmi",
-    "path.simplify": False,
-}
-
-# How each format is written: without the moment, and a WebP small.
-_FORMATS = {
+_STYLE = Path(__file__).with_name("tdmi.mplstyle")
+_FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"metadata": {"Date": None, "Creator": None, "Format": None, "Type": None}},
     "png": {"metadata": {"Software": None}},
     "webp": {"pil_kwargs": {"quality": 85}},
 }
+"""Options of each format: nothing of the moment, and a small WebP."""
 DRAWING, PICTURE = ("svg", "png"), ("webp",)
-"""Formats of a figure of lines and text, and of one of pixels, which a drawing would only swell."""
+"""Formats of a figure of lines and text, and of one of pixels."""
 
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Use the project's style, whatever the user's matplotlib settings are."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+    """Use the project's style whatever the user's matplotlib settings; also a decorator."""
+    with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 
 
 def colour(family: str) -> str:
-    return FAMILY_COLOURS.get(family, OTHER_COLOUR)
+    return _FAMILIES.get(family, _OTHER)[0]
 
 
 def marker(family: str) -> str:
-    return FAMILY_MARKERS.get(family, OTHER_MARKER)
+    return _FAMILIES.get(family, _OTHER)[1]
 
 
 def lines(methods: Iterable[Method]) -> dict[str, str]:
-    """A line style for each method's name, which tells the methods of one family apart."""
+    """Return a line style for each method's name, different within a family."""
     seen: Counter[str] = Counter()
     found = {}
     for method in methods:
@@ -107,8 +73,36 @@ def lines(methods: Iterable[Method]) -> dict[str, str]:
     return found
 
 
+def columns(
+    spec: ReportSpec, height: float, rows: int = 1, **options: Any
+) -> tuple[Figure, dict[str, np.ndarray]]:
+    """Return a figure with a column of panels per box protocol, and the columns by protocol."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    grid = figure.subplots(rows, len(spec.protocols), squeeze=False, **options)
+    for panel, boxes in zip(grid[0], spec.protocols.values(), strict=True):
+        panel.set_title(boxes.capitalize())
+    return figure, dict(zip(spec.protocols, grid.T, strict=True))
+
+
+def note(
+    axes: Axes, text: str, place: tuple[float, float], offset: float = 7, size: float = 8
+) -> None:
+    """Write a text right of a point of the data, `offset` points away."""
+    axes.annotate(
+        text, place, xytext=(offset, 0), textcoords="offset points", va="center", fontsize=size
+    )
+
+
+def remark(axes: Axes, text: str, place: tuple[float, float], coordinates: Any = "data") -> None:
+    """Write a muted text right of a point."""
+    axes.annotate(
+        text, place, xycoords=coordinates, xytext=(6, 0), textcoords="offset points",
+        va="center", color=MUTED, style="italic", fontsize=8,
+    )  # fmt: skip
+
+
 def rows_axis(axes: Axes, labels: list[str]) -> None:
-    """One row per label, first on top, without a vertical grid line for each."""
+    """Give each label a row, first on top, without a grid line for each."""
     axes.set_yticks(range(len(labels)), labels, color=INK)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -124,11 +118,8 @@ def save(
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, for all files
         for suffix in formats:
+            # The page sets its own ground behind the SVG; a picture on its own needs white.
+            ground = "none" if suffix == "svg" else "white"
             with replacing(folder / f"{name}.{suffix}") as path:
-                figure.savefig(path, facecolor=_ground(suffix), **_FORMATS[suffix])
+                figure.savefig(path, facecolor=ground, **_FORMATS[suffix])
     write_text(folder / f"{name}.csv", csv(data))
-
-
-def _ground(suffix: str) -> str:
-    """The page sets its own ground behind the SVG; a picture on its own needs white."""
-    return "none" if suffix == "svg" else "white"

@@ -1,19 +1,21 @@
 """The answer in words, derived from the numbers by a rule and never written by hand.
 
-The subject (the method that a suite is about) is compared with the single frame, with the single
-frame of equal compute, with that of equal layers, and with the best run of each rival family. The
-rival is chosen by its mean on the same test data, which favours the rival. What holds is decided by
-`tdmi.reporting.data.comparison.differences`.
+The subject (the method that a suite is about) is compared with every reference, and with the best
+method of each rival family. That rival is chosen by its mean on the same test data, which favours
+it. `tdmi.reporting.data.comparison.differences` decides which differences hold.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import pandas as pd
 
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs
-from tdmi.reporting.data.settings import Method, Settings
+from tdmi.reporting.data.spec import Method, ReportSpec
 from tdmi.reporting.tables.tables import number
 
 RIVAL_FAMILIES = ("control", "flow", "deformable", "difference")
@@ -22,8 +24,8 @@ AHEAD, BEHIND, OPEN, ONE_SEED, NOT_RUN = "ahead", "behind", "open", "one seed", 
 _VERDICTS = {
     AHEAD: "ahead, beyond the spread of seeds",
     BEHIND: "behind, beyond the spread of seeds",
-    OPEN: "not told apart from the spread of seeds",
-    ONE_SEED: "one common seed, nothing known of the spread",
+    OPEN: "no difference beyond the spread of seeds",
+    ONE_SEED: "one common seed, spread unknown",
     NOT_RUN: "not run",
 }
 
@@ -36,61 +38,54 @@ class Claim:
     question: str
     rival: Method | None
     status: str
-    mean: float
-    low: float
-    high: float
-    seeds: int
+    mean: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    seeds: int = 0
 
     @property
     def verdict(self) -> str:
         return _VERDICTS[self.status]
 
+    @property
+    def clause(self) -> str:
+        """E.g. "0.6 ahead of Single frame"."""
+        side = "ahead of" if self.mean >= 0 else "behind"
+        return f"{number(abs(self.mean))} {side} {self.rival.label if self.rival else 'nothing'}"
 
-def subject_of(settings: Settings) -> Method | None:
-    return None if settings.subject is None else settings.method(settings.subject)
 
-
-def claims(runs: Runs, settings: Settings) -> list[Claim]:
-    """One claim per rival and box protocol; none for a suite without a subject."""
-    subject = subject_of(settings)
-    if subject is None:
-        return []
-    result = []
-    for protocol in settings.box_protocols:
+def claims(runs: Runs, spec: ReportSpec) -> list[Claim]:
+    """Return one claim per rival and box protocol; none for a suite without a subject."""
+    result: list[Claim] = []
+    if spec.subject is None:
+        return result
+    for protocol in spec.box_protocols:
         values = comparison.per_seed(runs.groups, protocol)
         means = values.mean(axis=1)
-        for question, rivals in _questions(settings, subject):
-            run = [method for method in rivals if method.name in means.index]
-            rival = max(run, key=lambda method: means[method.name]) if run else None
-            result.append(_claim(values, subject, rival, protocol, question))
+        for question, rivals in _questions(spec, spec.subject):
+            measured = [method for method in rivals if method.name in means.index]
+            rival = max(measured, key=lambda m: means[m.name]) if measured else None
+            result.append(_claim(values, spec.subject, rival, protocol, question))
     return result
 
 
-def _questions(settings: Settings, subject: Method) -> list[tuple[str, list[Method]]]:
-    single = settings.method(settings.reference)
-    questions = [(f"over the {single.label.lower()}", [single])]
-    if settings.equal_compute:
-        questions.append(
-            ("over a single frame of equal compute", [settings.method(settings.equal_compute)])
-        )
-    if settings.equal_layers:
-        questions.append(
-            ("over a single frame with equal layers", [settings.method(settings.equal_layers)])
-        )
-    asked = {subject.name, settings.reference, settings.equal_compute, settings.equal_layers}
+def _questions(spec: ReportSpec, subject: Method) -> Iterator[tuple[str, list[Method]]]:
+    for reference in spec.references:
+        yield f"over {reference.description}", [reference.method]
+    asked = {subject, *(reference.method for reference in spec.references)}
     for family in RIVAL_FAMILIES:
-        rivals = [m for m in settings.methods if m.family == family and m.name not in asked]
+        rivals = [m for m in spec.methods if m.family == family and m not in asked]
         if rivals and family != subject.family:
             one = rivals[0].label if family == "control" else rivals[0].family_label
             several = f"{rivals[0].family_label.lower()} (best)"
-            questions.append((f"over {one.lower() if len(rivals) == 1 else several}", rivals))
-    return questions
+            yield f"over {one.lower() if len(rivals) == 1 else several}", rivals
 
 
-def _claim(values, subject: Method, rival: Method | None, protocol: str, question: str) -> Claim:
+def _claim(
+    values: pd.DataFrame, subject: Method, rival: Method | None, protocol: str, question: str
+) -> Claim:
     if rival is None or subject.name not in values.index:
-        nothing = (math.nan, math.nan, math.nan)
-        return Claim(protocol, question, rival, NOT_RUN, *nothing, 0)
+        return Claim(protocol, question, rival, NOT_RUN)
     row = comparison.differences(values, rival.name).loc[subject.name]
     mean, seeds = float(row["mean"]), int(row["n"])
     if seeds == 0:
@@ -101,41 +96,26 @@ def _claim(values, subject: Method, rival: Method | None, protocol: str, questio
         status = OPEN
     else:
         status = AHEAD if mean > 0 else BEHIND
-    return Claim(
-        protocol, question, rival, status, mean, float(row["low"]), float(row["high"]), seeds
-    )
+    ends = float(row["low"]), float(row["high"])
+    return Claim(protocol, question, rival, status, mean, *ends, seeds)
 
 
-def sentence(runs: Runs, settings: Settings, found: list[Claim]) -> str:
-    """The headline: the subject on the first box protocol, against every rival."""
-    subject = subject_of(settings)
+def sentence(runs: Runs, spec: ReportSpec, found: list[Claim]) -> str:
+    """Return the headline: the subject on the first box protocol, against every rival."""
+    subject, protocol = spec.subject, spec.box_protocols[0]
     if subject is None:
         return ""
-    protocol = settings.box_protocols[0]
-    means = comparison.per_seed(runs.groups, protocol).mean(axis=1)
+    boxes, means = spec.boxes(protocol), comparison.per_seed(runs.groups, protocol).mean(axis=1)
     if subject.name not in means.index:
-        return f"{subject.label} has not been run on {settings.boxes(protocol)}; no answer yet."
-    start = (
-        f"On {settings.boxes(protocol)}, {subject.label} reaches {number(means[subject.name])} AP."
-    )
-    parts = [
-        _part(words, [c for c in found if c.protocol == protocol and c.status in statuses])
-        for words, statuses in (
-            ("Beyond the spread of seeds, it is", (AHEAD, BEHIND)),
-            ("Not told apart from the spread of seeds, it is", (OPEN,)),
-            ("On one common seed only, it is", (ONE_SEED,)),
-        )
-    ]
-    return " ".join([start, *(part for part in parts if part)])
-
-
-def _part(words: str, claims: list[Claim]) -> str:
-    if not claims:
-        return ""
-    clauses = [
-        f"{number(abs(claim.mean))} {'ahead of' if claim.mean >= 0 else 'behind'} "
-        f"{claim.rival.label}"
-        for claim in claims
-    ]
-    listed = clauses[-1] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
-    return f"{words} {listed}."
+        return f"{subject.label} has not been run on {boxes}; no answer yet."
+    parts = [f"On {boxes}, {subject.label} reaches {number(means[subject.name])} AP."]
+    for words, statuses in (
+        ("Beyond the spread of seeds, it is", (AHEAD, BEHIND)),
+        ("Within seed noise, it is", (OPEN,)),
+        ("On one common seed only, it is", (ONE_SEED,)),
+    ):
+        clauses = [c.clause for c in found if c.protocol == protocol and c.status in statuses]
+        if clauses:
+            *first, last = clauses
+            parts.append(f"{words} {', '.join(first) + ' and ' if first else ''}{last}.")
+    return " ".join(parts)

@@ -1,23 +1,21 @@
-"""Tables of a suite: the comparison per box protocol, the single videos, all runs, and timing.
+"""One form for all tables: cells for people, a data frame for machines; CSV, Markdown and LaTeX.
 
-A table is made once, as cells for people and as a data frame for machines; `write` then gives CSV,
-Markdown and LaTeX. Formats are fixed and nothing of the moment is written, so that equal runs give
-equal bytes; what differs from run to run of the same seed stands in the timing table alone.
+Formats are fixed and nothing of the moment is written, so that equal runs give equal bytes.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from tdmi.core.files import write_text
-from tdmi.reporting.data import comparison
-from tdmi.reporting.data.runs import GROUPS, Runs
-from tdmi.reporting.data.settings import Dataset, Method, Settings
+from tdmi.reporting.data.runs import Runs
+from tdmi.reporting.data.spec import Method, Record
 
 NOT_RUN = "not run"
 _LATEX = str.maketrans(
@@ -26,23 +24,18 @@ _LATEX = str.maketrans(
     | {"±": r"$\pm$", "\N{MINUS SIGN}": "$-$", "×": r"$\times$"}
 )
 
-DIFFERENCES_CAPTION = (
-    "Differences are paired by seed (a reference with a single run is subtracted from all); "
-    f"* marks those of at least {comparison.LEAST} whose 95% Student interval excludes zero. "
-)
-_MOTA_CAPTION = (
-    " MOTA: the evaluator's tracking accuracy, mean of the joints, of the sure part of the same "
-    "predictions, joined to tracks by one tracker for all methods."
-)
-
 
 @dataclass(frozen=True)
 class Cell:
-    """What people read, what a column is sorted by, and whether it is the best of its column."""
+    """Text for people, the value that a column is sorted by, and whether it is the best there."""
 
     text: str = ""
     value: float | str | None = None
     best: bool = False
+
+
+Row = tuple[list[Cell], Record]
+"""Cells of a row, and its entries in the data frame."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +56,45 @@ class Table:
     """`anchor` of the runs that gave the numbers of each row."""
 
 
+def method_table(
+    name: str,
+    title: str,
+    caption: str,
+    headings: list[str],
+    runs: Runs,
+    methods: tuple[Method, ...],
+    row: Callable[[Method], Row],
+    text_columns: int = 1,
+) -> Table:
+    """Return a table with a row per method and, in its data, the folders of the method's runs."""
+    rows = [row(method) for method in methods]
+    pairs = enumerate(itertools.pairwise(methods))
+    return Table(
+        name,
+        title,
+        caption,
+        headings,
+        [cells for cells, _ in rows],
+        pd.DataFrame(
+            [
+                entries | {"runs": " ".join(runs.names_of(method.name))}
+                for method, (_, entries) in zip(methods, rows, strict=True)
+            ]
+        ),
+        text_columns,
+        tuple(i for i, (one, other) in pairs if one.family != other.family),
+        tuple(anchor(runs, method) for method in methods),
+    )
+
+
+def anchor(runs: Runs, method: Method) -> str:
+    """Return the id of the page's part on a method's provenance; "" without any record."""
+    recorded = any(name == method.name for name, _ in runs.provenance)
+    return f"runs-{runs.folder.name}-{method.name}" if recorded else ""
+
+
 def number(value: float | None, digits: int = 1, sign: bool = False) -> str:
-    """Fixed decimals with a real minus sign; blank for NaN and None."""
+    """Return fixed decimals with a real minus sign; blank for NaN and None."""
     if value is None or math.isnan(value):
         return ""
     text = f"{value:{'+' if sign else ''}.{digits}f}"
@@ -79,164 +109,48 @@ def with_spread(mean: float, std: float, digits: int = 1, sign: bool = False) ->
     return f"{text} ± {spread}" if text and spread else text
 
 
+def mean_cell(mean: float, std: float, digits: int = 1, best: bool = False) -> Cell:
+    return Cell(with_spread(mean, std, digits), mean, best)
+
+
+def difference_cell(
+    mean: float, std: float, holds: bool | None, is_reference: bool = False
+) -> Cell:
+    """Return a difference with its sign; * marks one that holds."""
+    if is_reference:
+        return Cell("" if math.isnan(mean) else "reference", mean)
+    return Cell(with_spread(mean, std, sign=True) + ("*" if holds else ""), mean)
+
+
+def interval_cell(low: float, high: float) -> Cell:
+    if math.isnan(low):
+        return Cell()
+    return Cell(f"{number(low, 1, True)} to {number(high, 1, True)}", low)
+
+
+def seeds_cell(done: int, method: Method) -> Cell:
+    planned = len(method.seeds)
+    text = str(done) if done == planned else f"{done} of {planned}"
+    return Cell(text if done else NOT_RUN, done)
+
+
+def cost_cells(runs: Runs, method: Method) -> Row:
+    """Return parameters in millions and GFLOPs per key frame."""
+    parameters, gflops = values_of(runs.cost.set_index("method"), method, "parameters", "gflops")
+    cells = [Cell(number(parameters / 1e6, 2), parameters), Cell(number(gflops, 2), gflops)]
+    whole = pd.NA if math.isnan(parameters) else int(parameters)
+    return cells, {"parameters": whole, "gflops": gflops}
+
+
+def values_of(frame: pd.DataFrame, method: Method, *columns: str) -> list[float]:
+    """Return a method's values; NaN where the frame lacks it."""
+    if method.name not in frame.index:
+        return [math.nan] * len(columns)
+    return [float(frame.loc[method.name, column]) for column in columns]
+
+
 def heading(column: str) -> str:
     return {"total": "Mean", "mota": "MOTA"}.get(column, column.capitalize())
-
-
-def comparison_table(
-    runs: Runs,
-    settings: Settings,
-    protocol: str,
-    methods: tuple[Method, ...],
-    dataset: Dataset,
-    prefix: str = "",
-) -> Table:
-    """AP per joint group, differences to the references, size and cost, one row a method.
-
-    The mean is the evaluator's: the plain mean of all joints, not of the seven groups. `prefix`
-    goes before the table's name.
-    """
-    release = f" (labels {runs.release})" if runs.release else ""
-    values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
-    summaries = {group: comparison.summary(values[group]) for group in GROUPS}
-    if ((runs.groups.measure == "mota") & (runs.groups.protocol == protocol)).any():
-        tracked = comparison.per_seed(runs.groups, protocol, measure="mota")
-        summaries["mota"] = comparison.summary(tracked)
-    best = {column: table["mean"].max() for column, table in summaries.items()}
-    references = []
-    if settings.ablation is None:  # whose differences have a table of their own
-        references.append(("single_frame", settings.reference, "vs single frame"))
-    if settings.equal_compute:
-        references.append(("equal_compute", settings.equal_compute, "vs equal compute"))
-    if settings.equal_layers:
-        references.append(("equal_layers", settings.equal_layers, "vs equal layers"))
-    changes = {key: comparison.differences(values["total"], name) for key, name, _ in references}
-    cost = runs.cost.set_index("method")
-    rows, data = [], []
-    for method in methods:
-        cells = [Cell(method.label, method.label), Cell(method.family_label, method.family_label)]
-        record = {"method": method.name, "label": method.label, "family": method.family}
-        for column, table in summaries.items():
-            mean, std = _row(table, method.name, ("mean", "std"))
-            cells.append(Cell(with_spread(mean, std), mean, mean == best[column]))
-            record |= {f"{_key(column)}_mean": mean, f"{_key(column)}_std": std}
-        for key, name, _ in references:
-            cell, entries = _difference(changes[key], method.name, name, key)
-            cells.append(cell)
-            record |= entries
-        parameters, gflops = _row(cost, method.name, ("parameters", "gflops"))
-        cells += [Cell(number(parameters / 1e6, 2), parameters), Cell(number(gflops, 2), gflops)]
-        (n,) = _row(summaries["total"], method.name, ("n",))
-        done = 0 if math.isnan(n) else int(n)
-        cells.append(Cell(seeds_text(done, len(method.seeds)), done))
-        record |= {"parameters": parameters, "gflops": gflops}
-        record |= {"seeds": done, "seeds_planned": len(method.seeds)}
-        record |= {"runs": source(runs, method)}
-        rows.append(cells)
-        data.append(record)
-    headings = ["Method", "Family", *(heading(column) for column in summaries)]
-    headings += [text for _, _, text in references] + ["Params (M)", "GFLOPs", "Seeds"]
-    return Table(
-        name=f"{prefix}comparison_{protocol}",
-        title=f"Comparison on {dataset.boxes(protocol)}",
-        caption=(
-            f"{dataset.name}{release}, split {dataset.split}, labels: {dataset.label_kind}. "
-            f"Average precision of {settings.judge} in per cent, mean over seeds ± sample standard "
-            "deviation. "
-            + (DIFFERENCES_CAPTION if references else "")
-            + "Params: whole model. GFLOPs: per key frame, two operations per multiply-add."
-            + (_MOTA_CAPTION if "mota" in summaries else "")
-            + (f" {settings.note}" if settings.note else "")
-            + (f" Runs of several commits: {runs.commits}." if runs.commits else "")
-        ),
-        headings=headings,
-        cells=rows,
-        data=pd.DataFrame(data).astype({"parameters": "Int64"}),
-        section_ends=section_ends(methods),
-        sources=tuple(anchor(runs, method) for method in methods),
-    )
-
-
-def per_video_table(runs: Runs, settings: Settings, protocol: str) -> Table:
-    """Mean AP of every video, averaged over seeds, one row a method."""
-    chosen = runs.videos[runs.videos.protocol == protocol]
-    means = chosen.groupby(["method", "video"]).ap_total.mean().astype(float)
-    videos = sorted(chosen.video.unique())
-    rows, data = [], []
-    for method in settings.methods:
-        numbers = [means.get((method.name, video), float("nan")) for video in videos]
-        rows.append([Cell(method.label, method.label)] + [Cell(number(x), x) for x in numbers])
-        record = {"method": method.name} | dict(zip(videos, numbers, strict=True))
-        data.append(record | {"runs": source(runs, method)})
-    return Table(
-        name=f"videos_{protocol}",
-        title=f"Single videos, {settings.boxes(protocol)}",
-        caption="Mean AP of each video in per cent, averaged over seeds.",
-        headings=["Method", *videos],
-        cells=rows,
-        data=pd.DataFrame(data),
-        text_columns=1,
-        section_ends=section_ends(settings.methods),
-        sources=tuple(anchor(runs, method) for method in settings.methods),
-    )
-
-
-def timing_table(runs: Runs, settings: Settings) -> Table:
-    """Training time and speed of prediction: of this machine and moment, not reproducible."""
-    timing = runs.timing.set_index("method") if len(runs.timing) else pd.DataFrame()
-    columns = {
-        "train_seconds": ("Training (s)", 0),
-        "train_samples_per_second": ("Training (samples/s)", 1),
-        "predict_ms_per_person": ("Prediction (ms/person)", 1),
-    }
-    rows, data = [], []
-    for method in settings.methods:
-        own = timing.loc[[method.name]] if method.name in timing.index else pd.DataFrame()
-        cells, record = [Cell(method.label, method.label)], {"method": method.name}
-        device = ", ".join(sorted({str(x) for x in own["device"]})) if "device" in own else ""
-        cells.append(Cell(device, device))
-        for key, (_, digits) in columns.items():
-            numbers = own[key].astype(float) if key in own else pd.Series(dtype=float)
-            mean, std = numbers.mean(), numbers.std(ddof=1)
-            cells.append(Cell(with_spread(mean, std, digits), mean))
-            record |= {f"{key}_mean": mean, f"{key}_std": std}
-        cells.append(Cell(seeds_text(len(own), len(method.seeds)), len(own)))
-        rows.append(cells)
-        record |= {"device": device, "seeds": len(own), "runs": source(runs, method)}
-        data.append(record)
-    return Table(
-        name="timing",
-        title="Time",
-        caption=(
-            "Wall time, mean over seeds ± sample standard deviation. It depends on the machine "
-            "and on what else it did; it is no part of what a repeated run must reproduce."
-        ),
-        headings=["Method", "Device", *(text for text, _ in columns.values()), "Seeds"],
-        cells=rows,
-        data=pd.DataFrame(data),
-        section_ends=section_ends(settings.methods),
-        sources=tuple(anchor(runs, method) for method in settings.methods),
-    )
-
-
-def runs_frame(runs: Runs) -> pd.DataFrame:
-    """Every measured number of every run with the run's folder, long: the base of all tables."""
-    joined = pd.concat([runs.groups, runs.joints], ignore_index=True)
-    order = ["method", "seed", "protocol", "measure", "joint"]
-    joined = joined.sort_values(order, kind="stable", ignore_index=True)
-    joined["run"] = joined.set_index(["method", "seed"]).index.map(runs.names)
-    return joined
-
-
-def anchor(runs: Runs, method: Method) -> str:
-    """Id of the part of the page that tells the provenance of a method's runs; "" without any."""
-    told = any(name == method.name for name, _ in runs.provenance)
-    return f"runs-{runs.folder.name}-{method.name}" if told else ""
-
-
-def source(runs: Runs, method: Method) -> str:
-    """The run folders behind a row, below the folder of all runs."""
-    return " ".join(runs.names_of(method.name))
 
 
 def write(table: Table, folder: Path) -> None:
@@ -246,18 +160,16 @@ def write(table: Table, folder: Path) -> None:
     write_text(folder / f"{table.name}.tex", latex(table))
 
 
-def turned(table: Table) -> Table:
-    """A table of videos with a row per video and a column per method: there may be many videos."""
+def transposed(table: Table, corner: str) -> Table:
+    """Return a table of methods with a column per method; `corner` names its rows."""
     names, *columns = zip(*table.cells, strict=True)
     heads = [[Cell(heading, heading)] for heading in table.headings[1:]]
-    return Table(
-        name=table.name,
-        title=table.title,
-        caption=table.caption,
-        headings=["Video", *(cell.text for cell in names)],
+    return replace(
+        table,
+        headings=[corner, *(cell.text for cell in names)],
         cells=[[*head, *column] for head, column in zip(heads, columns, strict=True)],
-        data=table.data,
-        text_columns=1,
+        section_ends=(),
+        sources=(),
     )
 
 
@@ -275,7 +187,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """A `table` environment that needs the package booktabs."""
+    """Return a `table` environment that needs the package booktabs."""
     columns = "l" * table.text_columns + "".join(_right(table, "r"))
     lines = [
         r"\begin{table}",
@@ -302,34 +214,3 @@ def _right(table: Table, mark: str) -> list[str]:
 
 def _escaped(text: str) -> str:
     return text.translate(_LATEX)
-
-
-def _key(group: str) -> str:
-    return "mean_ap" if group == "total" else group
-
-
-def _row(table: pd.DataFrame, name: str, columns: tuple[str, ...]) -> list[float]:
-    if name not in table.index:
-        return [float("nan")] * len(columns)
-    return [float(table.loc[name, column]) for column in columns]
-
-
-def seeds_text(done: int, planned: int) -> str:
-    if done == 0:
-        return NOT_RUN
-    return str(done) if done == planned else f"{done} of {planned}"
-
-
-def _difference(table: pd.DataFrame, name: str, against: str, key: str) -> tuple[Cell, dict]:
-    mean, std, low, high = _row(table, name, ("mean", "std", "low", "high"))
-    holds = table["holds"].get(name)
-    entries = {f"vs_{key}_mean": mean, f"vs_{key}_std": std}
-    entries |= {f"vs_{key}_low": low, f"vs_{key}_high": high}
-    if name == against:
-        return Cell("reference" if not math.isnan(mean) else "", mean), entries
-    return Cell(with_spread(mean, std, sign=True) + ("*" if holds else ""), mean), entries
-
-
-def section_ends(methods: tuple[Method, ...]) -> tuple[int, ...]:
-    pairs = enumerate(itertools.pairwise(methods))
-    return tuple(i for i, (one, other) in pairs if one.family != other.family)

@@ -18,7 +18,6 @@ from tdmi.data.skeletons import HIEVE
 from tdmi.experiments.build import build_method
 from tdmi.experiments.explain.inspection import inspect, open_subject
 from tdmi.models.temporal_difference import temporal_differences
-from tdmi.reporting.data.settings import load
 from tdmi.reporting.figures.explanation import (
     explain_report,
     explain_run,
@@ -218,10 +217,10 @@ def test_other_methods_and_missing_runs_are_refused(root, tmp_path):
 
 
 def test_report_explains_its_subject_on_both_data_sets(tmp_path):
-    settings = load(write_suite(tmp_path))
+    spec = write_suite(tmp_path)
     for suite in ("made_up", "made_up_video"):
         run_folder(tmp_path / "data", tmp_path / "runs" / suite / "tdmi" / "seed1")
-    pictures = explain_report(settings, tmp_path / "runs", tmp_path / "out")
+    pictures = explain_report(spec, tmp_path / "runs", tmp_path / "out")
     assert [picture.path.name for picture in pictures] == [
         "explanation.webp", "explanation_real_video.webp"
     ]  # fmt: skip
@@ -232,13 +231,13 @@ def test_report_explains_its_subject_on_both_data_sets(tmp_path):
 
 
 def test_report_without_a_checkpoint_or_another_subject_explains_nothing(tmp_path):
-    settings = load(write_suite(tmp_path))
-    assert explain_report(settings, tmp_path / "runs", tmp_path / "out") == []
+    spec = write_suite(tmp_path)
+    assert explain_report(spec, tmp_path / "runs", tmp_path / "out") == []
     run_folder(tmp_path / "data", tmp_path / "runs" / "made_up" / "tdmi" / "seed1")
-    alone = replace(settings, subject=None)
+    alone = replace(spec, subject=None)
     assert explain_report(alone, tmp_path / "runs", tmp_path / "out") == []
     run = tmp_path / "runs" / "made_up" / "dcpose" / "seed1"
     run_folder(tmp_path / "data", run, "baselines.single_frame.SingleFrame")
-    other = replace(settings, subject="dcpose")
+    other = replace(spec, subject=spec.method("dcpose"))
     assert explain_report(other, tmp_path / "runs", tmp_path / "out") == []
     assert not (tmp_path / "out").exists()

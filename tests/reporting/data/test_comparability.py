@@ -1,4 +1,4 @@
-"""Runs that cannot be compared are refused with their names and values; other commits are told."""
+"""Runs that cannot be compared are refused with their names and values; other commits are named."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ import pytest
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import Dataset, Method, Settings
-from tdmi.reporting.tables import tables
-from tests.support.report_suite import metrics
+from tdmi.reporting.data.spec import Method
+from tdmi.reporting.tables.results import comparison_table
+from tests.support.report_suite import made_spec, metrics
 
 BOXES = "ground_truth_boxes"
 METHODS = (Method("one", "One", "single", (0, 1)), Method("two", "Two", "difference", (0,)))
-JUDGEMENT = f"{BOXES}/metrics.provenance.json"
+EVALUATION = f"{BOXES}/metrics.provenance.json"
 A, B = "a" * 64, "b" * 64
 RECORD = {
     "commit": "1" * 40,
@@ -27,7 +27,7 @@ RECORD = {
     "checkpoint_sha256": A,
 }
 CODE = {"tdmi/losses/heatmap.py": A, "tdmi/cli/main.py": A}
-JUDGED = {
+EVALUATED = {
     "ground_truth_sha256": A,
     "code": {"tdmi/evaluation/matching/assignment.py": A, "tdmi/cli/main.py": A},
 }
@@ -48,7 +48,7 @@ def files() -> dict[str, dict]:
         "code.json": dict(CODE),
         "predictions.provenance.json": {"checkpoint_sha256": A},
         f"{BOXES}/metrics.json": content,
-        JUDGEMENT: dict(JUDGED),
+        EVALUATION: dict(EVALUATED),
     }
 
 
@@ -76,9 +76,9 @@ def read(tmp_path: Path, changed: dict[str, dict], also: dict[str, dict] | None 
         ({"provenance.json": {"boxes_sha256": B}}, "boxes", "aaaaaaaaaaaa bbbbbbbbbbbb"),
         ({f"{BOXES}/metrics.json": {"protocol": "hieve"}}, "protocol", "poseval hieve"),
         ({f"{BOXES}/metrics.json": {"slices": bins(0.5)}}, "bins of speed", "0.25 0.5"),
-        ({JUDGEMENT: {"ground_truth_sha256": B}}, "labels to judge by", ""),
+        ({EVALUATION: {"ground_truth_sha256": B}}, "labels of the evaluation", ""),
         (
-            {JUDGEMENT: {"code": {"tdmi/evaluation/matching/assignment.py": B}}},
+            {EVALUATION: {"code": {"tdmi/evaluation/matching/assignment.py": B}}},
             "evaluator tdmi/evalu",
             "",
         ),
@@ -96,7 +96,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, changed, what, value
 
 def test_alike_runs_and_other_code_than_the_evaluator_are_not_refused(tmp_path):
     changed = {"code.json": {"tdmi/cli/main.py": B, "tdmi/models/tdmi.py": B}}
-    changed[JUDGEMENT] = {"code": {"tdmi/cli/main.py": B}}
+    changed[EVALUATION] = {"code": {"tdmi/cli/main.py": B}}
     runs = read(tmp_path, changed)
     assert len(runs.counts) == 3
     assert runs.names_of("one") == ["suite/one/seed0", "suite/one/seed1"]
@@ -119,7 +119,7 @@ def test_metrics_that_are_not_as_recorded_are_refused(tmp_path):
     path = tmp_path / "suite" / "one" / "seed0" / BOXES / "metrics.json"
     write(tmp_path, "one/seed0", {})
     record = {"metrics_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    path.with_suffix(".provenance.json").write_text(json.dumps(JUDGED | record))
+    path.with_suffix(".provenance.json").write_text(json.dumps(EVALUATED | record))
     read_runs(tmp_path / "suite", METHODS, [BOXES])
     path.write_text(path.read_text().replace("50.0", "58.0", 1))
     with pytest.raises(UserError, match=r"metrics\.json: SHA-256 is .* as recorded; delete it"):
@@ -132,14 +132,11 @@ def test_a_broken_part_of_the_metrics_is_named(tmp_path):
         read(tmp_path, changed)
 
 
-def test_other_commits_are_told_and_not_refused(tmp_path):
-    settings = Settings(
-        "suite", "Suite", "", Dataset("Data", Path("data"), "test"), METHODS, (0, 1), (BOXES,),
-        "one", None, None, (), None, {},
-    )  # fmt: skip
+def test_other_commits_are_named_and_not_refused(tmp_path):
+    spec = made_spec(METHODS)
     same = read(tmp_path / "same", {})
     assert same.commits == ""
     runs = read(tmp_path / "other", {"provenance.json": {"commit": "2" * 40, "dirty": True}})
     assert runs.commits == "1111111 (2), 2222222 with changes (1)"
-    table = tables.comparison_table(runs, settings, BOXES, METHODS, settings.dataset)
+    table = comparison_table(runs, spec, BOXES)
     assert f"Runs of several commits: {runs.commits}." in table.caption

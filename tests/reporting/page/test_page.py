@@ -9,19 +9,14 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from tdmi.core.errors import UserError
 from tdmi.reporting import report
-from tdmi.reporting.data.settings import load
 from tdmi.reporting.figures import gallery
 from tdmi.reporting.page import page
 from tdmi.reporting.report import make_report
 from tests.support.browser import chromium, requested, resize
-from tests.support.paths import ROOT
-from tests.support.report_suite import METHODS, SEEDS, VIDEOS, write_suite
-
-PUBLISHED = ROOT / "results" / "published.csv"
+from tests.support.report_suite import METHODS, VIDEOS, references
 
 
 class Page(HTMLParser):
@@ -54,22 +49,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    settings = load(write_suite(folder))
-    make_report(settings, folder / "runs", folder / "results" / "made_up", PUBLISHED)
-    return settings, folder, folder / "results" / "made_up"
+def text(out):
+    return (out / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def text(made):
-    return (made[2] / "index.html").read_text(encoding="utf-8")
-
-
-def test_a_second_report_is_the_same_to_the_byte(made):
-    settings, folder, out = made
-    again = folder / "results" / "again"
-    make_report(settings, folder / "runs", again, PUBLISHED)
+def test_a_second_report_is_the_same_to_the_byte(suite, out, published, tmp_path):
+    again = tmp_path / "again"
+    make_report(suite.spec, suite.folder / "runs", again, published)
     files = sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     assert [f for f in files if (out / f).read_bytes() != (again / f).read_bytes()] == []
@@ -93,11 +79,10 @@ def test_links_lead_to_ids_that_stand_on_the_page_once(text):
     assert inner <= set(parsed.ids)
 
 
-def test_every_measured_number_leads_to_the_provenance_of_its_runs(made, text):
-    _, folder, out = made
+def test_every_measured_number_leads_to_the_provenance_of_its_runs(suite, out, text):
     parsed = Page(text)
     targets = {r[1:] for r in parsed.references if r.startswith("#runs-")}
-    run = {m["name"] for m in METHODS} - {"flow_fusion"}
+    run = {m.name for m in METHODS} - {"flow_fusion"}
     video = {f"runs-made_up_video-{name}" for name in ("single_frame", "tdmi")}
     assert targets == {f"runs-made_up-{name}" for name in run} | video
     block = text.split('id="runs-made_up-dcpose"')[1].split("</div><div id=")[0]
@@ -105,7 +90,7 @@ def test_every_measured_number_leads_to_the_provenance_of_its_runs(made, text):
     files = [path for path in (out / "tables").glob("*.csv") if path.stem != "runs"]
     for path in files:
         for row in csv.DictReader(path.open()):
-            found = [folder / "runs" / name for name in row["runs"].split()]
+            found = [suite.folder / "runs" / name for name in row["runs"].split()]
             assert all((run / "provenance.json").exists() for run in found)
             assert bool(found) == (row["method"] != "flow_fusion")
     rows = list(csv.DictReader((out / "tables" / "runs.csv").open()))
@@ -124,19 +109,19 @@ def test_every_picture_decodes_and_has_a_text_instead(text):
 
 
 @pytest.fixture(scope="module")
-def browser(made, tmp_path_factory):
+def browser(out, tmp_path_factory):
     """The page opened in a real browser that has no network."""
     with chromium(tmp_path_factory.mktemp("browser")) as opened:
         resize(opened, 1280, 900, mobile=False)
-        opened.get((made[2] / "index.html").as_uri())
+        opened.get((out / "index.html").as_uri())
         yield opened
 
 
-def test_a_browser_logs_nothing_and_asks_for_nothing_outside(made, browser):
+def test_a_browser_logs_nothing_and_asks_for_nothing_outside(out, browser):
     assert browser.get_log("browser") == []
     # What a browser's own first tab asks for begins with `chrome`.
     asked = [url for url in requested(browser) if not url.startswith(("data:", "chrome"))]
-    assert asked == [(made[2] / "index.html").as_uri()]
+    assert asked == [(out / "index.html").as_uri()]
 
 
 def test_moving_pictures_are_folded_away_for_those_who_ask_for_little_motion(text, browser):
@@ -208,12 +193,11 @@ def test_the_table_of_videos_has_a_row_for_each(text):
     tables = [table["text"] for table in Page(text).tables if table["section"] == "data"]
     assert len(tables) == 2
     for table in tables:
-        assert table.startswith("|".join(["Video", *(method["label"] for method in METHODS)]))
+        assert table.startswith("|".join(["Video", *(method.label for method in METHODS)]))
         assert [name for name in VIDEOS if f"|{name}|" in table] == VIDEOS
 
 
-def test_figures_are_saved_as_svg_png_and_numbers(made):
-    _, _, out = made
+def test_figures_are_saved_as_svg_png_and_numbers(out):
     drawings = sorted(path.stem for path in (out / "figures").glob("*.svg"))
     assert len(drawings) == 9
     for name in drawings:
@@ -225,33 +209,31 @@ def test_figures_are_saved_as_svg_png_and_numbers(made):
         assert len(rows) > 1
 
 
-def test_published_numbers_stand_in_tables_of_their_own(made, text):
-    _, _, out = made
+def test_published_numbers_stand_in_tables_of_their_own(out, published, text):
     for table in Page(text).tables:
         assert (table["class"] == "published") == (table["section"] == "published")
     for path in (out / "tables").glob("*.csv"):
         assert "published" not in path.read_text()
-    with PUBLISHED.open(newline="") as file:
+    with published.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {"85.7", "85.9"} <= {row["published_mean"] for row in rows if "TDMI" in row["method"]}
     assert not any(column.endswith("_mean") and "published" not in column for column in rows[0])
     assert all(row["source"] or row["confidence"] for row in rows)
 
 
-def test_missing_runs_are_named_and_counted(made, text):
+def test_missing_runs_are_named_and_counted(text):
     methods = len(METHODS)
-    planned = sum(len(m.get("seeds", SEEDS)) for m in METHODS)
+    planned = sum(len(method.seeds) for method in METHODS)
     assert f"<b>{planned - 4} of {planned}</b>runs" in text
     comparison = [t for t in Page(text).tables if t["section"] == "accuracy"]
-    # The last one is what time could give, of the methods that it compares.
+    # The last one is the oracle's, of the methods that it compares.
     assert len(comparison) == 5
     comparison.pop()
     assert all(t["text"].count("not run") == 1 and "2 of 3" in t["text"] for t in comparison)
     assert methods == 6
 
 
-def test_metrics_for_comparing_revisions_hold_the_means(made):
-    _, _, out = made
+def test_metrics_for_comparing_revisions_hold_the_means(out):
     content = json.loads((out / "metrics.json").read_text())
     rows = list(csv.DictReader((out / "tables" / "comparison_detected_boxes.csv").open()))
     for row in rows:
@@ -267,8 +249,7 @@ def test_provenance_separates_what_all_runs_share():
     assert rest == {"a": {"seed": 1}, "b": {"seed": 2, "y": 3}}
 
 
-def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
-    settings, folder, out = made
+def test_an_interrupted_report_leaves_the_former_one(suite, out, published, monkeypatch):
     before = (out / "index.html").read_bytes()
 
     def interrupted(*_):
@@ -276,62 +257,50 @@ def test_an_interrupted_report_leaves_the_former_one(made, monkeypatch):
 
     monkeypatch.setattr(gallery, "real_video_gallery", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        make_report(settings, folder / "runs", out, PUBLISHED)
+        make_report(suite.spec, suite.folder / "runs", out, published)
     assert (out / "index.html").read_bytes() == before
     hidden = [path for path in out.parent.iterdir() if path.name.startswith(".")]
     assert all(path.suffix == ".lock" for path in hidden)
 
 
-def test_what_was_written_by_hand_about_the_results_stays(made, monkeypatch):
-    settings, folder, _ = made
-    out = folder / "results" / "read"
+def test_what_was_written_by_hand_about_the_results_stays(suite, published, monkeypatch, tmp_path):
+    out = tmp_path / "read"
     monkeypatch.setattr(
         report, "build", lambda *arguments: (arguments[2] / "tables").mkdir(parents=True)
     )
-    make_report(settings, folder / "runs", out, PUBLISHED)
+    make_report(suite.spec, suite.folder / "runs", out, published)
     (out / "README.md").write_text("What the tables say.", encoding="utf-8")
     (out / "tables" / "old.csv").write_text("a\n1\n")
-    make_report(settings, folder / "runs", out, PUBLISHED)
+    make_report(suite.spec, suite.folder / "runs", out, published)
     assert (out / "README.md").read_text(encoding="utf-8") == "What the tables say."
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "tables"]
     assert not (out / "tables" / "old.csv").exists()
 
 
-def test_a_folder_with_other_things_is_not_overwritten(made, tmp_path):
-    settings, folder, _ = made
+def test_a_folder_with_other_things_is_not_overwritten(suite, published, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match=r"thesis\.txt"):
-        make_report(settings, folder / "runs", tmp_path, PUBLISHED)
+        make_report(suite.spec, suite.folder / "runs", tmp_path, published)
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_without_any_run_the_page_still_says_so(made, tmp_path):
-    settings = made[0]
-    first = settings.methods[:5]
-    names = tuple(method.name for method in first)
-    settings = replace(
-        settings, methods=first, gallery_methods=names, box_protocols=("detected_boxes",)
-    )
-    make_report(settings, tmp_path / "no_runs", tmp_path / "out", PUBLISHED)
+def test_without_any_run_the_page_still_says_so(suite, published, tmp_path):
+    spec = replace(suite.spec, methods=METHODS[:5], box_protocols=("detected_boxes",))
+    make_report(spec, tmp_path / "no_runs", tmp_path / "out", published)
     text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "has not been run on detected boxes; no answer yet." in text
+    assert {"answer", "accuracy", "training", "provenance"} <= set(Page(text).ids)
 
 
-@pytest.mark.parametrize(
-    ("change", "place"),
-    [
-        ({"title": None, "colour": "red"}, "unknown keys ['colour']"),
-        ({"reference": "nobody"}, "reference: 'nobody'"),
-        ({"seeds": ["one"]}, "seeds: found ['one']"),
-        ({"methods": []}, "methods: found []"),
-        ({"dataset": {"name": "x", "root": "y"}}, "dataset: missing keys ['split']"),
-    ],
-)
-def test_a_wrong_mapping_names_the_key(made, tmp_path, change, place):
-    mapping = yaml.safe_load((made[1] / "report.yaml").read_text()) | change
-    path = tmp_path / "report.yaml"
-    path.write_text(yaml.safe_dump(mapping))
-    with pytest.raises(UserError) as caught:
-        load(path)
-    assert str(path) in str(caught.value)
-    assert place in str(caught.value)
+def test_texts_of_a_suite_are_escaped(suite, published, tmp_path):
+    strange = replace(METHODS[0], label="Single <b>frame</b> & co", seeds=(1,))
+    spec = replace(
+        suite.spec, title="A <script> & more", methods=(strange,), references=(), subject=None,
+        real_video=None, choices={"<i>": "<u>"},
+    )  # fmt: skip
+    spec = replace(spec, references=references((strange,), single_frame=strange.name))
+    make_report(spec, suite.folder / "runs", tmp_path / "out", published)
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    for escaped in ("A &lt;script&gt; &amp; more", "Single &lt;b&gt;frame&lt;/b&gt; &amp; co"):
+        assert escaped in text
+    assert not {"i", "u"} & Page(text).tags

@@ -6,54 +6,53 @@ import shutil
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from tdmi.cli.main import main
 from tdmi.reporting.data import comparison
-from tdmi.reporting.data.from_suite import settings_of
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import Ablation, load
+from tdmi.reporting.data.spec import Ablation
 from tdmi.reporting.figures import ablation as ablation_figure
 from tdmi.reporting.report import make_report
 from tdmi.reporting.tables import ablation
 from tdmi.reporting.tables.ablation import Contrast
-from tests.support.paths import ROOT
-from tests.support.report_suite import write_suite
+from tests.support.report_suite import references, write_suite
 
-PUBLISHED = ROOT / "results" / "published.csv"
 BOXES = "ground_truth_boxes"
 ORDER = ["single_frame", "dcpose", "tdmi"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, published):
     """A grid of three variants, of which the first is another suite's run, and its report."""
     folder = tmp_path_factory.mktemp("ablation")
-    path = write_suite(folder)
-    content = yaml.safe_load(path.read_text())
-    content["methods"] = [m for m in content["methods"] if m["name"] in ORDER]
-    content["methods"][0] |= {"seeds": [1], "run_of": "elsewhere/start"}
-    content |= {"equal_compute": None, "subject": None, "real_video": None}
-    content["summary"] = "What does each part add?"
-    content["ablation"] = {
-        "comparisons": {
-            "previous": {"dcpose": "single_frame", "tdmi": "dcpose"},
-            "tdmi": {"single_frame": "tdmi", "dcpose": "tdmi"},
-        },
-        "left_out": {"Four stages": "the backbone of made_up has 3 stages"},
-    }
+    spec = write_suite(folder)
     (folder / "runs" / "elsewhere").mkdir()
     shutil.move(folder / "runs/made_up/single_frame", folder / "runs/elsewhere/start")
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    settings = load(path)
-    make_report(settings, folder / "runs", folder / "out", PUBLISHED)
-    runs = read_runs(folder / "runs" / "made_up", settings.methods, settings.box_protocols)
-    return settings, runs, folder
+    methods = [method for method in spec.methods if method.name in ORDER]
+    methods[0] = replace(methods[0], seeds=(1,), run_of="elsewhere/start")
+    spec = replace(
+        spec,
+        methods=tuple(methods),
+        references=references(tuple(methods), single_frame="single_frame"),
+        subject=None,
+        real_video=None,
+        summary="What does each part add?",
+        ablation=Ablation(
+            {
+                "previous": {"dcpose": "single_frame", "tdmi": "dcpose"},
+                "tdmi": {"single_frame": "tdmi", "dcpose": "tdmi"},
+            },
+            {"Four stages": "the backbone of made_up has 3 stages"},
+        ),
+    )
+    make_report(spec, folder / "runs", folder / "out", published)
+    runs = read_runs(folder / "runs" / "made_up", spec.methods, spec.box_protocols)
+    return spec, runs, folder
 
 
 def test_contrasts_are_paired_by_seed_and_a_single_run_is_subtracted_from_all(made):
-    settings, runs, _ = made
-    found = ablation.contrasts(runs, settings, BOXES)
+    spec, runs, _ = made
+    found = ablation.contrasts(runs, spec, BOXES)
     assert [(c.key, c.method, c.against, c.pairs) for c in found] == [
         ("previous", "dcpose", "single_frame", 2),
         ("previous", "tdmi", "dcpose", 2),
@@ -74,8 +73,8 @@ def test_contrasts_are_paired_by_seed_and_a_single_run_is_subtracted_from_all(ma
 
 
 def test_the_interval_over_videos_is_that_of_the_compare_command(made):
-    settings, runs, folder = made
-    contrast = ablation.contrasts(runs, settings, BOXES)[1]
+    spec, runs, folder = made
+    contrast = ablation.contrasts(runs, spec, BOXES)[1]
     truth, out = folder / "data" / "annotations" / "test", folder / "compared.json"
     sides = []
     for letter, method in (("a", "tdmi"), ("b", "dcpose")):
@@ -88,32 +87,32 @@ def test_the_interval_over_videos_is_that_of_the_compare_command(made):
 
 
 def test_without_predictions_the_interval_over_videos_is_blank(made, tmp_path):
-    settings, _, folder = made
+    spec, _, folder = made
     shutil.copytree(
         folder / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("predictions")
     )
-    runs = read_runs(tmp_path / "runs" / "made_up", settings.methods, settings.box_protocols)
-    found = ablation.contrasts(runs, settings, BOXES)
+    runs = read_runs(tmp_path / "runs" / "made_up", spec.methods, spec.box_protocols)
+    found = ablation.contrasts(runs, spec, BOXES)
     assert all(math.isnan(c.videos_low) and not math.isnan(c.mean) for c in found)
-    table = ablation.ablation_table(runs, settings, BOXES, found)
+    table = ablation.ablation_table(runs, spec, BOXES, found)
     assert table.cells[1][4].text == "" and table.cells[1][3].text != ""
 
 
 def test_hieve_has_no_interval_over_videos(made):
-    settings, runs, _ = made
-    found = ablation.contrasts(runs, replace(settings, evaluation="hieve"), BOXES)
+    spec, runs, _ = made
+    found = ablation.contrasts(runs, replace(spec, evaluation="hieve"), BOXES)
     assert all(math.isnan(c.videos_low) for c in found)
 
 
 def test_a_variant_that_was_not_run_stays_blank(made):
-    settings, _, folder = made
-    runs = read_runs(folder / "nothing" / "made_up", settings.methods, settings.box_protocols)
-    found = ablation.contrasts(runs, settings, BOXES)
+    spec, _, folder = made
+    runs = read_runs(folder / "nothing" / "made_up", spec.methods, spec.box_protocols)
+    found = ablation.contrasts(runs, spec, BOXES)
     assert all(c.pairs == 0 and math.isnan(c.mean) for c in found)
-    table = ablation.ablation_table(runs, settings, BOXES, found)
+    table = ablation.ablation_table(runs, spec, BOXES, found)
     assert [row[-1].text for row in table.cells] == ["not run"] * 3
-    assert "Not run: “DCPose”, “TDMI”." in ablation.statements(found, settings)[0]
-    ablation_figure.ablation(ablation_figure.ablation_data(runs, BOXES, found), settings)
+    assert "Not run: “DCPose”, “TDMI”." in ablation.statements(found, spec)[0]
+    ablation_figure.ablation(ablation_figure.ablation_data(runs, BOXES, found), spec)
 
 
 def contrast(method: str, mean: float, seeds=(math.nan, math.nan), videos=(math.nan, math.nan)):
@@ -122,11 +121,11 @@ def contrast(method: str, mean: float, seeds=(math.nan, math.nan), videos=(math.
 
 
 def test_statements_follow_both_intervals(made):
-    settings, *_ = made
-    base = settings.methods[0]
+    spec, *_ = made
+    base = spec.methods[0]
     names = ["both", "seeds", "videos", "neither", "one"]
     methods = tuple(replace(base, name=name, label=name.capitalize()) for name in names)
-    settings = replace(settings, methods=methods, ablation=Ablation({"previous": {}}, {}))
+    spec = replace(spec, methods=methods, ablation=Ablation({"previous": {}}, {}))
     found = [
         contrast("both", 1.0, (0.5, 1.5), (0.2, 1.8)),
         contrast("seeds", -1.0, (-1.5, -0.5), (-2.1, 0.1)),
@@ -134,29 +133,29 @@ def test_statements_follow_both_intervals(made):
         contrast("neither", 0.04, (-1.0, 1.1), (-1.0, 1.1)),
         contrast("one", 2.0, videos=(1.0, 3.0)),
     ]
-    (said,) = ablation.statements(found, settings)
+    (said,) = ablation.statements(found, spec)
     assert said == (
         "On ground-truth boxes, against the row above. "
         "Beyond zero in both intervals: “Both” +1.0. "
         "Beyond zero over seeds, not over videos and seeds: “Seeds” −1.0. "
         "Beyond zero over videos and seeds, not over seeds: “Videos” +1.0. "
-        "Not told apart: “Neither” +0.0. "
-        "One common seed, nothing known of its spread: “One” +2.0."
+        "No difference beyond noise: “Neither” +0.0. "
+        "One common seed, spread unknown: “One” +2.0."
     )
-    stars = [ablation._cells(c)[0].text.endswith("*") for c in found]
+    stars = [c.beyond_both for c in found]
     assert stars == [True, False, False, False, False]
 
 
 def test_the_report_holds_tables_figures_question_and_what_was_left_out(made):
-    settings, runs, folder = made
+    spec, runs, folder = made
     page = (folder / "out" / "index.html").read_text()
-    for protocol in settings.box_protocols:
+    for protocol in spec.box_protocols:
         for suffix in ("csv", "md", "tex"):
             assert (folder / "out" / "tables" / f"ablation_{protocol}.{suffix}").is_file()
         for suffix in ("csv", "svg", "png"):
             assert (folder / "out" / "figures" / f"ablation_{protocol}.{suffix}").is_file()
     assert "What does each part add?" in page
-    for said in ablation.statements(ablation.contrasts(runs, settings, BOXES), settings):
+    for said in ablation.statements(ablation.contrasts(runs, spec, BOXES), spec):
         assert said in page
     assert "Left out: Four stages (the backbone of made_up has 3 stages)." in page
     assert "vs row above" in page and "vs single frame" not in page
@@ -164,16 +163,3 @@ def test_the_report_holds_tables_figures_question_and_what_was_left_out(made):
     assert table.startswith("| Variant | Mean AP | vs row above | 95%, seeds |")
     gallery = (folder / "out" / "gallery" / "gallery.csv").read_text()
     assert "single_frame" in gallery.splitlines()[0]  # found in the suite that owns it
-
-
-def test_a_grid_of_the_workflow_becomes_settings_of_a_report():
-    settings = settings_of("embedded", grid="stages")
-    assert settings.suite == "embedded_stages" and settings.subject is None
-    assert settings.summary.startswith("What do differences of shallower stages add")
-    assert [m.run_of for m in settings.methods] == [None, None, "embedded/tdmi"]
-    assert {m.family for m in settings.methods} == {"ablation"}
-    assert settings.ablation.comparisons["previous"] == {
-        "stages2": "stages1",
-        "stages3": "stages2",
-    }
-    assert list(settings.ablation.left_out) == ["Four stages"]

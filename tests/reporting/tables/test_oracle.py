@@ -4,25 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import load
-from tdmi.reporting.tables.oracle import REACH, WORDS, headroom_table
-from tests.support.report_suite import SEEDS, write_suite
-
-
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("suite")
-    settings = load(write_suite(folder))
-    runs = folder / "runs" / "made_up"
-    return settings, lambda: read_runs(runs, settings.methods, settings.box_protocols)
+from tdmi.reporting.tables.oracle import REACH, WORDS, oracle_table
+from tests.support.report_suite import SEEDS
 
 
 def test_independent_errors_shrink_when_frames_come_together(suite):
-    settings, runs = suite
-    table = headroom_table(runs(), settings)
+    table = oracle_table(suite.runs, suite.spec)
     rows = table.data.set_index("predictions")
-    assert list(rows.index) == ["single_frame", "tdmi", *WORDS]
+    assert list(rows.index) == ["single_frame", "single_frame_equal_compute", "tdmi", *WORDS]
     assert (rows.seeds[list(WORDS)] == len(SEEDS)).all()
     # Every prediction is off by 6 px in each direction by itself and equally sure: with one score
     # for all, the surest is the key frame's own, and the mean of three to five is better by far.
@@ -34,12 +23,11 @@ def test_independent_errors_shrink_when_frames_come_together(suite):
 
 
 def test_only_exact_labels_know_the_motion(suite):
-    settings, runs = suite
-    pseudo = replace(settings, dataset=replace(settings.dataset, labels="pseudo"))
-    assert headroom_table(runs(), pseudo) is None
-    assert headroom_table(runs(), replace(settings, evaluation="hieve")) is None
+    spec, runs = suite.spec, suite.runs
+    pseudo = replace(spec, dataset=replace(spec.dataset, labels="pseudo"))
+    assert oracle_table(runs, pseudo) is None
+    assert oracle_table(runs, replace(spec, evaluation="hieve")) is None
 
 
 def test_without_predictions_there_is_no_table(suite, tmp_path):
-    settings, runs = suite
-    assert headroom_table(replace(runs(), folder=tmp_path), settings) is None
+    assert oracle_table(replace(suite.runs, folder=tmp_path), suite.spec) is None

@@ -1,4 +1,4 @@
-"""The figure of the collapse monitor: which methods and which numbers it draws."""
+"""The figure of signs of collapse: methods and numbers that it draws."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import torch
 from tdmi.models.hrnet import HRNet
 from tdmi.models.tdmi import TDMI
 from tdmi.reporting.data.runs import read_runs
-from tdmi.reporting.data.settings import load
-from tdmi.reporting.figures import collapse
+from tdmi.reporting.figures import training
 from tdmi.reporting.report import make_report
 from tdmi.training import gradient_norms
-from tests.support.paths import ROOT
 from tests.support.report_suite import write_suite
-
-PUBLISHED = ROOT / "results" / "published.csv"
 
 MONITOR = {
     "gradient_norm_backbone": 0.0,
@@ -38,8 +34,8 @@ MONITOR = {
 @pytest.fixture
 def monitored(tmp_path):
     """A suite whose TDMI has the monitor's columns in seeds 1 and 2, and DCPose the shared ones."""
-    settings = load(write_suite(tmp_path))
-    runs = tmp_path / "runs" / settings.suite
+    spec = write_suite(tmp_path)
+    runs = tmp_path / "runs" / spec.suite
     for method, seed in (("tdmi", 1), ("tdmi", 2), ("dcpose", 1)):
         path = runs / method / f"seed{seed}" / "history.csv"
         history = pd.read_csv(path)
@@ -47,13 +43,13 @@ def monitored(tmp_path):
             if method == "tdmi" or name.startswith(("gradient", "heatmap")):
                 history[name] = value * seed / 2 * history.step / history.step.max()
         history.to_csv(path, index=False)
-    return settings, tmp_path
+    return spec, tmp_path
 
 
 def test_only_methods_with_gates_and_their_recorded_numbers_are_drawn(monitored):
-    settings, folder = monitored
-    runs = read_runs(folder / "runs" / settings.suite, settings.methods, settings.box_protocols)
-    data = collapse.collapse_data(runs)
+    spec, folder = monitored
+    runs = read_runs(folder / "runs" / spec.suite, spec.methods, spec.box_protocols)
+    data = training.collapse_data(runs)
     assert set(data.method) == {"tdmi"} and set(data.seed) == {1, 2}
     assert set(data.quantity) == set(MONITOR) - {"gradient_norm_new"}
     last = data[data.step == data.step.max()]
@@ -64,11 +60,11 @@ def test_only_methods_with_gates_and_their_recorded_numbers_are_drawn(monitored)
 
 
 def test_means_over_seeds_are_the_thick_lines(monitored):
-    settings, folder = monitored
-    runs = read_runs(folder / "runs" / settings.suite, settings.methods, settings.box_protocols)
-    figure = collapse.collapse(collapse.collapse_data(runs), settings.methods)
+    spec, folder = monitored
+    runs = read_runs(folder / "runs" / spec.suite, spec.methods, spec.box_protocols)
+    figure = training.collapse(training.collapse_data(runs), spec)
     panels = {panel.get_title(loc="left"): panel for panel in figure.axes}
-    assert list(panels) == [title for title, _, _ in collapse.PANELS] + ["Gradient norms"]
+    assert list(panels) == [title for title, _, _ in training.PANELS] + ["Gradient norms"]
     assert figure.axes[0].get_ylabel() == "TDMI"
     *seeds, mean = panels["Masks: distance"].lines
     assert len(seeds) == 2
@@ -78,11 +74,11 @@ def test_means_over_seeds_are_the_thick_lines(monitored):
 
 def test_no_curve_is_cut_off(monitored):
     """Panels of one sign share their axis, also if the lowest method comes first."""
-    settings, folder = monitored
-    runs = read_runs(folder / "runs" / settings.suite, settings.methods, settings.box_protocols)
-    data = collapse.collapse_data(runs)
+    spec, folder = monitored
+    runs = read_runs(folder / "runs" / spec.suite, spec.methods, spec.box_protocols)
+    data = training.collapse_data(runs)
     low = data.assign(method="dcpose", value=data.value / 3)
-    figure = collapse.collapse(pd.concat([low, data], ignore_index=True), settings.methods)
+    figure = training.collapse(pd.concat([low, data], ignore_index=True), spec)
     assert len(figure.axes) == 2 * 7
     for panel in figure.axes:
         bottom, top = panel.get_ylim()
@@ -97,22 +93,20 @@ def test_every_sign_is_one_that_training_records():
     method = TDMI(HRNet(8, 2, (1,), 1, 8, 1), 5, encoder={"offset_groups": 4}).eval()
     output = method(torch.randn(1, 5, 3, 32, 32), torch.tensor([[-2, -1, 0, 1, 2]]))
     recorded = {*method.monitor(output), "heatmap_peak"}
-    drawn = {column for _, columns, _ in collapse.PANELS for column in columns}
+    drawn = {column for _, columns, _ in training.PANELS for column in columns}
     assert drawn == recorded
-    assert {name for name in gradient_norms(method)} >= {f"{collapse.GRADIENT}encoder"}
+    assert {name for name in gradient_norms(method)} >= {f"{training.GRADIENT}encoder"}
 
 
-def test_the_report_shows_it_where_a_method_has_gates(monitored, tmp_path):
-    settings, folder = monitored
+def test_the_report_shows_it_where_a_method_has_gates(monitored, published):
+    spec, folder = monitored
     out = folder / "results"
-    make_report(settings, folder / "runs", out, PUBLISHED)
+    make_report(spec, folder / "runs", out, published)
     text = (out / "index.html").read_text(encoding="utf-8")
     assert "Signs of collapse over training" in text
     for suffix in ("svg", "png", "csv"):
-        assert (out / "figures" / f"{collapse.NAME}.{suffix}").stat().st_size > 0
+        assert (out / "figures" / f"signs_of_collapse.{suffix}").stat().st_size > 0
 
 
-def test_without_gates_there_is_no_figure(tmp_path):
-    settings = load(write_suite(tmp_path))
-    runs = read_runs(tmp_path / "runs" / settings.suite, settings.methods, settings.box_protocols)
-    assert collapse.collapse_data(runs).empty
+def test_without_gates_there_is_no_figure(suite):
+    assert training.collapse_data(suite.runs).empty
