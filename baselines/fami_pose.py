@@ -8,7 +8,7 @@ key frame's feature + calibrated feature --Fusion--> fused --head--> heatmaps
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +18,10 @@ from baselines.fami_pose_information import AlignmentInformation
 from tdmi.core.checks import at_least, build
 from tdmi.core.errors import UserError
 from tdmi.models.deformable import DeformableConv2d
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
-from tdmi.models.layers import initialise, residual_chain
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.layers import conv_norm, initialise, residual_chain
+from tdmi.models.method import PoseMethod, Shared, Start
 from tdmi.models.output import PoseOutput, Target
 
 CELLS = 3
@@ -64,7 +64,10 @@ class GlobalAlignment(nn.Module):
         super().__init__()
         width = self.WIDTH
         self.entry = residual_chain(channels, width, 1)
-        self.halvings = nn.Sequential(*(_halving(width) for _ in range(halvings)))
+        # The convolutions' biases are superfluous before a norm, but released.
+        self.halvings = nn.Sequential(
+            *(conv_norm(width, width, 3, stride=2, relu=True, bias=True) for _ in range(halvings))
+        )
         self.regression = nn.Sequential(
             nn.Linear(width * CELLS**2, 64), nn.Linear(64, 64), nn.Linear(64, 2)
         )
@@ -90,12 +93,6 @@ class GlobalAlignment(nn.Module):
             found = self.translation(difference.flatten(0, 1)).unflatten(0, difference.shape[:2])
         moved = translate(neighbours.flatten(0, 1), found.flatten(0, 1))
         return moved.unflatten(0, difference.shape[:2])
-
-
-def _halving(width: int) -> nn.Sequential:
-    """The convolution's bias is superfluous before a norm, but released."""
-    convolution = nn.Conv2d(width, width, 3, stride=2, padding=1)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
 class GuidedConvolution(nn.Module):
@@ -165,12 +162,10 @@ class FAMIPose(PoseMethod):
     the backbone and its 1x1 head.
 
     Args:
-        backbone, joints, start, backbone_norm, freeze_backbone, loss_factor, loss_foreground: see
-            `PoseMethod`. With start="single_frame" (choice of this project) the heatmaps equal the
-            single-frame model's until the first step, because the fusion's shortcut is the key
-            frame's feature (`Fusion`). With "paper" a 3x3 head of its own reads the fused feature;
-            the 1x1 `head` then only projects features in the label terms of the loss and is never
-            trained.
+        backbone, joints, shared: see `PoseMethod`. With start="single_frame" (choice of this
+            project) the heatmaps equal the single-frame model's until the first step, because the
+            fusion's shortcut is the key frame's feature (`Fusion`). With "paper" a 3x3 head of its
+            own reads the fused feature (`PoseMethod.add_paper_head`).
         window: frame offsets, 0 and at least one more.
         halvings: see `GlobalAlignment`. dilation: see `LocalAlignment`. Both are for 96x72 maps.
         mutual_information: options of `AlignmentInformation`.
@@ -188,22 +183,9 @@ class FAMIPose(PoseMethod):
         halvings: int = 5,
         dilation: int = 3,
         mutual_information: Mapping[str, Any] | None = None,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=window, **shared)
         if len(self.window) < 2:
             raise UserError(
                 f"option window: found {self.window}, expected a neighbour beside the key frame"
@@ -211,16 +193,18 @@ class FAMIPose(PoseMethod):
         at_least("halvings", halvings, 0)
         at_least("dilation", dilation, 1)
         channels = backbone.channels
-        self.global_alignment = GlobalAlignment(channels, halvings, start)
+        self.global_alignment = GlobalAlignment(channels, halvings, self.start)
         self.merger = residual_chain((len(self.window) - 1) * channels, channels, 2)
-        initialise(self.merger, std=0.001 if start == "paper" else None)
-        self.local_alignment = LocalAlignment(channels, dilation, start)
-        self.fusion = Fusion(channels, channels, 3, start)
-        self.fused_head = paper_head(channels, joints) if start == "paper" else None
-        if start == "paper":
-            self.head.requires_grad_(False)
+        initialise(self.merger, std=0.001 if self.start == "paper" else None)
+        self.local_alignment = LocalAlignment(channels, dilation, self.start)
+        self.fusion = Fusion(channels, channels, 3, self.start)
+        self.add_paper_head("fused_head")
         self.mutual_information = build(
-            "mutual_information", AlignmentInformation, mutual_information, channels, joints
+            "mutual_information",
+            AlignmentInformation,
+            mutual_information,
+            channels=channels,
+            joints=joints,
         )
 
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
@@ -233,13 +217,10 @@ class FAMIPose(PoseMethod):
         neighbours = torch.cat([maps[:, : self.key], maps[:, self.key + 1 :]], dim=1)
         support = self.merger(self.global_alignment(neighbours, key).flatten(1, 2))
         aligned = self.local_alignment(support, key)
-        if self.fused_head is None:
-            fused = self.fusion(aligned, key)
-            heatmaps = self.head(fused)
-        else:
-            fused = self.fusion(key, aligned)  # the released order of channels
-            heatmaps = self.fused_head(fused)
-        return PoseOutput(heatmaps, {"key": key, "support": support, "fused": fused})
+        # The released order of channels would not let the fusion start from the key frame.
+        order = (key, aligned) if self.start == "paper" else (aligned, key)
+        fused = self.fusion(*order)
+        return PoseOutput(self.output_head(fused), {"key": key, "support": support, "fused": fused})
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
         """The heatmap error and one scalar `mi_<term>` per mutual-information term."""

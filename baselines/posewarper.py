@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.layers import initialise, residual_chain
-from tdmi.models.method import Backbone, BackboneNorm, PoseMethod, Start
+from tdmi.models.method import Backbone, PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 
 AGGREGATION = {0: 0.3, 1: 0.25, 2: 0.1}
@@ -45,27 +46,14 @@ class PoseWarper(PoseMethod):
         channels: int = 128,
         blocks: int = 20,
         dilations: Sequence[int] = (3, 6, 12, 18, 24),
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=(-2, -1, 0, 1, 2),
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=(-2, -1, 0, 1, 2), **shared)
         self.warper = Warper(joints, channels, blocks, dilations)
-        if start == "single_frame":
+        if self.start == "single_frame":
             first = torch.tensor([float(offset == 0) for offset in self.window])
             self.weights = nn.Parameter(first)
-        if freeze_backbone:
+        if self.freeze_backbone:
             self.head.requires_grad_(False)
 
     def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:

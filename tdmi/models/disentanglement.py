@@ -51,6 +51,14 @@ class Disentanglement(nn.Module):
         if gate in ("channel", "softmax", "spatial"):
             self.noisy_gate = _perceptron(channels, hidden)
 
+    def freeze_noisy_gate(self) -> None:
+        """Freeze the noisy part's own gate, for a loss that does not read that part.
+
+        A softmax gate goes on learning, because the useful mask depends on both gates.
+        """
+        if self.gate in ("channel", "spatial"):
+            self.noisy_gate.requires_grad_(False)
+
     def forward(self, motion: Tensor, noisy: bool = True) -> Disentangled:
         """`[B, C, h, w]` -> `Disentangled`; without its noisy half, which the loss alone reads, if
         not `noisy`."""
