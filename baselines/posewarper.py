@@ -84,23 +84,6 @@ class PoseWarper(PoseMethod):
             losses["single_frame"] = self.heatmap_loss(output.terms["single_frame"], target)
         return losses
 
-    def propagate(self, labelled: Tensor, labels: Tensor, unlabelled: Tensor) -> Tensor:
-        """Carry a labelled frame's labels to other frames of its clip (the paper's label
-        propagation).
-
-        Training warps a neighbour to the labelled frame; here the direction is reversed: the
-        labelled frame's target heatmaps are warped to the unlabelled frames, steered by the
-        difference of predicted heatmaps, unlabelled minus labelled.
-
-        `labelled` [B, 3, H, W] and `unlabelled` [B, N, 3, H, W]: crops with one box per sample,
-        normalised; `labels` [B, J, h, w]: Gaussians at the labelled joints, zero maps for joints
-        that are not labelled. Returns [B, N, J, h, w], to be decoded like predictions. Call it in
-        evaluation mode.
-        """
-        heatmaps = self._heatmaps(torch.cat([labelled[:, None], unlabelled], dim=1))
-        differences = heatmaps[:, 1:] - heatmaps[:, :1]
-        return self._warp_each(labels[:, None].expand_as(differences), differences)
-
     def _heatmaps(self, frames: Tensor) -> Tensor:
         """[B, T, 3, H, W] -> [B, T, J, h, w], each frame's own."""
         (features,) = self.features(frames)

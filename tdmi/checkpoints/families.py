@@ -1,4 +1,4 @@
-"""Which project's weights a state dictionary is, and its tensors under this project's names."""
+"""Families of published weights, and their tensors under this project's names."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ FAMILIES = (
         absent=("head.", "backbone.deconv_layers."),
     ),
 )
-"""In the order in which they are tried: the first whose signs are all there."""
+"""Tried in this order: a file is of the first family whose signs are all there."""
 
 
 @dataclass
@@ -152,7 +152,11 @@ def recognise(state: Mapping[str, Tensor]) -> Family:
 
 
 def convert(state: Mapping[str, Tensor]) -> Conversion:
-    """Recognise a state dictionary and rename it. UserError: no family's, or with names beside."""
+    """Recognise a state dictionary and rename its tensors.
+
+    Raises:
+        UserError: names of no known family, or names beside those of its family.
+    """
     conversion = Conversion(recognise(state))
     unknown = []
     for name, value in state.items():
@@ -197,52 +201,3 @@ def _leave_out_coarse_rows(conversion: Conversion) -> None:
 
 def _some(found: list[str], limit: int = 4) -> str:
     return ", ".join(found[:limit]) + (", ..." if len(found) > limit else "")
-
-
-def from_hrnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official HRNet pose weights as a single-frame state. UserError for any other name."""
-    return _renamed(state, names.hrnet, "an HRNet pose model")
-
-
-def from_simple_baseline(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official SimpleBaseline weights as the single-frame state of a `PoseResNet`.
-
-    UserError for any other name (an ImageNet classification file, for instance).
-    """
-    return _renamed(state, names.simple_baseline, "a SimpleBaseline pose model")
-
-
-def from_posewarper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official weights as the state of `baselines.posewarper.PoseWarper`, start="paper".
-
-    UserError for any name that is not PoseWarper's.
-    """
-    return _renamed(state, names.posewarper, "a PoseWarper file")
-
-
-def from_dcpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official weights as the state of `baselines.dcpose.DCPose`, start="paper".
-
-    UserError for any name that is not DCPose's.
-    """
-    return _renamed(state, names.dcpose, "a DCPose file")
-
-
-def from_fami_pose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Released names as the state of `baselines.fami_pose.FAMIPose`, start="paper".
-
-    UserError for any name that is not FAMI-Pose's.
-    """
-    return _renamed(state, names.fami_pose, "a FAMI-Pose file")
-
-
-def _renamed(
-    state: Mapping[str, Tensor], rename: Callable[[str], str | None], wanted: str
-) -> dict[str, Tensor]:
-    result = {}
-    for name, value in state.items():
-        ours = rename(name.removeprefix("module."))
-        if ours is None:
-            raise UserError(f"weights: unknown name {name!r}; expected those of {wanted}")
-        result[ours] = value
-    return result

@@ -83,7 +83,8 @@ def keywords(constructor: Callable[..., Any]) -> list[str] | None:
     """
     calls: list[Callable[..., Any]] = [constructor]
     if isinstance(constructor, type):
-        calls = [base.__init__ for base in constructor.__mro__ if "__init__" in vars(base)]
+        bases = constructor.__mro__[:-1]  # without `object`
+        calls = [base.__init__ for base in bases if "__init__" in vars(base)]
     names: list[str] = []
     for call in calls:
         parameters = inspect.signature(call).parameters.values()
@@ -96,4 +97,4 @@ def keywords(constructor: Callable[..., Any]) -> list[str] | None:
         if get_origin(annotation) is Unpack:
             (options,) = get_args(annotation)
             return names + [name for name in options.__annotations__ if name not in names]
-    return None
+    return None if calls else []

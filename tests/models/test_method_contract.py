@@ -242,7 +242,7 @@ def test_loading_is_strict():
         ({"start": "zero"}, "option start: found 'zero'"),
         ({"backbone_norm": "off"}, "option backbone_norm: found 'off'"),
         ({"window": (1, 2)}, "window is"),
-        ({"pooling": "median"}, "pooling is 'median'"),
+        ({"pooling": "median"}, "option pooling: found 'median'"),
         ({"flow": {"preset": "slow"}}, "option flow.preset: found 'slow'"),
         ({"start": "paper", "window": (-1, 0, 1)}, "(-2, -1, 0, 1, 2)"),
     ],
