@@ -59,7 +59,7 @@ class DCPose(PoseMethod):
             same = {"kernel_size": 3, "padding": d, "dilation": d}
             self.offsets.append(nn.Conv2d(channels, 2 * taps * joints, bias=False, **same))
             self.masks.append(nn.Conv2d(channels, taps * joints, bias=False, **same))
-            self.corrections.append(DeformableConv2d(joints, joints, **same).identity_())
+            self.corrections.append(DeformableConv2d(joints, joints, dilation=d).identity_())
         for part in (self.residual_fusion, self.merger, self.combination):
             initialise(part, std=None if onto_key else 0.001)
         for layer in [*self.offsets, *self.masks]:

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from baselines.fami_pose_information import AlignmentInformation
 from tdmi.core.checks import at_least, build
 from tdmi.core.errors import UserError
-from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import conv_norm, initialise, residual_chain
 from tdmi.models.method import PoseMethod, Shared, Start
+from tdmi.models.modulation import SpatialModulation
 from tdmi.models.output import PoseOutput, Target
 
 CELLS = 3
@@ -95,7 +95,7 @@ class GlobalAlignment(nn.Module):
         return moved.unflatten(0, difference.shape[:2])
 
 
-class GuidedConvolution(nn.Module):
+class GuidedConvolution(SpatialModulation):
     """Modulated deformable 3x3 convolution [B, C, h, w] -> the same shape, steered by a guide.
 
     3x3 convolutions of the guide [B, C, h, w] give offsets and masks, without an activation, for
@@ -107,21 +107,17 @@ class GuidedConvolution(nn.Module):
     """
 
     def __init__(self, channels: int, dilation: int, start: Start) -> None:
-        super().__init__()
-        samples = channels // 4 * 9
-        like = {"kernel_size": 3, "padding": dilation, "dilation": dilation}
-        self.offset = nn.Conv2d(channels, 2 * samples, **like)
-        self.mask = nn.Conv2d(channels, samples, **like)
-        self.deform = DeformableConv2d(channels, channels, **like)
+        super().__init__(
+            channels, channels, "none", channels // 4, "none", dilation, start, dilation=dilation
+        )
+
+    def _initialise(self, start: Start) -> None:
         for layer in (self.offset, self.mask):
             initialise(layer, std=0.001)
         nn.init.zeros_(self.deform.bias)
         if start == "single_frame":
             nn.init.ones_(self.mask.bias)
             self.deform.identity_()
-
-    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
-        return self.deform(x, self.offset(guide), self.mask(guide))
 
 
 class LocalAlignment(nn.Module):

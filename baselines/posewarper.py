@@ -140,7 +140,8 @@ class Warper(nn.Module):
             offset = nn.Conv2d(channels, 2 * 9 * joints, **same)
             nn.init.zeros_(offset.weight)
             self.offsets.append(offset)
-            self.warps.append(DeformableConv2d(joints, joints, **same).identity_())
+            warp = DeformableConv2d(joints, joints, dilation=d, bias=False)
+            self.warps.append(warp.identity_())
 
     def forward(self, maps: Tensor, difference: Tensor) -> Tensor:
         return self.warp(maps, self.offsets_of(difference))

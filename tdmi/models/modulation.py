@@ -62,7 +62,7 @@ class SpatialModulation(nn.Module):
         self.offset = nn.Conv2d(channels, 2 * 9 * offset_groups, **like)
         self.mask = nn.Conv2d(channels, 9 * offset_groups, **like)
         self.mask_activation = mask_activation
-        self.deform = DeformableConv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.deform = DeformableConv2d(channels, channels, dilation=dilation)
         self._initialise(start)
 
     def forward(self, x: Tensor, guidance: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def backbone(trunk: HRNet, x: Tensor) -> Tensor:
 
 
 def deformed(layer: DeformableConv2d, x: Tensor, offset: Tensor, mask: Tensor | None = None):
-    place = {"padding": layer.padding, "dilation": layer.dilation}
+    place = {"padding": layer.dilation, "dilation": layer.dilation}
     return deform_conv2d(x, offset, layer.weight, layer.bias, mask=mask, **place)
 
 

@@ -93,23 +93,24 @@ def _cases_of(suite: str, protocol: str = "shared", grid: str | None = None) -> 
 @functools.cache
 def method_cases() -> dict[str, Case]:
     """Every different method of the suites by its name: both protocols, every start."""
-    return _different(_cases_of(suite, p) for suite in _names("") for p in PROTOCOLS)
+    sources = [_cases_of(suite, protocol) for suite in _names("") for protocol in PROTOCOLS]
+    return _different(start for cases in sources for c in cases.values() for start in c.starts())
 
 
 @functools.cache
 def every_case() -> dict[str, Case]:
     """`method_cases`, and what the grids add to them."""
-    grids = (_cases_of(GRID_SUITE, grid=grid) for grid in _names("grids"))
-    return _different([method_cases(), *grids])
+    grids = [_cases_of(GRID_SUITE, grid=grid) for grid in _names("grids")]
+    variants = (start for cases in grids for c in cases.values() for start in c.starts())
+    return _different([*method_cases().values(), *variants])
 
 
-def _different(sources: Iterable[Mapping[str, Case]]) -> dict[str, Case]:
-    """The first of all cases, in every start, that build the same model."""
+def _different(cases: Iterable[Case]) -> dict[str, Case]:
+    """The first of all cases that build the same model, by name."""
     found: dict[str, Case] = {}
-    for source in sources:
-        for case in (case for named in source.values() for case in named.starts()):
-            parts = (case.cls.__name__, case.options, case.resnet, case.stages)
-            found.setdefault(json.dumps(parts, sort_keys=True), case)
+    for case in cases:
+        parts = (case.cls.__name__, case.options, case.resnet, case.stages)
+        found.setdefault(json.dumps(parts, sort_keys=True), case)
     return {case.name: case for case in found.values()}
 
 
