@@ -44,26 +44,23 @@ def _own(name: str) -> str:
     return name
 
 
-def _mmpose(version: str, head: str) -> tuple[Family, Family]:
-    unused = ((r"data_preprocessor\.", _PREPROCESSOR),)
-    return (
-        Family(
-            f"mmpose {version} (HRNet)",
-            HRNet,
-            frozenset({"backbone.stage2", f"{head}.final_layer"}),
-            names.mmpose_hrnet,
-            COCO,
-            unused,
-        ),
-        Family(
-            f"mmpose {version} (ResNet)",
-            PoseResNet,
-            frozenset({"backbone.layer4", f"{head}.final_layer"}),
-            names.mmpose_resnet,
-            COCO,
-            unused,
-        ),
+def _mmpose(version: str, head: str) -> list[Family]:
+    kinds = (
+        ("HRNet", HRNet, "backbone.stage2", names.mmpose_hrnet),
+        ("ResNet", PoseResNet, "backbone.layer4", names.mmpose_resnet),
     )
+    unused = ((r"data_preprocessor\.", _PREPROCESSOR),)
+    return [
+        Family(
+            f"mmpose {version} ({kind})",
+            trunk,
+            frozenset({sign, f"{head}.final_layer"}),
+            rename,
+            COCO,
+            unused,
+        )
+        for kind, trunk, sign, rename in kinds
+    ]
 
 
 FAMILIES = (
