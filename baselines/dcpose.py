@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from baselines.residual_steps import ResidualStepsBlock, residual_steps_chain
 from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.hrnet import HRNet
-from tdmi.models.layers import initialise
+from tdmi.models.layers import conv3x3, initialise
 from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 
@@ -56,9 +56,8 @@ class DCPose(PoseMethod):
         taps = 9
         self.offsets, self.masks, self.corrections = (nn.ModuleList() for _ in range(3))
         for d in dilations:
-            same = {"kernel_size": 3, "padding": d, "dilation": d}
-            self.offsets.append(nn.Conv2d(channels, 2 * taps * joints, bias=False, **same))
-            self.masks.append(nn.Conv2d(channels, taps * joints, bias=False, **same))
+            self.offsets.append(conv3x3(channels, 2 * taps * joints, dilation=d, bias=False))
+            self.masks.append(conv3x3(channels, taps * joints, dilation=d, bias=False))
             self.corrections.append(DeformableConv2d(joints, joints, dilation=d).identity_())
         for part in (self.residual_fusion, self.merger, self.combination):
             initialise(part, std=None if onto_key else 0.001)

@@ -19,7 +19,7 @@ from tdmi.core.checks import at_least, build
 from tdmi.core.errors import UserError
 from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
-from tdmi.models.layers import conv_norm, initialise, residual_chain
+from tdmi.models.layers import conv_norm, fill_bias, initialise, residual_chain
 from tdmi.models.method import PoseMethod, Shared, Start
 from tdmi.models.modulation import SpatialModulation
 from tdmi.models.output import PoseOutput, Target
@@ -68,14 +68,14 @@ class GlobalAlignment(nn.Module):
         self.halvings = nn.Sequential(
             *(conv_norm(width, width, 3, stride=2, relu=True, bias=True) for _ in range(halvings))
         )
-        self.regression = nn.Sequential(
-            nn.Linear(width * CELLS**2, 64), nn.Linear(64, 64), nn.Linear(64, 2)
-        )
+        self.regression = nn.Sequential(nn.Linear(width * CELLS**2, 64), nn.Linear(64, 64))
+        last = nn.Linear(64, 2)
+        self.regression.append(last)
         initialise(self, std=0.001 if start == "paper" else None)
         for layer in self.regression:
-            nn.init.zeros_(layer.bias)
+            fill_bias(layer, 0)
         if start == "single_frame":
-            nn.init.zeros_(self.regression[-1].weight)
+            nn.init.zeros_(last.weight)
 
     def translation(self, difference: Tensor) -> Tensor:
         """[N, C, h, w] -> [N, 2], (x, y) in pixels of the maps."""
@@ -114,9 +114,9 @@ class GuidedConvolution(SpatialModulation):
     def _initialise(self, start: Start) -> None:
         for layer in (self.offset, self.mask):
             initialise(layer, std=0.001)
-        nn.init.zeros_(self.deform.bias)
+        fill_bias(self.deform, 0)
         if start == "single_frame":
-            nn.init.ones_(self.mask.bias)
+            fill_bias(self.mask, 1)
             self.deform.identity_()
 
 

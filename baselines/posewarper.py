@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tdmi.models.deformable import DeformableConv2d
-from tdmi.models.layers import initialise, residual_chain
+from tdmi.models.layers import conv3x3, initialise, residual_chain
 from tdmi.models.method import Backbone, PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 
@@ -136,8 +136,7 @@ class Warper(nn.Module):
         initialise(self.guide, std=0.001)
         self.offsets, self.warps = nn.ModuleList(), nn.ModuleList()
         for d in dilations:
-            same = {"kernel_size": 3, "padding": d, "dilation": d, "bias": False}
-            offset = nn.Conv2d(channels, 2 * 9 * joints, **same)
+            offset = conv3x3(channels, 2 * 9 * joints, dilation=d, bias=False)
             nn.init.zeros_(offset.weight)
             self.offsets.append(offset)
             warp = DeformableConv2d(joints, joints, dilation=d, bias=False)

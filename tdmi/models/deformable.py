@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
+from tdmi.models.layers import fill_bias
+
 
 def deformable_convolution(
     x: Tensor,
@@ -95,8 +97,7 @@ class DeformableConv2d(nn.Module):
     def identity_(self) -> DeformableConv2d:
         """Centre tap i -> i, all else zero: with zero offsets and unit masks, output = input."""
         nn.init.dirac_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        fill_bias(self, 0)
         return self
 
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -12,6 +12,11 @@ from torch import Tensor, nn
 Shortcut = Literal["identity", "projection"]
 
 
+def conv3x3(inplanes: int, planes: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
+    """Return a 3x3 convolution that keeps the map's size."""
+    return nn.Conv2d(inplanes, planes, 3, padding=dilation, dilation=dilation, bias=bias)
+
+
 def conv_norm(
     inplanes: int,
     planes: int,
@@ -121,5 +126,10 @@ def initialise(module: nn.Module, std: float | None = None) -> None:
             nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")
         else:
             nn.init.normal_(child.weight, std=std)
-        if child.bias is not None:
-            nn.init.zeros_(child.bias)
+        fill_bias(child, 0)
+
+
+def fill_bias(layer: nn.Module, value: float) -> None:
+    """Set every element of the layer's bias to `value`, if it has one."""
+    if isinstance(layer.bias, Tensor):
+        nn.init.constant_(layer.bias, value)

@@ -13,7 +13,7 @@ from tdmi.core.checks import choose, number, yes_or_no
 from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
-from tdmi.models.layers import initialise
+from tdmi.models.layers import conv3x3, fill_bias, initialise
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.resnet import PoseResNet
 
@@ -111,7 +111,7 @@ class PoseMethod(nn.Module):
         self.backbone = backbone
         self.head = nn.Conv2d(backbone.channels, joints, 1)
         nn.init.normal_(self.head.weight, std=0.001)
-        nn.init.zeros_(self.head.bias)
+        fill_bias(self.head, 0)
         self._output_head = "head"
         if freeze_backbone:
             backbone.requires_grad_(False)
@@ -133,7 +133,7 @@ class PoseMethod(nn.Module):
         label terms of the loss project features with it. With any other start nothing changes.
         """
         if self.start == "paper":
-            head = nn.Conv2d(self.backbone.channels, self.joints, 3, padding=1)
+            head = conv3x3(self.backbone.channels, self.joints)
             initialise(head, std=0.001)
             self.add_module(name, head)
             self.head.requires_grad_(False)
