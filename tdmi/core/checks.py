@@ -84,7 +84,7 @@ def keywords(constructor: Callable[..., Any]) -> list[str] | None:
     calls: list[Callable[..., Any]] = [constructor]
     if isinstance(constructor, type):
         bases = constructor.__mro__[:-1]  # without `object`
-        calls = [base.__init__ for base in bases if "__init__" in vars(base)]
+        calls = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)]
     names: list[str] = []
     for call in calls:
         parameters = inspect.signature(call).parameters.values()

@@ -100,6 +100,8 @@ class VariationalEstimator(Estimator):
     """
 
     learns = True
+    turns: Tensor
+    """With alternating updates: steps begun so far."""
 
     def __init__(
         self,

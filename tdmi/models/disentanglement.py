@@ -64,7 +64,7 @@ class Disentanglement(nn.Module):
         not `noisy`."""
         useful_mask, noisy_mask = self._masks(motion, noisy)
         useful = motion if self.gate == "none" else useful_mask * motion
-        if not noisy:
+        if not noisy or noisy_mask is None:
             return Disentangled(useful, useful_mask)
         return Disentangled(useful, useful_mask, noisy_mask * motion, noisy_mask)
 
