@@ -2,7 +2,7 @@
 
 The rival of TDMI's own ablation. Its layers are known from the authors' anonymous upload (JM-Pose,
 optical-flow model), read for facts: flow from the key frame to every neighbour, two convolutions of
-stride 2 (a ReLU behind the second alone), four residual blocks, then the fusion.
+stride 2 (a ReLU behind the second only), four residual blocks, then the fusion.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tdmi.models.output import PoseOutput
 
 
 class FlowMotion(PoseMethod):
-    """Key frame's feature fused, as in TDMI, with a motion feature that is made from flow alone.
+    """Key frame's feature fused, as in TDMI, with a motion feature made from flow.
 
     The flows (dx, dy) to the neighbours, in pixels of the crop, are stacked in the order of time.
     The backbone sees the key frame only. No disentanglement and no mutual information, as in the

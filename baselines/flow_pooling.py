@@ -35,7 +35,7 @@ class FlowPooling(PoseMethod):
     `flow`: options of `WindowFlow`. With its `occlusion`, the key frame's own heatmaps stand in
     where a neighbour does not show the key frame's pixel, as they do for a missing neighbour.
 
-    `freeze_backbone` freezes the head as well, so that the pooling weights alone are trained. If
+    `freeze_backbone` freezes the head as well, so that only the pooling weights are trained. If
     it is off, the key frame's own heatmaps also get a loss (the paper's loss on per-frame maps; the
     other frames of a window have no target here).
     """

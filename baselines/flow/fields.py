@@ -46,7 +46,7 @@ def warp(maps: Tensor, flow: Tensor) -> Tensor:
 
 
 def visible_pixels(forward: Tensor, backward: Tensor) -> Tensor:
-    """Where a pixel of the first image is seen in the second: forward-backward check.
+    """Mark the first image's pixels that are seen in the second: forward-backward check.
 
     `forward` [N, 2, H, W] is the flow from the first image to the second, `backward` the flow back,
     both in px. A pixel counts as seen if it lands inside the second image and the flow back from

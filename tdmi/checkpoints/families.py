@@ -16,8 +16,8 @@ from tdmi.models.resnet import PoseResNet
 
 _CLASSIFIER = "part of an image classifier"
 _PREPROCESSOR = "mean and deviation of pictures, which are the same for all methods here"
-_MOTION = "part of a method that has no counterpart here; the trunk alone is taken over"
-_COARSE = "output that the trunk does not compute: its last stage gives the finest branch alone"
+_MOTION = "part of a method that has no counterpart here; only the trunk is taken over"
+_COARSE = "output that the trunk does not compute: its last stage gives only the finest branch"
 _COARSE_ROW = re.compile(r"backbone\.stage4\.(\d+)\.fuse_layers\.[1-3]\.")
 
 
@@ -168,7 +168,7 @@ def convert(state: Mapping[str, Tensor]) -> Conversion:
     if unknown:
         raise UserError(
             f"found {len(unknown)} names ({_some(unknown)}) that {conversion.family.title} does "
-            "not have; expected its own alone"
+            "not have; expected no other"
         )
     _leave_out_coarse_rows(conversion)
     return conversion
@@ -183,7 +183,7 @@ def _ours(name: str, family: Family) -> tuple[str | None, str]:
 
 
 def _leave_out_coarse_rows(conversion: Conversion) -> None:
-    """Classifiers fuse all four outputs in the last module; a pose trunk has the finest alone."""
+    """Classifiers fuse all four outputs in the last module; a pose trunk has only the finest."""
     rows = {name: int(row[1]) for name in conversion.tensors if (row := _COARSE_ROW.match(name))}
     modules = [
         int(found[1])

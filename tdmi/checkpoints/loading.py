@@ -1,4 +1,4 @@
-"""Fill a method from a file of published weights, strictly, and report what became of each name."""
+"""Fill a method from a file of published weights, strictly, and report the fate of each name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tdmi.models.resnet import BLOCKS, PoseResNet
 
 @dataclass
 class Report:
-    """What became of every name of a file and of the model.
+    """The fate of every name of a file and of the model.
 
     `matched`: names taken over as they are. `converted`: the file's name and ours, for tensors
     taken over under another name. `missing`: our names that keep their initial values, with the

@@ -110,7 +110,7 @@ def dcpose(name: str) -> str | None:
 
 
 def fami_pose(name: str) -> str | None:
-    """What the released FAMI-Pose code saves; the authors publish no weights.
+    """Weights that the released FAMI-Pose code saves; the authors publish none.
 
     They fit start="paper" and a loss that learns nothing of its own (any estimator but vclub).
     """

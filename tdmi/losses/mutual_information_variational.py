@@ -70,8 +70,8 @@ def club_bound(log_likelihood: Tensor) -> Tensor:
 
 
 def nce_gap(similarity: Tensor) -> Tensor:
-    """log B less the InfoNCE bound, from critic values `[B, B]`: >= 0, near 0 where b_i is told
-    from the other b_j of the batch by a_i."""
+    """log B less the InfoNCE bound, from critic values `[B, B]`: >= 0, near 0 where a_i
+    tells b_i from the other b_j of the batch."""
     return -torch.log_softmax(similarity, dim=1).diagonal().mean()
 
 
@@ -92,7 +92,7 @@ class VariationalEstimator(Estimator):
         updates: "joint": networks and features learn in every step; critics together with the
             features, as InfoNCE's paper has it. "alternating": they take turns step by step, the
             networks first, as CLUB's paper has it for its conditional; the steps of the networks
-            train the rest by the heatmap error alone. On one process only, because the side
+            train the rest by the heatmap error only. On one process only, because the side
             whose turn it is not has no gradients, which several processes would wait for.
 
     Raises:

@@ -169,7 +169,7 @@ class PoseMethod(nn.Module):
 
     @property
     def streams(self) -> bool:
-        """Whether features of a frame, computed once, can serve several windows."""
+        """True if features of a frame, computed once, can serve several windows."""
         return type(self).aggregate is not PoseMethod.aggregate
 
     def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
@@ -180,7 +180,7 @@ class PoseMethod(nn.Module):
         raise NotImplementedError
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
-        """Named scalars, weights applied, to be added up. Here: the heatmap error alone."""
+        """Return named scalars to be added up, weights applied; here only the heatmap error."""
         return {"heatmap": self.heatmap_loss(output.heatmaps, target)}
 
     def heatmap_loss(self, heatmaps: Tensor, target: Target) -> Tensor:
@@ -229,7 +229,7 @@ class PoseMethod(nn.Module):
 
 
 def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
-    """What keeps `state` from filling all of `own`, in words; empty if every name and shape fits.
+    """Describe why `state` cannot fill all of `own`; empty if every name and shape fits.
 
     Only `num_batches_tracked` may be absent.
     """
@@ -251,7 +251,7 @@ def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
 
 
 def _checked_window(method: str, window: Sequence[int]) -> tuple[int, ...]:
-    """The offsets, if they are whole numbers, rise, and hold 0; otherwise a UserError."""
+    """Return the offsets; UserError unless they are increasing whole numbers with 0 among them."""
     listed = isinstance(window, Sequence) and not isinstance(window, str)
     whole = listed and all(type(offset) is int for offset in window)
     if not whole or 0 not in window or list(window) != sorted(set(window)):

@@ -1,7 +1,7 @@
 """TDMI: temporal differences, disentangled by mutual information (Feng et al., CVPR 2023).
 
     features of all frames, several depths --TemporalDifferenceEncoder--> motion M
-    M --Disentanglement--> useful M_u, noisy M_n          (M_n serves the loss alone)
+    M --Disentanglement--> useful M_u, noisy M_n          (M_n serves only the loss)
     M_u + visual feature of the key frame --Fusion--> fused --head--> heatmaps
 
 This is the published variant "TDMI", whose visual feature is the key frame's deepest one; for
@@ -123,8 +123,10 @@ class TDMI(PoseMethod):
         return PoseOutput(self.output_head(fused), terms)
 
     def visual_feature(self, deepest: Tensor, key: Tensor) -> Tensor:
-        """What the motion is fused with, `[B, C, h, w]`, given the deepest features of the window
-        `[B, T, C, h, w]` and of the key frame `[B, C, h, w]`: here simply the latter."""
+        """Return the feature `[B, C, h, w]` that the motion is fused with: here the key frame's.
+
+        `deepest` `[B, T, C, h, w]`: of the window; `key` `[B, C, h, w]`: of the key frame.
+        """
         return key
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
