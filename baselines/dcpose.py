@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 from baselines.residual_steps import ResidualStepsBlock, residual_steps_chain
 from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.hrnet import HRNet
-from tdmi.models.layers import initialise
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.layers import conv3x3, initialise
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 
 
@@ -43,23 +44,10 @@ class DCPose(PoseMethod):
         *,
         channels: int = 64,
         dilations: Sequence[int] = (3, 6, 9, 12, 15),
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=(-1, 0, 1),
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
-        onto_key = start == "single_frame"
+        super().__init__(backbone, joints, window=(-1, 0, 1), **shared)
+        onto_key = self.start == "single_frame"
         self.residual_fusion = residual_steps_chain(4 * joints, 2 * joints, 2)
         self.merger = ResidualStepsBlock(
             3 * joints, joints, projection=not onto_key, zero_last=onto_key
@@ -68,15 +56,14 @@ class DCPose(PoseMethod):
         taps = 9
         self.offsets, self.masks, self.corrections = (nn.ModuleList() for _ in range(3))
         for d in dilations:
-            same = {"kernel_size": 3, "padding": d, "dilation": d}
-            self.offsets.append(nn.Conv2d(channels, 2 * taps * joints, bias=False, **same))
-            self.masks.append(nn.Conv2d(channels, taps * joints, bias=False, **same))
-            self.corrections.append(DeformableConv2d(joints, joints, **same).identity_())
+            self.offsets.append(conv3x3(channels, 2 * taps * joints, dilation=d, bias=False))
+            self.masks.append(conv3x3(channels, taps * joints, dilation=d, bias=False))
+            self.corrections.append(DeformableConv2d(joints, joints, dilation=d).identity_())
         for part in (self.residual_fusion, self.merger, self.combination):
             initialise(part, std=None if onto_key else 0.001)
         for layer in [*self.offsets, *self.masks]:
             nn.init.normal_(layer.weight, std=0.0 if onto_key else 0.001)
-        if freeze_backbone:
+        if self.freeze_backbone:
             self.head.requires_grad_(False)
 
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:

@@ -8,7 +8,7 @@ key frame's feature + calibrated feature --Fusion--> fused --head--> heatmaps
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from baselines.fami_pose_information import AlignmentInformation
 from tdmi.core.checks import at_least, build
 from tdmi.core.errors import UserError
-from tdmi.models.deformable import DeformableConv2d
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
-from tdmi.models.layers import initialise, residual_chain
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.layers import conv_norm, fill_bias, initialise, residual_chain
+from tdmi.models.method import PoseMethod, Shared, Start
+from tdmi.models.modulation import SpatialModulation
 from tdmi.models.output import PoseOutput, Target
 
 CELLS = 3
@@ -64,15 +64,18 @@ class GlobalAlignment(nn.Module):
         super().__init__()
         width = self.WIDTH
         self.entry = residual_chain(channels, width, 1)
-        self.halvings = nn.Sequential(*(_halving(width) for _ in range(halvings)))
-        self.regression = nn.Sequential(
-            nn.Linear(width * CELLS**2, 64), nn.Linear(64, 64), nn.Linear(64, 2)
+        # The convolutions' biases are superfluous before a norm, but released.
+        self.halvings = nn.Sequential(
+            *(conv_norm(width, width, 3, stride=2, relu=True, bias=True) for _ in range(halvings))
         )
+        self.regression = nn.Sequential(nn.Linear(width * CELLS**2, 64), nn.Linear(64, 64))
+        last = nn.Linear(64, 2)
+        self.regression.append(last)
         initialise(self, std=0.001 if start == "paper" else None)
         for layer in self.regression:
-            nn.init.zeros_(layer.bias)
+            fill_bias(layer, 0)
         if start == "single_frame":
-            nn.init.zeros_(self.regression[-1].weight)
+            nn.init.zeros_(last.weight)
 
     def translation(self, difference: Tensor) -> Tensor:
         """[N, C, h, w] -> [N, 2], (x, y) in pixels of the maps."""
@@ -92,13 +95,7 @@ class GlobalAlignment(nn.Module):
         return moved.unflatten(0, difference.shape[:2])
 
 
-def _halving(width: int) -> nn.Sequential:
-    """The convolution's bias is superfluous before a norm, but released."""
-    convolution = nn.Conv2d(width, width, 3, stride=2, padding=1)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
-
-
-class GuidedConvolution(nn.Module):
+class GuidedConvolution(SpatialModulation):
     """Modulated deformable 3x3 convolution [B, C, h, w] -> the same shape, steered by a guide.
 
     3x3 convolutions of the guide [B, C, h, w] give offsets and masks, without an activation, for
@@ -110,21 +107,17 @@ class GuidedConvolution(nn.Module):
     """
 
     def __init__(self, channels: int, dilation: int, start: Start) -> None:
-        super().__init__()
-        samples = channels // 4 * 9
-        like = {"kernel_size": 3, "padding": dilation, "dilation": dilation}
-        self.offset = nn.Conv2d(channels, 2 * samples, **like)
-        self.mask = nn.Conv2d(channels, samples, **like)
-        self.deform = DeformableConv2d(channels, channels, **like)
+        super().__init__(
+            channels, channels, "none", channels // 4, "none", dilation, start, dilation=dilation
+        )
+
+    def _initialise(self, start: Start) -> None:
         for layer in (self.offset, self.mask):
             initialise(layer, std=0.001)
-        nn.init.zeros_(self.deform.bias)
+        fill_bias(self.deform, 0)
         if start == "single_frame":
-            nn.init.ones_(self.mask.bias)
+            fill_bias(self.mask, 1)
             self.deform.identity_()
-
-    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
-        return self.deform(x, self.offset(guide), self.mask(guide))
 
 
 class LocalAlignment(nn.Module):
@@ -165,12 +158,10 @@ class FAMIPose(PoseMethod):
     the backbone and its 1x1 head.
 
     Args:
-        backbone, joints, start, backbone_norm, freeze_backbone, loss_factor, loss_foreground: see
-            `PoseMethod`. With start="single_frame" (choice of this project) the heatmaps equal the
-            single-frame model's until the first step, because the fusion's shortcut is the key
-            frame's feature (`Fusion`). With "paper" a 3x3 head of its own reads the fused feature;
-            the 1x1 `head` then only projects features in the label terms of the loss and is never
-            trained.
+        backbone, joints, shared: see `PoseMethod`. With start="single_frame" (choice of this
+            project) the heatmaps equal the single-frame model's until the first step, because the
+            fusion's shortcut is the key frame's feature (`Fusion`). With "paper" a 3x3 head of its
+            own reads the fused feature (`PoseMethod.add_paper_head`).
         window: frame offsets, 0 and at least one more.
         halvings: see `GlobalAlignment`. dilation: see `LocalAlignment`. Both are for 96x72 maps.
         mutual_information: options of `AlignmentInformation`.
@@ -188,22 +179,9 @@ class FAMIPose(PoseMethod):
         halvings: int = 5,
         dilation: int = 3,
         mutual_information: Mapping[str, Any] | None = None,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=window, **shared)
         if len(self.window) < 2:
             raise UserError(
                 f"option window: found {self.window}, expected a neighbour beside the key frame"
@@ -211,16 +189,18 @@ class FAMIPose(PoseMethod):
         at_least("halvings", halvings, 0)
         at_least("dilation", dilation, 1)
         channels = backbone.channels
-        self.global_alignment = GlobalAlignment(channels, halvings, start)
+        self.global_alignment = GlobalAlignment(channels, halvings, self.start)
         self.merger = residual_chain((len(self.window) - 1) * channels, channels, 2)
-        initialise(self.merger, std=0.001 if start == "paper" else None)
-        self.local_alignment = LocalAlignment(channels, dilation, start)
-        self.fusion = Fusion(channels, channels, 3, start)
-        self.fused_head = paper_head(channels, joints) if start == "paper" else None
-        if start == "paper":
-            self.head.requires_grad_(False)
+        initialise(self.merger, std=0.001 if self.start == "paper" else None)
+        self.local_alignment = LocalAlignment(channels, dilation, self.start)
+        self.fusion = Fusion(channels, channels, 3, self.start)
+        self.add_paper_head("fused_head")
         self.mutual_information = build(
-            "mutual_information", AlignmentInformation, mutual_information, channels, joints
+            "mutual_information",
+            AlignmentInformation,
+            mutual_information,
+            channels=channels,
+            joints=joints,
         )
 
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
@@ -233,13 +213,10 @@ class FAMIPose(PoseMethod):
         neighbours = torch.cat([maps[:, : self.key], maps[:, self.key + 1 :]], dim=1)
         support = self.merger(self.global_alignment(neighbours, key).flatten(1, 2))
         aligned = self.local_alignment(support, key)
-        if self.fused_head is None:
-            fused = self.fusion(aligned, key)
-            heatmaps = self.head(fused)
-        else:
-            fused = self.fusion(key, aligned)  # the released order of channels
-            heatmaps = self.fused_head(fused)
-        return PoseOutput(heatmaps, {"key": key, "support": support, "fused": fused})
+        # The released order of channels would not let the fusion start from the key frame.
+        order = (key, aligned) if self.start == "paper" else (aligned, key)
+        fused = self.fusion(*order)
+        return PoseOutput(self.output_head(fused), {"key": key, "support": support, "fused": fused})
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
         """The heatmap error and one scalar `mi_<term>` per mutual-information term."""

@@ -7,17 +7,16 @@ object detection, on the features that all methods here share.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from baselines.flow import WindowFlow, aligned_to_key
 from tdmi.core.checks import build
-from tdmi.models.fusion import paper_head
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import BasicBlock, initialise, residual_chain
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput
 
 
@@ -44,22 +43,9 @@ class FlowFusion(PoseMethod):
         window: Sequence[int] = (-2, -1, 0, 1, 2),
         flow: Mapping[str, Any] | None = None,
         blocks: int = 3,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=window, **shared)
         channels = backbone.channels
         self.flow = build("flow", WindowFlow, flow)
         self.frame_cue = self.flow.of_frames
@@ -71,11 +57,10 @@ class FlowFusion(PoseMethod):
             nn.Conv2d(channels // 2, 2 * channels, 1),
         )
         initialise(self.embedding)
-        if start == "paper":
+        if self.start == "paper":
             self.blocks = residual_chain(channels, channels, blocks)
             initialise(self.blocks, std=0.001)
-            self.paper_head = paper_head(channels, joints)
-            self.head.requires_grad_(False)
+            self.add_paper_head()
         else:
             self.blocks = residual_chain(channels, channels, blocks - 1)
             self.last = BasicBlock(channels, channels, zero_last=True)
@@ -89,7 +74,7 @@ class FlowFusion(PoseMethod):
         weights = similarity_weights(embedded, self.key, visible)
         x = self.blocks((weights * warped).sum(dim=1))
         if self.start == "paper":
-            return PoseOutput(self.paper_head(x))
+            return PoseOutput(self.output_head(x))
         return PoseOutput(self.head(torch.relu(features[:, self.key] + self.last.residual(x))))
 
 

@@ -2,28 +2,28 @@
 
 The rival of TDMI's own ablation. Its layers are known from the authors' anonymous upload (JM-Pose,
 optical-flow model), read for facts: flow from the key frame to every neighbour, two convolutions of
-stride 2 (a ReLU behind the second alone), four residual blocks, then the fusion.
+stride 2 (a ReLU behind the second only), four residual blocks, then the fusion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor, nn
 
 from baselines.flow import WindowFlow
 from tdmi.core.checks import build
 from tdmi.core.errors import UserError
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import conv_norm, initialise, residual_chain
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput
 
 
 class FlowMotion(PoseMethod):
-    """Key frame's feature fused, as in TDMI, with a motion feature that is made from flow alone.
+    """Key frame's feature fused, as in TDMI, with a motion feature made from flow.
 
     The flows (dx, dy) to the neighbours, in pixels of the crop, are stacked in the order of time.
     The backbone sees the key frame only. No disentanglement and no mutual information, as in the
@@ -45,22 +45,9 @@ class FlowMotion(PoseMethod):
         window: Sequence[int] = (-2, -1, 0, 1, 2),
         flow: Mapping[str, Any] | None = None,
         fusion_blocks: int = 3,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=window, **shared)
         if len(self.window) < 2:
             raise UserError("option window: found 1 frame, expected 2 or more for optical flow")
         channels = backbone.channels
@@ -72,11 +59,9 @@ class FlowMotion(PoseMethod):
             conv_norm(channels, channels, 3, stride=2, relu=True),
             residual_chain(channels, channels, 4),
         )
-        initialise(self.encoder, std=0.001 if start == "paper" else None)
-        self.fusion = Fusion(channels, channels, fusion_blocks, start)
-        if start == "paper":
-            self.paper_head = paper_head(channels, joints)
-            self.head.requires_grad_(False)
+        initialise(self.encoder, std=0.001 if self.start == "paper" else None)
+        self.fusion = Fusion(channels, channels, fusion_blocks, self.start)
+        self.add_paper_head()
 
     def forward(self, frames: Tensor, offsets: Tensor, cue: Tensor | None = None) -> PoseOutput:
         (features,) = self.features(frames[:, self.key : self.key + 1])
@@ -84,4 +69,4 @@ class FlowMotion(PoseMethod):
         flow = found.flow if found.visible is None else found.flow * found.visible
         motion = self.encoder(flow[:, self.neighbours].flatten(1, 2))
         fused = self.fusion(motion, features[:, 0])
-        return PoseOutput((self.paper_head if self.start == "paper" else self.head)(fused))
+        return PoseOutput(self.output_head(fused))

@@ -6,20 +6,23 @@ Flowing ConvNets (Pfister, Charles, Zisserman, ICCV 2015) on the shared backbone
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from baselines.flow import WindowFlow, aligned_to_key
-from baselines.posewarper import AGGREGATION
-from tdmi.core.checks import build
+from tdmi.core.checks import build, choose
 from tdmi.core.errors import UserError
 from tdmi.models.hrnet import HRNet
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 
 Pooling = Literal["learned", "mean", "max"]
+PAPER_WINDOW = (-2, -1, 0, 1, 2)
+PAPER_WEIGHTS = (0.1, 0.25, 0.3, 0.25, 0.1)
+"""Weights of that window's frames at the beginning with start="paper": the fixed ones of PoseWarper
+(Bertasius et al., NeurIPS 2019), because Flowing ConvNets does not say how it begins."""
 
 
 class FlowPooling(PoseMethod):
@@ -28,13 +31,12 @@ class FlowPooling(PoseMethod):
     `pooling`: "learned" is the paper's parametric pooling, for each joint one weight per frame
     (17 x 5 = 85 weights); "mean" and "max" are its fixed alternatives and have no weights.
     `start` matters to the learned pooling: "single_frame" gives the key frame weight 1 and the
-    others 0; "paper" begins with PoseWarper's fixed weights 0.3, 0.25, 0.1 for distances 0, 1, 2,
-    because Flowing ConvNets does not say how it begins.
+    others 0; "paper" begins with `PAPER_WEIGHTS`.
     `flow`: options of `WindowFlow`. With its `occlusion`, the key frame's own heatmaps stand in
     where a neighbour does not show the key frame's pixel, as they do for a missing neighbour.
 
-    `freeze_backbone` freezes the head as well, so that the pooling weights alone are trained. If
-    it is off, the key frame's own heatmaps get a loss too (the paper's loss on per-frame maps; the
+    `freeze_backbone` freezes the head as well, so that only the pooling weights are trained. If
+    it is off, the key frame's own heatmaps also get a loss (the paper's loss on per-frame maps; the
     other frames of a window have no target here).
     """
 
@@ -46,28 +48,13 @@ class FlowPooling(PoseMethod):
         window: Sequence[int] = (-2, -1, 0, 1, 2),
         pooling: Pooling = "learned",
         flow: Mapping[str, Any] | None = None,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
-        if pooling not in ("learned", "mean", "max"):
-            raise UserError(f"FlowPooling: pooling is {pooling!r}; expected learned, mean or max")
-        self.pooling = pooling
+        super().__init__(backbone, joints, window=window, **shared)
+        self.pooling = choose("pooling", pooling, ("learned", "mean", "max"))
         self.flow = build("flow", WindowFlow, flow)
         self.frame_cue = self.flow.of_frames
-        if freeze_backbone:
+        if self.freeze_backbone:
             self.head.requires_grad_(False)
         if pooling == "learned":
             self.weights = nn.Parameter(self._first_weights().repeat(joints, 1))
@@ -76,12 +63,12 @@ class FlowPooling(PoseMethod):
         """[T], the weight of each frame at the beginning."""
         if self.start == "single_frame":
             return torch.tensor([float(offset == 0) for offset in self.window])
-        if self.window != (-2, -1, 0, 1, 2):
+        if self.window != PAPER_WINDOW:
             raise UserError(
-                f'FlowPooling: start "paper" has weights for the window (-2, -1, 0, 1, 2) only, '
-                f'found {self.window}; use start "single_frame"'
+                f"option window: found {self.window} with start paper, expected {PAPER_WINDOW}, "
+                "the only one that it has weights for; use start single_frame"
             )
-        return torch.tensor([AGGREGATION[abs(offset)] for offset in self.window])
+        return torch.tensor(PAPER_WEIGHTS)
 
     def forward(self, frames: Tensor, offsets: Tensor, cue: Tensor | None = None) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""

@@ -9,14 +9,15 @@ temporal method gains over it is a gain from other frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from tdmi.core.checks import at_least
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput
 
 
@@ -34,29 +35,14 @@ class KeyFrameFusion(PoseMethod):
         *,
         copies: int = 4,
         blocks: int = 3,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=(0,),
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=(0,), **shared)
         self.copies = at_least("copies", copies, 1)
-        self.fusion = Fusion(copies * backbone.channels, backbone.channels, blocks, start)
-        if start == "paper":
-            self.paper_head = paper_head(backbone.channels, joints)
-            self.head.requires_grad_(False)
+        self.fusion = Fusion(copies * backbone.channels, backbone.channels, blocks, self.start)
+        self.add_paper_head()
 
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
         key = features[0][:, self.key]
         fused = self.fusion(torch.cat([key] * self.copies, dim=1), key)
-        return PoseOutput((self.paper_head if self.start == "paper" else self.head)(fused))
+        return PoseOutput(self.output_head(fused))

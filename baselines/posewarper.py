@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from tdmi.models.deformable import DeformableConv2d
-from tdmi.models.layers import initialise, residual_chain
-from tdmi.models.method import Backbone, BackboneNorm, PoseMethod, Start
+from tdmi.models.layers import conv3x3, initialise, residual_chain
+from tdmi.models.method import Backbone, PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 
 AGGREGATION = {0: 0.3, 1: 0.25, 2: 0.1}
@@ -45,27 +46,14 @@ class PoseWarper(PoseMethod):
         channels: int = 128,
         blocks: int = 20,
         dilations: Sequence[int] = (3, 6, 12, 18, 24),
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=(-2, -1, 0, 1, 2),
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=(-2, -1, 0, 1, 2), **shared)
         self.warper = Warper(joints, channels, blocks, dilations)
-        if start == "single_frame":
+        if self.start == "single_frame":
             first = torch.tensor([float(offset == 0) for offset in self.window])
             self.weights = nn.Parameter(first)
-        if freeze_backbone:
+        if self.freeze_backbone:
             self.head.requires_grad_(False)
 
     def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
@@ -95,23 +83,6 @@ class PoseWarper(PoseMethod):
         if not self.freeze_backbone:
             losses["single_frame"] = self.heatmap_loss(output.terms["single_frame"], target)
         return losses
-
-    def propagate(self, labelled: Tensor, labels: Tensor, unlabelled: Tensor) -> Tensor:
-        """Carry a labelled frame's labels to other frames of its clip (the paper's label
-        propagation).
-
-        Training warps a neighbour to the labelled frame; here the direction is reversed: the
-        labelled frame's target heatmaps are warped to the unlabelled frames, steered by the
-        difference of predicted heatmaps, unlabelled minus labelled.
-
-        `labelled` [B, 3, H, W] and `unlabelled` [B, N, 3, H, W]: crops with one box per sample,
-        normalised; `labels` [B, J, h, w]: Gaussians at the labelled joints, zero maps for joints
-        that are not labelled. Returns [B, N, J, h, w], to be decoded like predictions. Call it in
-        evaluation mode.
-        """
-        heatmaps = self._heatmaps(torch.cat([labelled[:, None], unlabelled], dim=1))
-        differences = heatmaps[:, 1:] - heatmaps[:, :1]
-        return self._warp_each(labels[:, None].expand_as(differences), differences)
 
     def _heatmaps(self, frames: Tensor) -> Tensor:
         """[B, T, 3, H, W] -> [B, T, J, h, w], each frame's own."""
@@ -165,11 +136,11 @@ class Warper(nn.Module):
         initialise(self.guide, std=0.001)
         self.offsets, self.warps = nn.ModuleList(), nn.ModuleList()
         for d in dilations:
-            same = {"kernel_size": 3, "padding": d, "dilation": d, "bias": False}
-            offset = nn.Conv2d(channels, 2 * 9 * joints, **same)
+            offset = conv3x3(channels, 2 * 9 * joints, dilation=d, bias=False)
             nn.init.zeros_(offset.weight)
             self.offsets.append(offset)
-            self.warps.append(DeformableConv2d(joints, joints, **same).identity_())
+            warp = DeformableConv2d(joints, joints, dilation=d, bias=False)
+            self.warps.append(warp.identity_())
 
     def forward(self, maps: Tensor, difference: Tensor) -> Tensor:
         return self.warp(maps, self.offsets_of(difference))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
+from tdmi.models.layers import conv_norm
+
 BRANCHES = 4
 
-
-def conv_norm(inplanes: int, planes: int, kernel: int, *, relu: bool = True) -> nn.Sequential:
-    """Convolution with bias, batch norm, ReLU if asked; the bias is superfluous but released."""
-    layers = [
-        nn.Conv2d(inplanes, planes, kernel, padding=kernel // 2),
-        nn.BatchNorm2d(planes),
-    ]
-    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+_layer = partial(conv_norm, relu=True, bias=True)
+"""The convolution's bias is superfluous before a norm, but released."""
 
 
 class ResidualStepsBlock(nn.Module):
@@ -30,13 +28,13 @@ class ResidualStepsBlock(nn.Module):
     ) -> None:
         super().__init__()
         width = inplanes * 26 // 64
-        self.enter = conv_norm(inplanes, BRANCHES * width, 1)
+        self.enter = _layer(inplanes, BRANCHES * width, 1)
         self.steps = nn.ModuleList(
-            nn.ModuleList(conv_norm(width, width, 3) for _ in range(branch + 1))
+            nn.ModuleList(_layer(width, width, 3) for _ in range(branch + 1))
             for branch in range(BRANCHES)
         )
-        self.leave = conv_norm(BRANCHES * width, planes, 1, relu=False)
-        self.shortcut = conv_norm(inplanes, planes, 1, relu=False) if projection else None
+        self.leave = _layer(BRANCHES * width, planes, 1, relu=False)
+        self.shortcut = _layer(inplanes, planes, 1, relu=False) if projection else None
         if zero_last:
             nn.init.zeros_(self.leave[1].weight)
 
@@ -60,8 +58,6 @@ class ResidualStepsBlock(nn.Module):
 def residual_steps_chain(inplanes: int, planes: int, blocks: int) -> nn.Sequential:
     """Blocks in a row, the first with a projection shortcut."""
     return nn.Sequential(
-        *(
-            ResidualStepsBlock(inplanes if i == 0 else planes, planes, projection=i == 0)
-            for i in range(blocks)
-        )
+        ResidualStepsBlock(inplanes, planes, projection=True),
+        *(ResidualStepsBlock(planes, planes, projection=False) for _ in range(blocks - 1)),
     )

@@ -1,4 +1,4 @@
-"""Single frame: a backbone with a 1x1 head on the key frame alone.
+"""Single frame: a backbone with a 1x1 head on the key frame.
 
 With HRNet it is the model of Sun et al. (CVPR 2019), with `PoseResNet` SimpleBaseline (Xiao et al.,
 ECCV 2018).
@@ -15,7 +15,7 @@ from tdmi.models.output import PoseOutput
 
 
 class SingleFrame(PoseMethod):
-    """The model that all temporal methods start from; its window is the key frame alone.
+    """The model that all temporal methods start from; its window is the key frame.
 
     `backbone_norm` is "updated" by default, because this is the method that trains the backbone.
     The published loss has `loss_factor=0.5`; here all methods share 1, which with Adam and its

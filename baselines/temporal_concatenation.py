@@ -7,13 +7,14 @@ over a single frame is what five frames and a fusion of this size gain by themse
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput
 
 
@@ -31,30 +32,15 @@ class TemporalConcatenation(PoseMethod):
         *,
         window: Sequence[int] = (-2, -1, 0, 1, 2),
         blocks: int = 3,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=window, **shared)
         neighbours = len(self.window) - 1
-        self.fusion = Fusion(neighbours * backbone.channels, backbone.channels, blocks, start)
-        if start == "paper":
-            self.paper_head = paper_head(backbone.channels, joints)
-            self.head.requires_grad_(False)
+        self.fusion = Fusion(neighbours * backbone.channels, backbone.channels, blocks, self.start)
+        self.add_paper_head()
 
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
         (maps,) = features
         neighbours = [maps[:, t] for t in range(len(self.window)) if t != self.key]
         fused = self.fusion(torch.cat(neighbours, dim=1), maps[:, self.key])
-        return PoseOutput((self.paper_head if self.start == "paper" else self.head)(fused))
+        return PoseOutput(self.output_head(fused))

@@ -5,25 +5,6 @@ in the second. Flow from the key frame to a neighbour therefore says where to sa
 maps so that they lie on the key frame.
 """
 
-from baselines.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator, denormalised, grey
-from baselines.flow.fields import resize_field, resize_flow, visible_pixels, warp
-from baselines.flow.frames import FrameFlow
-from baselines.flow.raft import RAFTFlow
-from baselines.flow.window import KeyFlow, WindowFlow, aligned_to_key
+from baselines.flow.window import WindowFlow, aligned_to_key
 
-__all__ = [
-    "DISFlow",
-    "FarnebackFlow",
-    "FlowEstimator",
-    "FrameFlow",
-    "KeyFlow",
-    "RAFTFlow",
-    "WindowFlow",
-    "aligned_to_key",
-    "denormalised",
-    "grey",
-    "resize_field",
-    "resize_flow",
-    "visible_pixels",
-    "warp",
-]
+__all__ = ["WindowFlow", "aligned_to_key"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import cv2
@@ -41,8 +42,8 @@ def grey(images: Tensor) -> NDArray[np.uint8]:
     return value.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
-def refuse_small(estimator: str, images: Tensor, smallest: int) -> None:
-    """UserError if a side of `images` [..., H, W] is below `smallest` px."""
+def check_size(estimator: str, images: Tensor, smallest: int) -> None:
+    """Raise UserError if a side of `images` [..., H, W] is below `smallest` px."""
     height, width = images.shape[-2:]
     if min(height, width) < smallest:
         raise UserError(
@@ -70,7 +71,7 @@ class DISFlow:
         self.preset = presets[choose("flow.preset", preset, presets)]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        refuse_small("dis", first, self.smallest)
+        check_size("dis", first, self.smallest)
         return _by_pairs(
             lambda a, b: cv2.DISOpticalFlow_create(self.preset).calc(a, b, None), first, second
         )
@@ -91,7 +92,11 @@ class FarnebackFlow:
         )
 
 
-def _by_pairs(estimate, first: Tensor, second: Tensor) -> Tensor:
+def _by_pairs(
+    estimate: Callable[[NDArray[np.uint8], NDArray[np.uint8]], np.ndarray],
+    first: Tensor,
+    second: Tensor,
+) -> Tensor:
     pairs = zip(grey(first), grey(second), strict=True)
     flow = np.stack([estimate(a, b) for a, b in pairs])
     return torch.from_numpy(flow).movedim(-1, 1).to(first.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,16 +13,16 @@ CONSISTENCY = (0.01, 0.5)
 lengths plus 0.5 px²."""
 
 
-def resize_field(field: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_field(field: Tensor, size: Sequence[int]) -> Tensor:
     """[N, C, H, W] -> [N, C, h, w] by averaging areas.
 
     Heatmap pixel i covers crop pixels 4 i to 4 i + 3, so a four times smaller map needs no further
     shift.
     """
-    return F.interpolate(field, size=size, mode="area")
+    return F.interpolate(field, size=list(size), mode="area")
 
 
-def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
     """Flow [N, 2, H, W] in its own pixels -> [N, 2, h, w] in those of a smaller map of `size`."""
     height, width = flow.shape[-2:]
     scale = flow.new_tensor([size[1] / width, size[0] / height]).view(2, 1, 1)
@@ -44,7 +46,7 @@ def warp(maps: Tensor, flow: Tensor) -> Tensor:
 
 
 def visible_pixels(forward: Tensor, backward: Tensor) -> Tensor:
-    """Where a pixel of the first image is seen in the second: forward-backward check.
+    """Mark the first image's pixels that are seen in the second: forward-backward check.
 
     `forward` [N, 2, H, W] is the flow from the first image to the second, `backward` the flow back,
     both in px. A pixel counts as seen if it lands inside the second image and the flow back from

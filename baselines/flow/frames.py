@@ -13,15 +13,15 @@ from torch import Tensor
 
 from baselines.flow.estimators import FlowEstimator
 from baselines.flow.fields import resize_field
-from tdmi.clips.frames import FrameStore
 from tdmi.core.files import replacing
+from tdmi.models.method import FrameReader
 
 HALF_TO_FULL = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 """Pixels of a map of half the size to those of the frame; pixel centres lie on whole numbers."""
 
 
 class FrameFlow:
-    """Cuts the flow of a window's frames like their crops (a `tdmi.clips.samples.FrameCue`).
+    """Cuts the flow of a window's frames like their crops (a `tdmi.models.method.FrameCue`).
 
     A pair of frames has one flow for all people in it and for all epochs, whatever the
     augmentation: it is computed when first asked for and kept as a file, float16 at half the
@@ -42,7 +42,7 @@ class FrameFlow:
 
     def cut(
         self,
-        store: FrameStore,
+        store: FrameReader,
         key: str,
         files: Sequence[str],
         matrix: np.ndarray,
@@ -68,7 +68,7 @@ class FrameFlow:
                 result[t, 2 * c : 2 * c + 2] = (crop @ linear.T).transpose(2, 0, 1)
         return result
 
-    def of_pair(self, store: FrameStore, first: str, second: str) -> np.ndarray:
+    def of_pair(self, store: FrameReader, first: str, second: str) -> np.ndarray:
         """Flow [H/2, W/2, 2] float16 from the frame `first` to `second`, in pixels of the frame."""
         hashes = (self._hash(store, file) for file in (first, second))
         path = self.folder / f"{'-'.join(hashes)}.npy"
@@ -90,7 +90,7 @@ class FrameFlow:
         signs = cue.new_tensor([-1, 1] * (cue.shape[-3] // 2)).view(-1, 1, 1)
         return cue.flip(-1) * signs
 
-    def _hash(self, store: FrameStore, file: str) -> str:
+    def _hash(self, store: FrameReader, file: str) -> str:
         if file not in self._hashes:
             digest = hashlib.blake2b(store.read(file).tobytes(), digest_size=8)
             self._hashes[file] = digest.hexdigest()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.flow.estimators import refuse_small
+from baselines.flow.estimators import check_size
+from tdmi.checkpoints.reading import read_published
 from tdmi.core.errors import UserError
+from tdmi.models.method import misfits
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 PAIRS_AT_ONCE = 32
 """The correlations of one pair of 384x288 px take 16 MB; this bounds memory whatever the batch."""
@@ -44,24 +48,26 @@ class RAFTFlow:
         from torchvision.models import optical_flow  # a second that other estimators need not wait
 
         self.name = f"raft_{size}"
-        build = {"small": optical_flow.raft_small, "large": optical_flow.raft_large}[size]
-        published = {
-            "small": optical_flow.Raft_Small_Weights.DEFAULT,
-            "large": optical_flow.Raft_Large_Weights.DEFAULT,
-        }[size]
-        self.network: nn.Module = build()
-        path = (
-            Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
-            if weights is None
-            else Path(weights)
-        )
-        if weights is None and download and not path.is_file():
-            _download(published, path)
+        if size == "small":
+            constructor, published = (
+                optical_flow.raft_small,
+                optical_flow.Raft_Small_Weights.DEFAULT,
+            )
+        else:
+            constructor, published = (
+                optical_flow.raft_large,
+                optical_flow.Raft_Large_Weights.DEFAULT,
+            )
+        self.network: nn.Module = constructor()
+        stored = Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
+        if weights is None and download and not stored.is_file():
+            _download(published, stored)
+        path = stored if weights is None else Path(weights)
         self._load(path, published.url, by_default=weights is None)
         self.network.eval().requires_grad_(False)
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        refuse_small(self.name, first, self.smallest)
+        check_size(self.name, first, self.smallest)
         self.network.to(first.device)
         height, width = first.shape[-2:]
         padding = (0, -width % 8, 0, -height % 8)
@@ -80,28 +86,23 @@ class RAFTFlow:
 
     def _load(self, path: Path, address: str, by_default: bool) -> None:
         wanted = f"torchvision's weights of {self.name} from {address}"
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
+        if not path.exists():
             hint = (
                 "put them there, name another file with flow.weights, or set flow.download: true"
                 if by_default
                 else "put them there or correct flow.weights"
             )
-            raise UserError(f"{path}: no such file, expected {wanted}; {hint}") from None
-        except Exception as error:  # a damaged file fails in many ways inside torch.load
-            reason = " ".join(str(error).split())[:100]
-            raise UserError(
-                f"{path}: cannot be read as weights ({type(error).__name__}: {reason}), expected "
-                f"{wanted}; fetch the file again"
-            ) from None
-        problem = _misfit(state, self.network.state_dict())
-        if problem:
-            raise UserError(f"{path}: {problem}, expected {wanted}; give that file")
-        self.network.load_state_dict(state)
+            raise UserError(f"{path}: no such file, expected {wanted}; {hint}")
+        try:
+            state = read_published(path)
+        except UserError as error:
+            raise UserError(f"{error}; expected {wanted}") from None
+        if faults := misfits(self.network.state_dict(), state):
+            raise UserError(f"{path}: found weights with {faults}; expected {wanted}")
+        self.network.load_state_dict(state, strict=False)
 
 
-def _download(published, path: Path) -> None:
+def _download(published: WeightsEnum, path: Path) -> None:
     try:
         published.get_state_dict(progress=sys.stderr.isatty(), check_hash=True)
     except (OSError, RuntimeError) as error:  # no network or no room; a wrong checksum
@@ -110,19 +111,3 @@ def _download(published, path: Path) -> None:
             f"{published.url}: cannot be downloaded ({reason}); fetch it elsewhere and put it at "
             f"{path}, or name it with flow.weights"
         ) from None
-
-
-def _misfit(state: object, own: Mapping[str, Tensor]) -> str:
-    """In a few words why `state` is not of the form of `own`; empty if it is."""
-    if not isinstance(state, Mapping):
-        return f"found a {type(state).__name__}"
-    for name in own:
-        if name not in state:
-            return f"{name} is missing"
-    for name, value in state.items():
-        if name not in own:
-            return f"found unknown {name}"
-        if not isinstance(value, Tensor) or value.shape != own[name].shape:
-            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            return f"{name} is {found} for {tuple(own[name].shape)}"
-    return ""

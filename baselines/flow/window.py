@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,7 +16,7 @@ from baselines.flow.raft import RAFTFlow
 from tdmi.core.checks import build, choose
 from tdmi.core.errors import UserError
 
-ESTIMATORS = {
+ESTIMATORS: dict[str, Callable[..., FlowEstimator]] = {
     "dis": DISFlow,
     "farneback": FarnebackFlow,
     "raft_small": partial(RAFTFlow, "small"),
@@ -73,7 +74,7 @@ class WindowFlow:
         self.occlusion = occlusion
         self.of_frames: FrameFlow | None = None
         if of_frames:
-            name = "-".join([estimator, *map(str, options.values())])
+            name = "-".join([str(estimator), *map(str, options.values())])
             self.of_frames = FrameFlow(self.estimator, name, cache, backward=occlusion)
 
     def __call__(

@@ -1,4 +1,4 @@
-"""Which project's weights a state dictionary is, and its tensors under this project's names."""
+"""Families of published weights, and their tensors under this project's names."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tdmi.models.resnet import PoseResNet
 
 _CLASSIFIER = "part of an image classifier"
 _PREPROCESSOR = "mean and deviation of pictures, which are the same for all methods here"
-_MOTION = "part of a method that has no counterpart here; the trunk alone is taken over"
-_COARSE = "output that the trunk does not compute: its last stage gives the finest branch alone"
+_MOTION = "part of a method that has no counterpart here; only the trunk is taken over"
+_COARSE = "output that the trunk does not compute: its last stage gives only the finest branch"
 _COARSE_ROW = re.compile(r"backbone\.stage4\.(\d+)\.fuse_layers\.[1-3]\.")
 
 
@@ -44,26 +44,23 @@ def _own(name: str) -> str:
     return name
 
 
-def _mmpose(version: str, head: str) -> tuple[Family, Family]:
-    unused = ((r"data_preprocessor\.", _PREPROCESSOR),)
-    return (
-        Family(
-            f"mmpose {version} (HRNet)",
-            HRNet,
-            frozenset({"backbone.stage2", f"{head}.final_layer"}),
-            names.mmpose_hrnet,
-            COCO,
-            unused,
-        ),
-        Family(
-            f"mmpose {version} (ResNet)",
-            PoseResNet,
-            frozenset({"backbone.layer4", f"{head}.final_layer"}),
-            names.mmpose_resnet,
-            COCO,
-            unused,
-        ),
+def _mmpose(version: str, head: str) -> list[Family]:
+    kinds = (
+        ("HRNet", HRNet, "backbone.stage2", names.mmpose_hrnet),
+        ("ResNet", PoseResNet, "backbone.layer4", names.mmpose_resnet),
     )
+    unused = ((r"data_preprocessor\.", _PREPROCESSOR),)
+    return [
+        Family(
+            f"mmpose {version} ({kind})",
+            trunk,
+            frozenset({sign, f"{head}.final_layer"}),
+            rename,
+            COCO,
+            unused,
+        )
+        for kind, trunk, sign, rename in kinds
+    ]
 
 
 FAMILIES = (
@@ -125,7 +122,7 @@ FAMILIES = (
         absent=("head.", "backbone.deconv_layers."),
     ),
 )
-"""In the order in which they are tried: the first whose signs are all there."""
+"""Tried in this order: a file is of the first family whose signs are all there."""
 
 
 @dataclass
@@ -152,7 +149,11 @@ def recognise(state: Mapping[str, Tensor]) -> Family:
 
 
 def convert(state: Mapping[str, Tensor]) -> Conversion:
-    """Recognise a state dictionary and rename it. UserError: no family's, or with names beside."""
+    """Recognise a state dictionary and rename its tensors.
+
+    Raises:
+        UserError: names of no known family, or names beside those of its family.
+    """
     conversion = Conversion(recognise(state))
     unknown = []
     for name, value in state.items():
@@ -167,7 +168,7 @@ def convert(state: Mapping[str, Tensor]) -> Conversion:
     if unknown:
         raise UserError(
             f"found {len(unknown)} names ({_some(unknown)}) that {conversion.family.title} does "
-            "not have; expected its own alone"
+            "not have; expected no other"
         )
     _leave_out_coarse_rows(conversion)
     return conversion
@@ -182,7 +183,7 @@ def _ours(name: str, family: Family) -> tuple[str | None, str]:
 
 
 def _leave_out_coarse_rows(conversion: Conversion) -> None:
-    """Classifiers fuse all four outputs in the last module; a pose trunk has the finest alone."""
+    """Classifiers fuse all four outputs in the last module; a pose trunk has only the finest."""
     rows = {name: int(row[1]) for name in conversion.tensors if (row := _COARSE_ROW.match(name))}
     modules = [
         int(found[1])
@@ -197,52 +198,3 @@ def _leave_out_coarse_rows(conversion: Conversion) -> None:
 
 def _some(found: list[str], limit: int = 4) -> str:
     return ", ".join(found[:limit]) + (", ..." if len(found) > limit else "")
-
-
-def from_hrnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official HRNet pose weights as a single-frame state. UserError for any other name."""
-    return _renamed(state, names.hrnet, "an HRNet pose model")
-
-
-def from_simple_baseline(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official SimpleBaseline weights as the single-frame state of a `PoseResNet`.
-
-    UserError for any other name (an ImageNet classification file, for instance).
-    """
-    return _renamed(state, names.simple_baseline, "a SimpleBaseline pose model")
-
-
-def from_posewarper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official weights as the state of `baselines.posewarper.PoseWarper`, start="paper".
-
-    UserError for any name that is not PoseWarper's.
-    """
-    return _renamed(state, names.posewarper, "a PoseWarper file")
-
-
-def from_dcpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official weights as the state of `baselines.dcpose.DCPose`, start="paper".
-
-    UserError for any name that is not DCPose's.
-    """
-    return _renamed(state, names.dcpose, "a DCPose file")
-
-
-def from_fami_pose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Released names as the state of `baselines.fami_pose.FAMIPose`, start="paper".
-
-    UserError for any name that is not FAMI-Pose's.
-    """
-    return _renamed(state, names.fami_pose, "a FAMI-Pose file")
-
-
-def _renamed(
-    state: Mapping[str, Tensor], rename: Callable[[str], str | None], wanted: str
-) -> dict[str, Tensor]:
-    result = {}
-    for name, value in state.items():
-        ours = rename(name.removeprefix("module."))
-        if ours is None:
-            raise UserError(f"weights: unknown name {name!r}; expected those of {wanted}")
-        result[ours] = value
-    return result

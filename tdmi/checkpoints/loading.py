@@ -1,9 +1,10 @@
-"""Fill a method from a file of published weights, strictly, and report what became of each name."""
+"""Fill a method from a file of published weights, strictly, and report the fate of each name."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +12,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tdmi.checkpoints.backbones import described_backbone
 from tdmi.checkpoints.families import Conversion, convert
 from tdmi.checkpoints.heads import HeadMapping, map_head
 from tdmi.checkpoints.reading import read_published
+from tdmi.core.checks import build
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import Skeleton
-from tdmi.models.method import PoseMethod, misfits
+from tdmi.models.hrnet import HRNet
+from tdmi.models.method import Backbone, PoseMethod, misfits
+from tdmi.models.resnet import BLOCKS, PoseResNet
 
 
 @dataclass
 class Report:
-    """What became of every name of a file and of the model.
+    """The fate of every name of a file and of the model.
 
     `matched`: names taken over as they are. `converted`: the file's name and ours, for tensors
     taken over under another name. `missing`: our names that keep their initial values, with the
@@ -92,7 +95,7 @@ def inspect_published(path: Path) -> Report:
     with _naming(path):
         conversion = convert(state)
         with torch.device("meta"):
-            backbone, options = described_backbone(conversion)
+            backbone, options = _described_backbone(conversion)
             method = PoseMethod(backbone, window=(0,))
         _, report = _compare(conversion, method, whole=False)
     shown = ", ".join(f"{key}: {value}" for key, value in options.items())
@@ -160,3 +163,43 @@ def _compare(
 
 def _part(name: str) -> str:
     return name.split(".")[0]
+
+
+def _described_backbone(conversion: Conversion) -> tuple[Backbone, dict[str, object]]:
+    """An untrained backbone of a file's size, and its options as a suite's `backbone` takes them.
+
+    UserError: a file without the layers that tell the size, or of no size that there is.
+    """
+    tensors = conversion.tensors
+    options: dict[str, object] = {}
+    if conversion.family.backbone is PoseResNet:
+        blocks = tuple(_count(tensors, rf"backbone\.layer{i}\.(\d+)\.") for i in (1, 2, 3, 4))
+        layers = next((layers for layers, counts in BLOCKS.items() if counts == blocks), None)
+        if layers is None:
+            raise UserError(
+                f"found a ResNet of {blocks} blocks, expected one of "
+                f"{', '.join(f'{layers}: {counts}' for layers, counts in BLOCKS.items())}"
+            )
+        options = {"layers": layers, "width": _channels(tensors, "backbone.conv1.weight")}
+        return build("backbone", PoseResNet, options), {"kind": "resnet", **options}
+    last = _count(tensors, r"backbone\.stage(\d)\.") - 1
+    options = {
+        "width": _channels(tensors, "backbone.stage2.0.branches.0.0.conv1.weight"),
+        "stages": last,
+        "modules": [_count(tensors, rf"backbone\.stage{s}\.(\d+)\.") for s in range(2, last + 1)],
+        "blocks": _count(tensors, r"backbone\.stage2\.0\.branches\.0\.(\d+)\."),
+        "stem_width": _channels(tensors, "backbone.conv1.weight"),
+        "stem_blocks": _count(tensors, r"backbone\.layer1\.(\d+)\."),
+    }
+    return build("backbone", HRNet, options), options
+
+
+def _count(names: Iterable[str], pattern: str) -> int:
+    """One more than the largest number that `pattern` finds; holes show in the comparison."""
+    return 1 + max((int(n[1]) for name in names if (n := re.match(pattern, name))), default=-1)
+
+
+def _channels(tensors: Mapping[str, Tensor], name: str) -> int:
+    if name not in tensors:
+        raise UserError(f"found no {name}, expected a whole trunk")
+    return len(tensors[name])

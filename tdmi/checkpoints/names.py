@@ -9,13 +9,17 @@ of README.md in this folder say the same in words.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _HRNET_PARTS = {"conv1", "bn1", "conv2", "bn2", "layer1"} | {
     *(f"transition{i}" for i in (1, 2, 3)),
     *(f"stage{i}" for i in (2, 3, 4)),
 }
 _RESNET_PARTS = {"conv1", "bn1", "deconv_layers"} | {f"layer{i}" for i in (1, 2, 3, 4)}
-_DCPOSE_NAMES = [  # pattern in the official name, our name
+Renaming = list[tuple[str, str | Callable[[re.Match[str]], str]]]
+"""Pattern in the official name, our name."""
+
+_DCPOSE_NAMES: Renaming = [
     (r"^diff_temporal_fuse\.layers\.", "residual_fusion."),
     (r"^support_temporal_fuse\.layers\.0\.", "merger."),
     (r"^offset_mask_combine_conv\.layers\.", "combination."),
@@ -23,7 +27,7 @@ _DCPOSE_NAMES = [  # pattern in the official name, our name
     (r"^masks_list\.(\d)\.0\.", r"masks.\1."),
     (r"^modulated_deform_conv_list\.(\d)\.deform_conv\.", r"corrections.\1."),
 ]
-_STEPS_NAMES = [
+_STEPS_NAMES: Renaming = [
     (r"\.conv_bn_relu1\.", ".enter."),
     (r"\.conv_bn_relu3\.", ".leave."),
     (r"\.downsample\.", ".shortcut."),
@@ -35,7 +39,7 @@ _STEPS_NAMES = [
     (r"\.bn\.", ".1."),
 ]
 _DCPOSE_BACKBONE = "rough_pose_estimation_net."
-_FAMI_POSE_NAMES = [
+_FAMI_POSE_NAMES: Renaming = [
     (r"^feat_global_offset_layers\.0\.layers\.", "global_alignment.entry."),
     (
         r"^feat_global_offset_layers\.([1-5])\.(conv|bn)\.",
@@ -106,7 +110,7 @@ def dcpose(name: str) -> str | None:
 
 
 def fami_pose(name: str) -> str | None:
-    """What the released FAMI-Pose code saves; the authors publish no weights.
+    """Weights that the released FAMI-Pose code saves; the authors publish none.
 
     They fit start="paper" and a loss that learns nothing of its own (any estimator but vclub).
     """
@@ -122,7 +126,7 @@ def _of_trunk(name: str, parts: set[str]) -> str | None:
     return f"backbone.{name}" if part in parts else None
 
 
-def _by_table(name: str, table: list) -> str | None:
+def _by_table(name: str, table: Renaming) -> str | None:
     for pattern, ours in table:
         renamed, found = re.subn(pattern, ours, name)
         if found:

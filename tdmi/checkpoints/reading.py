@@ -82,12 +82,12 @@ def _load(path: Path) -> Any:
         with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        # torch names what it refused to build; nothing of it has run.
-        if refused := re.search(r"(?:GLOBAL|class|function) '?([\w.]+)", str(error)):
+        # torch names what it does not build; nothing of it has run.
+        if found := re.search(r"(?:GLOBAL|class|function) '?([\w.]+)", str(error)):
             raise UserError(
-                f"{path}: found a pickle that wants {refused[1]}, which was not run; expected "
+                f"{path}: found a pickle that wants {found[1]}, which was not run; expected "
                 "tensors and plain values; if the source is trusted, load it where it came from "
-                "and save its state_dict alone"
+                "and save only its state_dict"
             ) from None
         raise UserError(
             f"{path}: found no readable weights ({type(error).__name__}), expected a file "

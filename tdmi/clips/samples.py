@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
+
+if TYPE_CHECKING:
+    from tdmi.models.method import FrameCue
 
 JOINT_WEIGHTS = ("uniform", "limbs")
 LIMB_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
@@ -94,26 +97,6 @@ class CropOptions:
         return np.array(matrices).reshape(-1, 2, 3)
 
 
-class FrameCue(Protocol):
-    """What a method wants to be cut from whole frames beside the crops."""
-
-    def cut(
-        self,
-        store: FrameStore,
-        key: str,
-        files: Sequence[str],
-        matrix: np.ndarray,
-        size: tuple[int, int],
-    ) -> np.ndarray:
-        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
-        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
-        ...
-
-    def mirrored(self, cue: Any) -> Any:
-        """The tensor [..., C, h, w] for the mirrored crops."""
-        ...
-
-
 @dataclass(frozen=True)
 class Sample:
     """One person window, or several with one more axis in front."""
@@ -127,7 +110,7 @@ class Sample:
     weight: np.ndarray
     """[J] float32, 0 for joints that are not annotated, else the joint's weight."""
     cue: np.ndarray | None = None
-    """[T, C, h, w], see `FrameCue`."""
+    """[T, C, h, w], see `tdmi.models.method.FrameCue`."""
 
 
 @dataclass

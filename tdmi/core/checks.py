@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from tdmi.core.errors import UserError
 
@@ -52,19 +52,49 @@ def mapping(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def build(
-    name: str, constructor: Callable[..., T], options: Mapping[str, Any] | None, *fixed: Any
+    name: str,
+    constructor: Callable[..., T],
+    options: Mapping[str, Any] | None,
+    /,
+    **fixed: Any,
 ) -> T:
-    """Call `constructor(*fixed, **options)`; an unknown option is a UserError that names `name`.
+    """Return `constructor(**fixed, **options)`.
 
-    A constructor with `**options` of its own gets what it does not name, and checks it.
+    An option that the constructor does not know (see `keywords`), or that `fixed` already gives, is
+    a UserError with `name`, the option, and the known ones. A constructor whose names cannot be
+    listed gets every option, and checks them itself.
     """
     options = mapping(name, options)
-    parameters = inspect.signature(constructor).parameters
-    names = list(parameters)[len(fixed) :]
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    taken = list(parameters)[: len(fixed)]
+    known = keywords(constructor)
+    if known is not None:
+        known = [keyword for keyword in known if keyword not in fixed]
     for option in options:
-        if option in taken or (option not in names and not open_ended):
-            expected = ", ".join(names) or "no options"
+        if option in fixed or (known is not None and option not in known):
+            expected = ", ".join(known or []) or "no options"
             raise UserError(f"option {name}: found unknown {option!r}, expected {expected}")
-    return constructor(*fixed, **options)
+    return constructor(**fixed, **options)
+
+
+def keywords(constructor: Callable[..., Any]) -> list[str] | None:
+    """Return the names that `constructor` takes by keyword; None if they cannot be listed.
+
+    `**options: Unpack[SomeTypedDict]` stands for that dictionary's keys. Any other `**options` of a
+    class goes to the next base class with a constructor of its own, so its names are added.
+    """
+    calls: list[Callable[..., Any]] = [constructor]
+    if isinstance(constructor, type):
+        bases = constructor.__mro__[:-1]  # without `object`
+        calls = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)]
+    names: list[str] = []
+    for call in calls:
+        parameters = inspect.signature(call).parameters.values()
+        named = (p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+        names += [name for name in named if name != "self" and name not in names]
+        rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+        if rest is None:
+            return names
+        annotation = get_type_hints(call).get(rest)
+        if get_origin(annotation) is Unpack:
+            (options,) = get_args(annotation)
+            return names + [name for name in options.__annotations__ if name not in names]
+    return None if calls else []

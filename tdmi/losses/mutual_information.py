@@ -14,25 +14,21 @@ M: motion; F: visual feature; F~: fused feature; y: pose heatmaps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tdmi.core.checks import build, choose, mapping
 from tdmi.core.errors import UserError
+from tdmi.losses.estimator import Estimator, finite, widened
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.losses.mutual_information_similarity import CosineEstimator, HSICEstimator
-from tdmi.losses.mutual_information_spatial import (
-    DivergenceEstimator,
-    LegacyEstimator,
-    finite,
-    widened,
-)
+from tdmi.losses.mutual_information_spatial import DivergenceEstimator, LegacyEstimator
 from tdmi.losses.mutual_information_variational import VariationalEstimator
 
-ESTIMATORS = {
+ESTIMATORS: dict[str, type[Estimator]] = {
     "legacy": LegacyEstimator,
     "vsd": DivergenceEstimator,
     "vclub": VariationalEstimator,
@@ -40,23 +36,151 @@ ESTIMATORS = {
     "hsic": HSICEstimator,
 }
 
-FEATURE_TERMS = {
-    "primary": ("useful", "noisy", True),
-    "motion": ("motion", "useful", False),
-    "useful_fused": ("useful", "fused", False),
-    "visual_fused": ("visual", "fused", False),
-    "useful_visual": ("useful", "visual", True),
-}
-"""Term -> (first argument, second argument, shrink?). The first is the reference."""
 
-LABEL_TERMS = {"useful_label": "useful", "visual_label": "visual"}
-"""Term -> feature that is projected to joint maps and compared with the label; to shrink."""
+class Term(NamedTuple):
+    """Information that should shrink or grow: of two features, or of a feature and the label."""
+
+    first: str
+    second: str
+    """A feature, or "label": then `first` is projected to joint maps."""
+    shrink: bool
 
 
-class MutualInformation(nn.Module):
-    """Weighted sum of information penalties, one named scalar per term.
+class InformationObjective(nn.Module):
+    """Base of objectives: a weighted sum of information penalties, one named scalar per term.
 
     Everything is computed in float32 (or wider, if the features are), also under mixed precision.
+    A sub-class names its `terms`, and in its constructor fills `weights` before `build_estimator`.
+    `options`: arguments of the estimator.
+    """
+
+    terms: ClassVar[Mapping[str, Term]]
+    two_sided: ClassVar[Collection[str]] = ()
+    """Terms whose sides both learn with stop_gradient="reference"."""
+
+    def __init__(
+        self, estimator: str, label_from: str, stop_gradient: str = "reference", **options: Any
+    ) -> None:
+        super().__init__()
+        choose("mutual_information.estimator", estimator, ["none", *ESTIMATORS])
+        self.label_from = choose(
+            "mutual_information.label_from", label_from, ["prediction", "ground_truth"]
+        )
+        self.stop_gradient = choose(
+            "mutual_information.stop_gradient", stop_gradient, ["reference", "symmetric", "none"]
+        )
+        self.kind = ESTIMATORS.get(estimator)
+        self.options = options
+        self.weights: dict[str, float] = {}
+        self.label_heads = nn.ModuleDict()
+
+    def build_estimator(self, channels: int, joints: int) -> None:
+        """Build the estimator for the terms that have a weight.
+
+        UserError: options that it does not know, or label terms without a gradient.
+        """
+        if self.kind is None:
+            build("mutual_information", lambda: None, self.options)
+            return
+        sizes: dict[str, dict[str, int]] = {"shrink": {}, "grow": {}} if self.kind.learns else {}
+        labels = []
+        for name, term in self.terms.items():
+            if name not in self.weights:
+                continue
+            if term.second == "label":
+                labels.append(name)
+            if sizes:
+                size = 2 * joints if term.second == "label" else channels
+                sizes["shrink" if term.shrink else "grow"][name] = size
+        self.estimator = build("mutual_information", self.kind, self.options, **sizes)
+        held = self.stop_gradient == "reference" and not self.kind.label_is_reference
+        if labels and held and self.label_from == "ground_truth":
+            raise UserError(
+                "option mutual_information: found label terms of the legacy estimator with "
+                "label_from ground_truth and the feature held, expected terms that have a "
+                f"gradient; set label_from prediction, or the weights of {', '.join(labels)} to 0"
+            )
+
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        heatmaps: Tensor,
+        target: Tensor,
+        target_weight: Tensor,
+        head: nn.Conv2d,
+    ) -> dict[str, Tensor]:
+        """Return `{"mi_<term>": scalar}`, weights applied, to be minimised.
+
+        Args:
+            features: those of the terms by name, each `[B, C, h, w]`.
+            heatmaps: predicted `[B, J, h, w]`, peak near one.
+            target: true heatmaps `[B, J, h, w]`.
+            target_weight: `[B, J]`, 0 for unlabelled joints.
+            head: projects a feature to J maps in the label terms. It is used as it stands: no
+                label term trains it (review-time code: the single-frame 1x1 head, detached).
+        """
+        features = {name: widened(feature) for name, feature in features.items()}
+        label = heatmaps if self.label_from == "prediction" else target
+        device = next(iter(features.values())).device.type
+        heads = dict(self.label_heads)
+        penalties = {}
+        if self.weights:
+            self.estimator.advance()
+        device = device if torch.amp.is_autocast_available(device) else "cpu"  # meta has none
+        with torch.autocast(device, enabled=False):
+            for name, weight in self.weights.items():
+                first, second, shrink = self.terms[name]
+                own = heads.get(name)
+                if second == "label":
+                    y = widened(label)
+                    projected = _projected(own or head, features[first])
+                    penalty = self._label_term(name, projected, y, target_weight, shrink)
+                else:
+                    penalty = self._feature_term(name, features[first], features[second], shrink)
+                penalties[f"mi_{name}"] = weight * penalty
+                if own is not None:
+                    penalties[f"mi_{name}"] += _fit(own, features[first], y, target_weight)
+        return penalties
+
+    def _feature_term(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
+        if self.stop_gradient == "symmetric":
+            orders = [(first.detach(), second), (second.detach(), first)]
+        elif self.stop_gradient == "reference" and name not in self.two_sided:
+            orders = [(first.detach(), second)]
+        else:
+            orders = [(first, second)]
+        values = [self.estimator.feature_penalty(name, *order, shrink) for order in orders]
+        return torch.stack(values).mean()
+
+    def _label_term(
+        self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool
+    ) -> Tensor:
+        orders = [(projected, label)]
+        if self.stop_gradient == "symmetric":
+            orders.append((label, projected))
+        if self.stop_gradient != "none":
+            second_is_reference = self.estimator.label_is_reference
+            orders = [
+                (first, second.detach()) if second_is_reference else (first.detach(), second)
+                for first, second in orders
+            ]
+        values = [self.estimator.label_penalty(name, *order, weight, shrink) for order in orders]
+        return torch.stack(values).mean()
+
+
+TERMS = {
+    "primary": Term("useful", "noisy", shrink=True),
+    "motion": Term("motion", "useful", shrink=False),
+    "useful_fused": Term("useful", "fused", shrink=False),
+    "visual_fused": Term("visual", "fused", shrink=False),
+    "useful_visual": Term("useful", "visual", shrink=True),
+    "useful_label": Term("useful", "label", shrink=True),
+    "visual_label": Term("visual", "label", shrink=True),
+}
+
+
+class MutualInformation(InformationObjective):
+    """The objective of TDMI.
 
     Args:
         channels: of the features; joints: of the heatmaps.
@@ -86,6 +210,9 @@ class MutualInformation(nn.Module):
         UserError: unknown estimator, term or option, or a choice that leaves a term no gradient.
     """
 
+    terms = TERMS
+    two_sided = ("primary",)
+
     def __init__(
         self,
         channels: int,
@@ -97,121 +224,30 @@ class MutualInformation(nn.Module):
         label_head: str = "single_frame",
         stop_gradient: str = "reference",
         **options: Any,
-    ):
-        super().__init__()
-        choose("mutual_information.estimator", estimator, ["none", *ESTIMATORS])
-        self.label_from = choose(
-            "mutual_information.label_from", label_from, ["prediction", "ground_truth"]
-        )
+    ) -> None:
+        super().__init__(estimator, label_from, stop_gradient, **options)
         choose("mutual_information.label_head", label_head, ["single_frame", "own"])
-        self.stop_gradient = choose(
-            "mutual_information.stop_gradient", stop_gradient, ["reference", "symmetric", "none"]
-        )
-        self.weights: dict[str, float] = {}
-        self.label_heads = nn.ModuleDict()
-        if estimator == "none":
-            build("mutual_information", lambda: None, options)
-            return
-        kind = ESTIMATORS[estimator]
-        scale = kind.default_scale if scale is None else finite("scale", scale)
-        self.weights = _weights(kind.default_weights, weights, scale)
-        if kind.learns and min(self.weights.values(), default=0) < 0:
+        if self.kind is not None:
+            scale = self.kind.default_scale if scale is None else finite("scale", scale)
+            self.weights = _weights(self.kind.default_weights, weights, scale)
+            if self.kind.learns:
+                self._check_learned_bounds(estimator)
+        self.build_estimator(channels, joints)
+        if label_head == "own":
+            for name in self.weights:
+                if self.terms[name].second == "label":
+                    self.label_heads[name] = nn.Conv2d(channels, joints, 3, padding=1)
+
+    def _check_learned_bounds(self, estimator: str) -> None:
+        if min(self.weights.values(), default=0) < 0:
             raise UserError(
                 f"option mutual_information.weights: found a negative one for {estimator}, "
                 "expected 0 or more, since the weight also scales what its networks learn from"
             )
-        sizes = _vector_sizes(self.weights, channels, joints) if kind.learns else ()
-        self.estimator = build("mutual_information", kind, options, *sizes)
-        if label_head == "own":
-            for term in [term for term in LABEL_TERMS if term in self.weights]:
-                self.label_heads[term] = nn.Conv2d(channels, joints, 3, padding=1)
-        self._refuse_terms_without_gradient()
-        if stop_gradient == "symmetric" and kind.learns:
+        if self.stop_gradient == "symmetric":
             raise UserError(
                 f"option mutual_information.stop_gradient: found symmetric for {estimator}, "
                 "expected reference or none, since its networks read a pair in one order"
-            )
-
-    def forward(
-        self,
-        features: Mapping[str, Tensor],
-        heatmaps: Tensor,
-        target: Tensor,
-        target_weight: Tensor,
-        head: nn.Conv2d,
-    ) -> dict[str, Tensor]:
-        """Return `{"mi_<term>": scalar}`, weights applied, to be minimised.
-
-        Args:
-            features: motion, useful, noisy, visual and fused, each `[B, C, h, w]`.
-            heatmaps: predicted `[B, J, h, w]`, peak near one.
-            target: true heatmaps `[B, J, h, w]`.
-            target_weight: `[B, J]`, 0 for unlabelled joints.
-            head: projects a feature to J maps in the label terms. It is used as it stands: no
-                label term trains it (review-time code: the single-frame 1x1 head, detached).
-        """
-        features = {name: widened(feature) for name, feature in features.items()}
-        label = heatmaps if self.label_from == "prediction" else target
-        device = next(iter(features.values())).device.type
-        heads = dict.fromkeys(LABEL_TERMS, head) | dict(self.label_heads)
-        penalties = {}
-        if self.weights and self.estimator.learns:
-            self.estimator.advance()
-        device = device if torch.amp.is_autocast_available(device) else "cpu"  # meta has none
-        with torch.autocast(device, enabled=False):
-            for term, weight in self.weights.items():
-                if term in FEATURE_TERMS:
-                    first, second, shrink = FEATURE_TERMS[term]
-                    penalty = self._feature_term(term, features[first], features[second], shrink)
-                else:
-                    feature, y = features[LABEL_TERMS[term]], widened(label)
-                    projected = _projected(heads[term], feature)
-                    penalty = self._label_term(term, projected, y, target_weight)
-                penalties[f"mi_{term}"] = weight * penalty
-                if term in self.label_heads:
-                    penalties[f"mi_{term}"] += self._fit(term, feature, y, target_weight)
-        return penalties
-
-    def _feature_term(self, term: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
-        if self.stop_gradient == "symmetric":
-            orders = [(first.detach(), second), (second.detach(), first)]
-        elif self.stop_gradient == "reference" and term != "primary":
-            orders = [(first.detach(), second)]
-        else:
-            orders = [(first, second)]
-        values = [self.estimator.feature_penalty(term, *order, shrink) for order in orders]
-        return sum(values) / len(values)
-
-    def _label_term(self, term: str, projected: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-        orders = [(projected, label)]
-        if self.stop_gradient == "symmetric":
-            orders.append((label, projected))
-        if self.stop_gradient != "none":
-            second_is_reference = self.estimator.label_is_reference
-            orders = [
-                (first, second.detach()) if second_is_reference else (first.detach(), second)
-                for first, second in orders
-            ]
-        values = [self.estimator.label_penalty(term, *order, weight) for order in orders]
-        return sum(values) / len(values)
-
-    def _fit(self, term: str, feature: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-        """Zero, with the gradient that teaches this term's own head to tell the label."""
-        error = heatmap_loss(self.label_heads[term](feature.detach()), label.detach(), weight)
-        return error - error.detach()
-
-    def _refuse_terms_without_gradient(self) -> None:
-        constant = (
-            self.label_from == "ground_truth"
-            and self.stop_gradient == "reference"
-            and not self.estimator.label_is_reference
-        )
-        if constant and any(term in LABEL_TERMS for term in self.weights):
-            raise UserError(
-                "option mutual_information: found label terms of the legacy estimator with "
-                "label_from ground_truth and stop_gradient reference, expected a term that has a "
-                "gradient; set stop_gradient none, label_from prediction, or the weights of "
-                "useful_label and visual_label to 0"
             )
 
 
@@ -220,6 +256,12 @@ def _projected(head: nn.Conv2d, feature: Tensor) -> Tensor:
     weight = head.weight.detach().to(feature.dtype)
     bias = None if head.bias is None else head.bias.detach().to(feature.dtype)
     return torch.nn.functional.conv2d(feature, weight, bias, padding=head.padding)
+
+
+def _fit(head: nn.Conv2d, feature: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Zero, with the gradient that teaches a term's own `head` to tell the label."""
+    error = heatmap_loss(head(feature.detach()), label.detach(), weight)
+    return error - error.detach()
 
 
 def _weights(
@@ -232,16 +274,3 @@ def _weights(
         finite(f"weights.{term}", weight)
     merged = {**defaults, **overrides}
     return {term: scale * weight for term, weight in merged.items() if weight != 0}
-
-
-def _vector_sizes(
-    weights: Mapping[str, float], channels: int, joints: int
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Vector length of every term that takes part: those to shrink, those to grow."""
-    shrink = {term: channels for term, (*_, down) in FEATURE_TERMS.items() if down}
-    shrink |= dict.fromkeys(LABEL_TERMS, 2 * joints)
-    grow = {term: channels for term, (*_, down) in FEATURE_TERMS.items() if not down}
-    return (
-        {term: size for term, size in shrink.items() if term in weights},
-        {term: size for term, size in grow.items() if term in weights},
-    )

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from tdmi.core.checks import at_least
 from tdmi.core.errors import UserError
-from tdmi.losses.mutual_information_spatial import PAPER_WEIGHTS, positive, widened
+from tdmi.losses.estimator import Estimator, positive, widened
 
 
 def squared_cosine(first: Tensor, second: Tensor) -> Tensor:
@@ -62,19 +62,11 @@ def hsic(first: Tensor, second: Tensor, bandwidth: float = 1.0) -> Tensor:
     return (a * b).sum() / (a.norm().clamp(min=rounding) * b.norm().clamp(min=rounding))
 
 
-class SimilarityEstimator(nn.Module):
+class SimilarityEstimator(Estimator):
     """A similarity in 0..1 where information is meant; sub-classes say which.
 
     In a label term the label is the reference and only labelled joints count.
     """
-
-    default_scale = 1e-3
-    default_weights = PAPER_WEIGHTS
-    label_is_reference = True
-    learns = False
-
-    def __init__(self) -> None:
-        super().__init__()
 
     def of_features(self, first: Tensor, second: Tensor) -> Tensor:
         """`[B, C, h, w]` x 2 -> scalar in 0..1."""

@@ -11,38 +11,9 @@ Both work in float32 where their inputs have half precision.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tdmi.core.checks import number
-from tdmi.core.errors import UserError
-
-REVIEW_WEIGHTS = {
-    "primary": 2.0,
-    "motion": 1.0,
-    "useful_label": 1.0,
-    "useful_fused": 2.0,
-    "visual_label": 1.0,
-    "visual_fused": 2.0,
-    "useful_visual": 1.0,
-}
-"""The sum of the review-time code; its two groups share the two `..._fused` terms, hence 2."""
-
-PAPER_WEIGHTS = {
-    "primary": 1.0,
-    "motion": 1.0,
-    "useful_label": 1.0,
-    "useful_fused": 1.0,
-    "visual_label": 0.0,
-    "visual_fused": 1.0,
-    "useful_visual": 0.0,
-}
-"""The paper's terms, less I(F; y): with the label as reference, its only lever would be to make the
-key frame's own feature worse at telling the pose. The multi-modal term is only in the code."""
-
-
-def widened(x: Tensor) -> Tensor:
-    """The same numbers in float32, or wider if they were."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+from tdmi.losses.estimator import REVIEW_WEIGHTS, Estimator, positive, widened
 
 
 def position_log_probabilities(maps: Tensor, temperature: float) -> Tensor:
@@ -91,7 +62,7 @@ def standardised(maps: Tensor) -> Tensor:
     return maps / (variance + 1e-12).sqrt()
 
 
-class LegacyEstimator(nn.Module):
+class LegacyEstimator(Estimator):
     """`legacy_surrogate` used as if it were information: added to shrink, subtracted to grow.
 
     The feature is the first argument and the label the second in a label term, and it is the
@@ -101,10 +72,9 @@ class LegacyEstimator(nn.Module):
         temperature: divides maps before the softmax (review-time code: 0.05).
     """
 
+    default_weights = REVIEW_WEIGHTS
     default_scale = 1.0
     label_is_reference = False
-    learns = False
-    default_weights = REVIEW_WEIGHTS
 
     def __init__(self, temperature: float = 0.05):
         super().__init__()
@@ -121,7 +91,7 @@ class LegacyEstimator(nn.Module):
         return value if shrink else -value
 
 
-class DivergenceEstimator(nn.Module):
+class DivergenceEstimator(Estimator):
     """Information by the proxy "-KL": what should grow pays KL, what should shrink pays cap - KL.
 
     Sign. A small KL means that each argument tells much of the other, so I is proxied by -KL:
@@ -145,11 +115,6 @@ class DivergenceEstimator(nn.Module):
             standard normal maps at temperature 1: E[KL] = E_p[a - b] - 1/2 + 1/2 = 1.
     """
 
-    default_scale = 1e-3
-    label_is_reference = True
-    learns = False
-    default_weights = PAPER_WEIGHTS
-
     def __init__(self, temperature: float = 1.0, label_temperature: float = 0.05, cap: float = 1.0):
         super().__init__()
         self.temperature = positive("temperature", temperature)
@@ -171,16 +136,3 @@ class DivergenceEstimator(nn.Module):
 
     def _apart(self, divergence: Tensor) -> Tensor:
         return (self.cap - divergence).clamp(min=0)
-
-
-def positive(name: str, value: float) -> float:
-    """Return `value` as a float, or raise UserError if it is not above zero."""
-    number = finite(name, value)
-    if number <= 0:
-        raise UserError(f"option mutual_information.{name}: found {value}, expected more than 0")
-    return number
-
-
-def finite(name: str, value: float) -> float:
-    """Return `value` as a float, or raise UserError if it is not a finite number."""
-    return number(f"mutual_information.{name}", value)

@@ -14,11 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tdmi.core.checks import at_least, choose
-from tdmi.losses.mutual_information_spatial import (
-    PAPER_WEIGHTS,
-    position_log_probabilities,
-    positive,
-)
+from tdmi.core.errors import UserError
+from tdmi.losses.estimator import Estimator, positive
+from tdmi.losses.mutual_information_spatial import position_log_probabilities
 
 UPDATES = ("joint", "alternating")
 
@@ -72,12 +70,12 @@ def club_bound(log_likelihood: Tensor) -> Tensor:
 
 
 def nce_gap(similarity: Tensor) -> Tensor:
-    """log B less the InfoNCE bound, from critic values `[B, B]`: >= 0, near 0 where b_i is told
-    from the other b_j of the batch by a_i."""
+    """log B less the InfoNCE bound, from critic values `[B, B]`: >= 0, near 0 where a_i
+    tells b_i from the other b_j of the batch."""
     return -torch.log_softmax(similarity, dim=1).diagonal().mean()
 
 
-class VariationalEstimator(nn.Module):
+class VariationalEstimator(Estimator):
     """vCLUB for what should shrink, InfoNCE for what should grow; one small network per term.
 
     The networks live only in the loss. A conditional is fitted by maximum likelihood on detached
@@ -94,13 +92,16 @@ class VariationalEstimator(nn.Module):
         updates: "joint": networks and features learn in every step; critics together with the
             features, as InfoNCE's paper has it. "alternating": they take turns step by step, the
             networks first, as CLUB's paper has it for its conditional; the steps of the networks
-            train the rest by the heatmap error alone.
+            train the rest by the heatmap error only. On one process only, because the side
+            whose turn it is not has no gradients, which several processes would wait for.
+
+    Raises:
+        UserError: an unknown choice, or "alternating" on several processes.
     """
 
-    default_scale = 1e-3
-    default_weights = PAPER_WEIGHTS
-    label_is_reference = True
     learns = True
+    turns: Tensor
+    """With alternating updates: steps begun so far."""
 
     def __init__(
         self,
@@ -117,7 +118,9 @@ class VariationalEstimator(nn.Module):
         self.label_temperature = positive("label_temperature", label_temperature)
         choose("mutual_information.updates", updates, UPDATES)
         self.alternating = updates == "alternating"
-        if self.alternating:  # a buffer, so that a resumed run goes on with the right side
+        if self.alternating:
+            _check_one_process()
+            # A buffer, so that a resumed run continues with the right side.
             self.register_buffer("turns", torch.zeros((), dtype=torch.int64))
         self.conditionals = nn.ModuleDict(
             {term: GaussianConditional(size, hidden) for term, size in shrink.items()}
@@ -127,7 +130,7 @@ class VariationalEstimator(nn.Module):
         )
 
     def advance(self) -> None:
-        """Begin a step: it is the other side's turn."""
+        """Begin a training step: it is the other side's turn."""
         if self.alternating:
             self.turns += 1
 
@@ -173,3 +176,15 @@ def _fixed(network: nn.Module, a: Tensor, b: Tensor) -> Tensor:
     """`network(a, b)` that sends no gradient to the network."""
     parameters = {key: value.detach() for key, value in network.named_parameters()}
     return torch.func.functional_call(network, parameters, (a, b))
+
+
+def _check_one_process() -> None:
+    distributed = torch.distributed
+    initialised = distributed.is_available() and distributed.is_initialized()
+    count = distributed.get_world_size() if initialised else 1
+    if count > 1:
+        raise UserError(
+            f"option mutual_information.updates: found alternating on {count} processes, expected "
+            "joint, in which everything has a gradient in every step; or set devices in the recipe "
+            "to 1"
+        )

@@ -1,4 +1,4 @@
-"""What a method costs: its parameters and the arithmetic for one key frame."""
+"""Cost of a method: its parameters and the arithmetic for one key frame."""
 
 from __future__ import annotations
 

@@ -51,12 +51,20 @@ class Disentanglement(nn.Module):
         if gate in ("channel", "softmax", "spatial"):
             self.noisy_gate = _perceptron(channels, hidden)
 
+    def freeze_noisy_gate(self) -> None:
+        """Freeze the noisy part's own gate, for a loss that does not read that part.
+
+        A softmax gate keeps learning, because the useful mask depends on both gates.
+        """
+        if self.gate in ("channel", "spatial"):
+            self.noisy_gate.requires_grad_(False)
+
     def forward(self, motion: Tensor, noisy: bool = True) -> Disentangled:
-        """`[B, C, h, w]` -> `Disentangled`; without its noisy half, which the loss alone reads, if
+        """`[B, C, h, w]` -> `Disentangled`; without its noisy half, which only the loss reads, if
         not `noisy`."""
         useful_mask, noisy_mask = self._masks(motion, noisy)
         useful = motion if self.gate == "none" else useful_mask * motion
-        if not noisy:
+        if not noisy or noisy_mask is None:
             return Disentangled(useful, useful_mask)
         return Disentangled(useful, useful_mask, noisy_mask * motion, noisy_mask)
 

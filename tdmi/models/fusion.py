@@ -14,7 +14,7 @@ class Fusion(nn.Module):
     """(motion [B, M, h, w], visual [B, V, h, w]) -> fused [B, V, h, w], all entries >= 0.
 
     start="paper": a chain of `blocks` residual blocks on the concatenation, as published (three
-    blocks), convolutions drawn with deviation 0.001; a 3x3 head (`paper_head`) follows.
+    blocks), convolutions drawn with deviation 0.001. `PoseMethod.add_paper_head` follows.
 
     start="single_frame" (choice of this project): the same blocks, but the last one's shortcut is
     the visual feature, `ReLU(visual + chain(concatenation))`, and its last norm begins at zero. As
@@ -48,10 +48,3 @@ class Fusion(nn.Module):
     def forward(self, motion: Tensor, visual: Tensor) -> Tensor:
         x = self.chain(torch.cat([motion, visual], dim=1))
         return torch.relu(visual + self.last.residual(x)) if self.onto_visual else x
-
-
-def paper_head(channels: int, joints: int) -> nn.Conv2d:
-    """The published detection head, a 3x3 convolution, weights drawn with deviation 0.001."""
-    head = nn.Conv2d(channels, joints, 3, padding=1)
-    initialise(head, std=0.001)
-    return head

@@ -70,19 +70,11 @@ class HRNet(nn.Module):
         for stage in range(2, stages + 1):
             widths = [width * 2**branch for branch in range(stage)]
             self.add_module(f"transition{stage - 1}", _transition(before, widths))
-            self.add_module(
-                f"stage{stage}",
-                nn.Sequential(
-                    *(
-                        ExchangeModule(
-                            widths,
-                            blocks,
-                            outputs=1 if stage == stages and i == modules[stage - 2] - 1 else stage,
-                        )
-                        for i in range(modules[stage - 2])
-                    )
-                ),
-            )
+            count = modules[stage - 2]
+            last = count - 1 if stage == stages else None
+            outputs = (1 if i == last else stage for i in range(count))
+            exchanges = (ExchangeModule(widths, blocks, number) for number in outputs)
+            self.add_module(f"stage{stage}", nn.Sequential(*exchanges))
             before = widths
         initialise(self)
 
@@ -155,17 +147,11 @@ def _exchange(widths: Sequence[int], source: int, to: int) -> nn.Module:
         return nn.Identity()
     if source > to:
         return conv_norm(widths[source], widths[to], 1)
-    steps = to - source
+    planes = [widths[source]] * (to - source) + [widths[to]]
     return nn.Sequential(
         *(
-            conv_norm(
-                widths[source],
-                widths[to] if step == steps - 1 else widths[source],
-                3,
-                stride=2,
-                relu=step < steps - 1,
-            )
-            for step in range(steps)
+            conv_norm(planes[i], planes[i + 1], 3, stride=2, relu=i < to - source - 1)
+            for i in range(to - source)
         )
     )
 

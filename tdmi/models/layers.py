@@ -12,12 +12,23 @@ from torch import Tensor, nn
 Shortcut = Literal["identity", "projection"]
 
 
+def conv3x3(inplanes: int, planes: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
+    """Return a 3x3 convolution that keeps the map's size."""
+    return nn.Conv2d(inplanes, planes, 3, padding=dilation, dilation=dilation, bias=bias)
+
+
 def conv_norm(
-    inplanes: int, planes: int, kernel: int, *, stride: int = 1, relu: bool = False
+    inplanes: int,
+    planes: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    relu: bool = False,
+    bias: bool = False,
 ) -> nn.Sequential:
-    """Convolution without bias (padding kernel // 2), batch norm, and a ReLU if asked."""
+    """Return a convolution (padding kernel // 2), a batch norm, and with `relu` a ReLU."""
     layers: list[nn.Module] = [
-        nn.Conv2d(inplanes, planes, kernel, stride=stride, padding=kernel // 2, bias=False),
+        nn.Conv2d(inplanes, planes, kernel, stride=stride, padding=kernel // 2, bias=bias),
         nn.BatchNorm2d(planes),
     ]
     if relu:
@@ -88,22 +99,15 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn3(self.conv3(x)).add_(shortcut))
 
 
-def residual_chain(
-    inplanes: int, planes: int, blocks: int, *, zero_last: bool = False
-) -> nn.Sequential:
-    """`blocks` basic blocks in a row: [B, inplanes, h, w] -> [B, planes, h, w].
+def residual_chain(inplanes: int, planes: int, blocks: int) -> nn.Sequential:
+    """Return `blocks` basic blocks in a row: [B, inplanes, h, w] -> [B, planes, h, w].
 
     The first one has a projection shortcut even where the channel counts agree, as in the TDMI
-    authors' code. `zero_last` is passed to the last block only.
+    authors' code.
     """
     return nn.Sequential(
         *(
-            BasicBlock(
-                inplanes if i == 0 else planes,
-                planes,
-                shortcut="projection" if i == 0 else "identity",
-                zero_last=zero_last and i == blocks - 1,
-            )
+            BasicBlock(inplanes, planes, "projection") if i == 0 else BasicBlock(planes, planes)
             for i in range(blocks)
         )
     )
@@ -122,5 +126,10 @@ def initialise(module: nn.Module, std: float | None = None) -> None:
             nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")
         else:
             nn.init.normal_(child.weight, std=std)
-        if child.bias is not None:
-            nn.init.zeros_(child.bias)
+        fill_bias(child, 0)
+
+
+def fill_bias(layer: nn.Module, value: float) -> None:
+    """Set every element of the layer's bias to `value`, if it has one."""
+    if isinstance(layer.bias, Tensor):
+        nn.init.constant_(layer.bias, value)

@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tdmi.clips.samples import FrameCue
 from tdmi.core.checks import choose, number, yes_or_no
 from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.models.hrnet import HRNet
+from tdmi.models.layers import conv3x3, fill_bias, initialise
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.resnet import PoseResNet
 
 Backbone = HRNet | PoseResNet
 Start = Literal["single_frame", "paper"]
 BackboneNorm = Literal["frozen", "updated"]
+
+
+class Shared(TypedDict, total=False):
+    """Options that methods hand on to `PoseMethod`, which describes them: `**Unpack[Shared]`."""
+
+    start: Start
+    backbone_norm: BackboneNorm
+    freeze_backbone: bool
+    loss_factor: float
+    loss_foreground: float
+
+
+class FrameReader(Protocol):
+    """A source of frames, such as `tdmi.clips.frames.FrameStore`."""
+
+    def read(self, file: str) -> np.ndarray:
+        """RGB [H, W, 3] uint8 of the frame named `file`."""
+        ...
+
+
+class FrameCue(Protocol):
+    """An auxiliary input of a method, cut from whole frames beside the crops."""
+
+    def cut(
+        self,
+        store: FrameReader,
+        key: str,
+        files: Sequence[str],
+        matrix: np.ndarray,
+        size: tuple[int, int],
+    ) -> np.ndarray:
+        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
+        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
+        ...
+
+    def mirrored(self, cue: Tensor) -> Tensor:
+        """The tensor [..., C, h, w] for the mirrored crops."""
+        ...
 
 
 class PoseMethod(nn.Module):
@@ -38,8 +77,11 @@ class PoseMethod(nn.Module):
     use each batch's statistics and keep them, as the released DCPose, PoseWarper and FAMI-Pose do
     with backbones they call frozen. `loss_factor`, `loss_foreground`: see `tdmi.losses.heatmap`.
 
-    A method that wants more of the whole frames than their crops sets `frame_cue`, a
-    `tdmi.clips.samples.FrameCue`; what that cuts is the third argument of `forward`.
+    A method that wants more of the whole frames than their crops sets `frame_cue`; what that cuts
+    is the third argument of `forward`.
+
+    Every parameter that requires a gradient must get one in every step, or training on several
+    processes stops: what a choice of options leaves idle is frozen.
     """
 
     frame_cue: FrameCue | None = None
@@ -69,7 +111,8 @@ class PoseMethod(nn.Module):
         self.backbone = backbone
         self.head = nn.Conv2d(backbone.channels, joints, 1)
         nn.init.normal_(self.head.weight, std=0.001)
-        nn.init.zeros_(self.head.bias)
+        fill_bias(self.head, 0)
+        self._output_head = "head"
         if freeze_backbone:
             backbone.requires_grad_(False)
         elif backbone_norm == "frozen":
@@ -81,6 +124,25 @@ class PoseMethod(nn.Module):
     def key(self) -> int:
         """Index of the key frame within the window."""
         return self.window.index(0)
+
+    def add_paper_head(self, name: str = "paper_head") -> None:
+        """With start="paper", add the published detection head and freeze the 1x1 `head`.
+
+        The new head, a 3x3 convolution drawn with deviation 0.001, is registered as `name` and
+        becomes `output_head`. The 1x1 head is still loaded with the single-frame model, because
+        label terms of the loss project features with it. With any other start nothing changes.
+        """
+        if self.start == "paper":
+            head = conv3x3(self.backbone.channels, self.joints)
+            initialise(head, std=0.001)
+            self.add_module(name, head)
+            self.head.requires_grad_(False)
+            self._output_head = name
+
+    @property
+    def output_head(self) -> nn.Module:
+        """The convolution that gives the heatmaps: `head`, or the one of `add_paper_head`."""
+        return self.get_submodule(self._output_head)
 
     def train(self, mode: bool = True) -> PoseMethod:
         """Like `nn.Module.train`, but frozen norms of the backbone stay in evaluation mode."""
@@ -107,7 +169,7 @@ class PoseMethod(nn.Module):
 
     @property
     def streams(self) -> bool:
-        """Whether features of a frame, computed once, can serve several windows."""
+        """True if features of a frame, computed once, can serve several windows."""
         return type(self).aggregate is not PoseMethod.aggregate
 
     def forward(self, frames: Tensor, offsets: Tensor) -> PoseOutput:
@@ -118,7 +180,7 @@ class PoseMethod(nn.Module):
         raise NotImplementedError
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:
-        """Named scalars, weights applied, to be added up. Here: the heatmap error alone."""
+        """Return named scalars to be added up, weights applied; here only the heatmap error."""
         return {"heatmap": self.heatmap_loss(output.heatmaps, target)}
 
     def heatmap_loss(self, heatmaps: Tensor, target: Target) -> Tensor:
@@ -130,6 +192,10 @@ class PoseMethod(nn.Module):
             factor=self.loss_factor,
             foreground=self.loss_foreground,
         )
+
+    def monitor(self, output: PoseOutput) -> dict[str, float]:
+        """Further numbers of a training step for the history, by column; here none."""
+        return {}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Trainable parameters: "backbone" (with the head) and "new" (all the rest)."""
@@ -163,7 +229,7 @@ class PoseMethod(nn.Module):
 
 
 def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
-    """What keeps `state` from filling all of `own`, in words; empty if every name and shape fits.
+    """Describe why `state` cannot fill all of `own`; empty if every name and shape fits.
 
     Only `num_batches_tracked` may be absent.
     """
@@ -185,7 +251,7 @@ def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
 
 
 def _checked_window(method: str, window: Sequence[int]) -> tuple[int, ...]:
-    """The offsets, if they are whole numbers, rise, and hold 0; otherwise a UserError."""
+    """Return the offsets; UserError unless they are increasing whole numbers with 0 among them."""
     listed = isinstance(window, Sequence) and not isinstance(window, str)
     whole = listed and all(type(offset) is int for offset in window)
     if not whole or 0 not in window or list(window) != sorted(set(window)):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tdmi.core.checks import at_least, choose
 from tdmi.core.errors import UserError
 from tdmi.models.deformable import DeformableConv2d
-from tdmi.models.layers import initialise, residual_chain
+from tdmi.models.layers import conv3x3, fill_bias, initialise, residual_chain
 from tdmi.models.method import Start
 
 MASK_ACTIVATIONS = ("sigmoid", "none")
@@ -58,11 +58,10 @@ class SpatialModulation(nn.Module):
 
         self.offset_block = nn.Identity() if guidance_blocks == "none" else block()
         self.mask_block = block() if guidance_blocks == "separate" else None
-        like = {"kernel_size": 3, "padding": offset_dilation, "dilation": offset_dilation}
-        self.offset = nn.Conv2d(channels, 2 * 9 * offset_groups, **like)
-        self.mask = nn.Conv2d(channels, 9 * offset_groups, **like)
+        self.offset = conv3x3(channels, 2 * 9 * offset_groups, dilation=offset_dilation)
+        self.mask = conv3x3(channels, 9 * offset_groups, dilation=offset_dilation)
         self.mask_activation = mask_activation
-        self.deform = DeformableConv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.deform = DeformableConv2d(channels, channels, dilation=dilation)
         self._initialise(start)
 
     def forward(self, x: Tensor, guidance: Tensor) -> Tensor:
@@ -83,10 +82,10 @@ class SpatialModulation(nn.Module):
         for conv in (self.offset, self.mask):
             nn.init.normal_(conv.weight, std=0.001)
         if self.mask_activation == "sigmoid":
-            nn.init.constant_(self.mask.bias, OPEN_MASK)
+            fill_bias(self.mask, OPEN_MASK)
         elif start == "single_frame":
-            nn.init.ones_(self.mask.bias)
-        nn.init.zeros_(self.deform.bias)
+            fill_bias(self.mask, 1)
+        fill_bias(self.deform, 0)
 
 
 def checked_groups(

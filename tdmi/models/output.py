@@ -1,4 +1,4 @@
-"""What a pose model returns and what it is compared with: two plain containers of tensors."""
+"""The output of a pose model and its target: two plain containers of tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PoseOutput:
 
 @dataclass
 class Target:
-    """What the key frame should give.
+    """True heatmaps of the key frame.
 
     `heatmaps` [B, J, h, w] in 0..1; `weight` [B, J], 0 for a joint that is not labelled, else 1
     (other values scale the joint's error).

@@ -1,7 +1,7 @@
 """TDMI: temporal differences, disentangled by mutual information (Feng et al., CVPR 2023).
 
     features of all frames, several depths --TemporalDifferenceEncoder--> motion M
-    M --Disentanglement--> useful M_u, noisy M_n          (M_n serves the loss alone)
+    M --Disentanglement--> useful M_u, noisy M_n          (M_n serves only the loss)
     M_u + visual feature of the key frame --Fusion--> fused --head--> heatmaps
 
 This is the published variant "TDMI", whose visual feature is the key frame's deepest one; for
@@ -11,7 +11,7 @@ This is the published variant "TDMI", whose visual feature is the key frame's de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -20,9 +20,9 @@ from tdmi.core.checks import build, mapping
 from tdmi.core.errors import UserError
 from tdmi.losses.mutual_information import MutualInformation
 from tdmi.models.disentanglement import Disentanglement
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
-from tdmi.models.method import BackboneNorm, PoseMethod, Start
+from tdmi.models.method import PoseMethod, Shared
 from tdmi.models.output import PoseOutput, Target
 from tdmi.models.temporal_difference import TemporalDifferenceEncoder
 
@@ -33,10 +33,9 @@ class TDMI(PoseMethod):
     """Heatmaps of the key frame from its feature and the useful part of the motion around it.
 
     Args:
-        backbone, joints, start, backbone_norm, freeze_backbone, loss_factor, loss_foreground: see
-            `PoseMethod`. With start="single_frame" the heatmaps equal the single-frame model's
-            until the first step; with "paper" a 3x3 head of its own reads the fused feature, and
-            the 1x1 `head` only projects features in the label terms of the loss.
+        backbone, joints, shared: see `PoseMethod`. With start="single_frame" the heatmaps equal the
+            single-frame model's until the first step; with "paper" a 3x3 head of its own reads the
+            fused feature (`PoseMethod.add_paper_head`).
         window: frame offsets; (-2, ..., 2) in the paper.
         encoder: options of `TemporalDifferenceEncoder`; `depths` defaults to all of the backbone's.
         disentanglement: options of `Disentanglement`.
@@ -57,43 +56,45 @@ class TDMI(PoseMethod):
         disentanglement: Mapping[str, Any] | None = None,
         mutual_information: Mapping[str, Any] | None = None,
         fusion_blocks: int = 3,
-        start: Start = "single_frame",
-        backbone_norm: BackboneNorm = "frozen",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=window,
-            start=start,
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=window, **shared)
         if not isinstance(backbone, HRNet):
             raise UserError(
                 f"option backbone: found {type(backbone).__name__}, expected an HRNet, whose "
                 "features of all depths have one size"
             )
         channels = backbone.channels
-        encoder = {"depths": backbone.depths, **mapping("encoder", encoder)}
-        fixed = (channels, len(self.window), self.key, start, backbone.stem_channels)
-        self.encoder = build("encoder", TemporalDifferenceEncoder, encoder, *fixed)
+        self.encoder = build(
+            "encoder",
+            TemporalDifferenceEncoder,
+            {"depths": backbone.depths, **mapping("encoder", encoder)},
+            channels=channels,
+            frames=len(self.window),
+            key=self.key,
+            start=self.start,
+            stem_channels=backbone.stem_channels,
+        )
         if self.encoder.depths[-1] > backbone.depths[-1]:
             raise UserError(
                 f"option encoder.depths: found {self.encoder.depths}, expected a part of the "
                 f"backbone's {backbone.depths}"
             )
-        self.disentanglement = build("disentanglement", Disentanglement, disentanglement, channels)
-        self.fusion = Fusion(channels, channels, fusion_blocks, start)
-        self.fused_head = paper_head(channels, joints) if start == "paper" else None
-        self.mutual_information = build(
-            "mutual_information", MutualInformation, mutual_information, channels, joints
+        self.disentanglement = build(
+            "disentanglement", Disentanglement, disentanglement, channels=channels
         )
-        if self.disentanglement.gate == "none" and "primary" in self.mutual_information.weights:
+        self.fusion = Fusion(channels, channels, fusion_blocks, self.start)
+        self.add_paper_head("fused_head")
+        self.mutual_information = build(
+            "mutual_information",
+            MutualInformation,
+            mutual_information,
+            channels=channels,
+            joints=joints,
+        )
+        if "primary" not in self.mutual_information.weights:
+            self.disentanglement.freeze_noisy_gate()
+        elif self.disentanglement.gate == "none":
             raise UserError(
                 "option disentanglement.gate: found none with the primary term of "
                 "mutual_information, expected a gate that gives a noisy part; set the weight of "
@@ -119,12 +120,13 @@ class TDMI(PoseMethod):
         fused = self.fusion(parts.useful, visual)
         masked = {name: value for name, value in parts._asdict().items() if value is not None}
         terms = {"motion": motion, "visual": visual, "fused": fused, **masked}
-        head = self.head if self.fused_head is None else self.fused_head
-        return PoseOutput(head(fused), terms)
+        return PoseOutput(self.output_head(fused), terms)
 
     def visual_feature(self, deepest: Tensor, key: Tensor) -> Tensor:
-        """What the motion is fused with, `[B, C, h, w]`, given the deepest features of the window
-        `[B, T, C, h, w]` and of the key frame `[B, C, h, w]`: here simply the latter."""
+        """Return the feature `[B, C, h, w]` that the motion is fused with: here the key frame's.
+
+        `deepest` `[B, T, C, h, w]`: of the window; `key` `[B, C, h, w]`: of the key frame.
+        """
         return key
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:

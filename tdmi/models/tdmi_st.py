@@ -110,9 +110,16 @@ class TDMIST(TDMI):
         alignment: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        build("of TDMI-ST (beside alignment)", super().__init__, options, backbone, joints)
-        fixed = (backbone.channels, len(self.window), self.key, self.start)
-        self.alignment = build("alignment", SequenceAlignment, alignment, *fixed)
+        super().__init__(backbone, joints, **options)
+        self.alignment = build(
+            "alignment",
+            SequenceAlignment,
+            alignment,
+            channels=backbone.channels,
+            frames=len(self.window),
+            key=self.key,
+            start=self.start,
+        )
 
     def visual_feature(self, deepest: Tensor, key: Tensor) -> Tensor:
         return self.alignment(deepest, key)

@@ -177,7 +177,7 @@ class WindowByWindow:
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
         cue = []  # the further argument of methods that have a cue
-        source = getattr(self.method, "frame_cue", None)
+        source = self.method.frame_cue
         if source is not None:
             wanted = [
                 self.windows.cut_cue(source, int(self.frames[d]), self.matrices[d]) for d in rows

@@ -28,7 +28,7 @@ class Batch:
     """[B, T] int64."""
     target: Target
     cue: list[Tensor] = field(default_factory=list)
-    """[B, T, C, h, w] of methods that want one (see `tdmi.clips.samples.FrameCue`), else empty."""
+    """[B, T, C, h, w] of methods that want one (see `tdmi.models.method.FrameCue`), else empty."""
 
     def pin_memory(self) -> Batch:
         """A copy in page-locked memory; called by `DataLoader`."""

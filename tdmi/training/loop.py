@@ -1,7 +1,7 @@
 """The loop over steps: the same for every method, on one process or several.
 
 Device, precision and processes come from Lightning Fabric. What differs between methods is inside
-the method; the loop knows only `forward`, `loss`, `parameter_groups` and, if present, `monitor`.
+the method; the loop knows only `forward`, `loss`, `parameter_groups` and `monitor`.
 """
 
 from __future__ import annotations
@@ -276,9 +276,7 @@ class Loop:
         values = {"loss": loss.item(), **{f"loss_{k}": v.item() for k, v in losses.items()}}
         values["heatmap_peak"] = float(heatmaps.amax(dim=(2, 3))[target.weight > 0].mean())
         values["train_pck"] = train_pck(heatmaps, target)
-        if hasattr(self.plain, "monitor"):
-            values |= self.plain.monitor(output)
-        return values
+        return values | self.plain.monitor(output)
 
     def _own(self, name: str) -> Path:
         """A file of this process in the run folder."""

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from baselines.dcpose import DCPose, nearness
 from baselines.fami_pose import FAMIPose, translate
 from baselines.posewarper import AGGREGATION, PoseWarper, Warper
-from tdmi.checkpoints import from_dcpose, from_fami_pose, from_posewarper
+from tdmi.checkpoints import convert
 from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.folding import folded
 from tdmi.models.hrnet import HRNet
@@ -63,7 +63,7 @@ def backbone(trunk: HRNet, x: Tensor) -> Tensor:
 
 
 def deformed(layer: DeformableConv2d, x: Tensor, offset: Tensor, mask: Tensor | None = None):
-    place = {"padding": layer.padding, "dilation": layer.dilation}
+    place = {"padding": layer.dilation, "dilation": layer.dilation}
     return deform_conv2d(x, offset, layer.weight, layer.bias, mask=mask, **place)
 
 
@@ -121,17 +121,17 @@ def plain_fami_pose(model: FAMIPose, frames: Tensor, offsets: Tensor) -> Tensor:
 
 
 METHODS = {
-    "dcpose": (DCPose, "dcpose", from_dcpose, plain_dcpose),
-    "posewarper": (PoseWarper, "posewarper_agg", from_posewarper, plain_posewarper),
-    "fami_pose": (FAMIPose, "fami_pose", from_fami_pose, plain_fami_pose),
+    "dcpose": (DCPose, "dcpose", plain_dcpose),
+    "posewarper": (PoseWarper, "posewarper_agg", plain_posewarper),
+    "fami_pose": (FAMIPose, "fami_pose", plain_fami_pose),
 }
 
 
 def pair(name: str, size: tuple[int, int]) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
     """Our forward pass and the straightforward one, on one person's frames."""
-    cls, golden, convert, plain = METHODS[name]
+    cls, golden, plain = METHODS[name]
     model: PoseMethod = cls(HRNet(48), start="paper").eval()
-    model.load_state_dict(convert(reference_state(golden)), strict=True)
+    model.load_state_dict(convert(reference_state(golden)).tensors, strict=True)
     other = copy.deepcopy(model)
     model = folded(
         model.to(memory_format=torch.channels_last)

@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 from tdmi.core.errors import UserError
-from tdmi.losses.mutual_information import FEATURE_TERMS, LABEL_TERMS, MutualInformation
+from tdmi.losses.mutual_information import TERMS, MutualInformation
 from tdmi.losses.mutual_information_spatial import legacy_surrogate, spatial_kl
 from tests.support.golden import OWN
 
+FEATURE_TERMS = {name: term for name, term in TERMS.items() if term.second != "label"}
+LABEL_TERMS = {name: term.first for name, term in TERMS.items() if term.second == "label"}
 CHANNELS, JOINTS, HEIGHT, WIDTH = 6, 4, 8, 6
 NAMES = ("motion", "useful", "noisy", "visual", "fused")
 
@@ -127,7 +129,7 @@ def _descend(objective, features, free, steps=150, rate=0.3, **labels):
 
 
 def _only(estimator, term, **options):
-    weights = dict.fromkeys([*FEATURE_TERMS, *LABEL_TERMS], 0.0) | {term: 1.0}
+    weights = dict.fromkeys(TERMS, 0.0) | {term: 1.0}
     return MutualInformation(CHANNELS, JOINTS, estimator, weights=weights, **options)
 
 
@@ -231,7 +233,7 @@ def test_which_tensors_receive_gradients(estimator, term):
 @pytest.mark.parametrize("estimator", ["vsd", "legacy", "cos", "hsic"])
 def test_both_sides_learn_where_neither_or_each_in_turn_is_held(estimator, stop_gradient):
     options = {"cap": 100.0} if estimator == "vsd" else {}
-    for term in [*FEATURE_TERMS, *LABEL_TERMS]:
+    for term in TERMS:
         tensors = _tensors()
         objective = _only(estimator, term, stop_gradient=stop_gradient, **options)
         sum(_terms(objective, tensors, tensors["heatmaps"]).values()).backward()
@@ -316,7 +318,7 @@ def test_finite_in_half_precision(estimator, dtype):
     features = {k: (3e4 * _maps(i)).clamp(-6e4, 6e4).to(dtype) for i, k in enumerate(NAMES)}
     features = {k: v.requires_grad_() for k, v in features.items()}
     heatmaps = _maps(10, JOINTS).to(dtype).requires_grad_()
-    weights = dict.fromkeys([*FEATURE_TERMS, *LABEL_TERMS], 1.0)
+    weights = dict.fromkeys(TERMS, 1.0)
     objective = MutualInformation(
         CHANNELS, JOINTS, estimator, weights, stop_gradient="none", label_head="own"
     )

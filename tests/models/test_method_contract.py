@@ -1,86 +1,32 @@
-"""What every method must do: start, freezing, gradients, batches, learning, cost."""
+"""What every method must do: start, freezing, batches, learning, cost; gradients elsewhere."""
 
 import pytest
 import torch
 
-from baselines.dcpose import DCPose
-from baselines.fami_pose import FAMIPose
-from baselines.flow_fusion import FlowFusion
-from baselines.flow_motion import FlowMotion
-from baselines.flow_pooling import FlowPooling
-from baselines.posewarper import PoseWarper
 from baselines.single_frame import SingleFrame
-from baselines.temporal_concatenation import TemporalConcatenation
 from tdmi.core.errors import UserError
 from tdmi.models.cost import cost
 from tdmi.models.hrnet import HRNet
-from tdmi.models.method import PoseMethod
-from tdmi.models.output import Target
+from tests.support.methods import (
+    METHODS,
+    TEMPORAL,
+    build,
+    bytes_of,
+    clip,
+    method_cases,
+    move_weights,
+    target,
+    total,
+    trained_single_frame,
+)
 
-JOINTS = 4
-TEMPORAL = {
-    "temporal_concatenation": (TemporalConcatenation, {}),
-    "flow_pooling": (FlowPooling, {}),
-    "flow_fusion": (FlowFusion, {}),
-    "flow_motion": (FlowMotion, {}),
-    "dcpose": (DCPose, {"channels": 8, "dilations": (1, 3)}),
-    "posewarper": (PoseWarper, {"channels": 8, "blocks": 2, "dilations": (1, 3)}),
-    "fami_pose": (FAMIPose, {"halvings": 2, "dilation": 1}),
-}
-METHODS = {"single_frame": (SingleFrame, {}), **TEMPORAL}
-
-
-def trunk() -> HRNet:
-    return HRNet(8, 3, modules=(1, 1), blocks=1, stem_width=8, stem_blocks=1)
-
-
-def build(name: str, seed: int = 0, **options) -> PoseMethod:
-    torch.manual_seed(seed)
-    cls, small = METHODS[name]
-    return cls(trunk(), JOINTS, **(small | options))
-
-
-def clip(method: PoseMethod, batch: int = 2, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    frames = torch.randn(batch, len(method.window), 3, 64, 48, generator=generator)
-    return frames, torch.tensor([method.window] * batch)
-
-
-def target(batch: int = 2, seed: int = 2) -> Target:
-    """One Gaussian blob of deviation 1.5 px for each joint."""
-    generator = torch.Generator().manual_seed(seed)
-    centre = 3 + torch.rand(batch, JOINTS, 2, 1, 1, generator=generator) * torch.tensor(
-        [[[6.0]], [[10.0]]]
-    )
-    x, y = torch.arange(12.0), torch.arange(16.0)[:, None]
-    squared = (x - centre[:, :, 0]) ** 2 + (y - centre[:, :, 1]) ** 2
-    return Target(torch.exp(-squared / (2 * 1.5**2)), torch.ones(batch, JOINTS))
-
-
-def trained_single_frame(steps: int = 3) -> SingleFrame:
-    """A single-frame model whose weights and statistics are not those of a fresh one."""
-    model = build("single_frame", seed=11)
-    torch.nn.init.normal_(model.head.weight, std=0.3)
-    frames, offsets = clip(model)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model.loss(model(frames, offsets), target())["heatmap"].backward()
-        optimizer.step()
-    return model.eval()
-
-
-def bytes_of(module: torch.nn.Module) -> dict[str, bytes]:
-    return {name: value.numpy().tobytes() for name, value in module.state_dict().items()}
-
-
-def total(method: PoseMethod, frames, offsets, wanted: Target) -> torch.Tensor:
-    return sum(method.loss(method(frames, offsets), wanted).values())
+CASES = method_cases()
+SIZE = (32, 32)
 
 
 @pytest.mark.parametrize("name", TEMPORAL)
 def test_starts_as_the_single_frame_model(name):
-    single = trained_single_frame()
+    single = trained_single_frame(name)
     method = build(name, seed=5)
     method.load_single_frame(single.state_dict())
     method.eval()
@@ -93,58 +39,50 @@ def test_starts_as_the_single_frame_model(name):
     torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", TEMPORAL)
-@pytest.mark.parametrize("start", ["single_frame", "paper"])
-def test_gradients_reach_every_trainable_parameter(name, start):
-    """In evaluation mode, because batch statistics cancel biases before a norm. Narrow layers may
-    be dead for one perturbation (ReLU): gradients are gathered over several."""
-    method = build(name, start=start).eval()
-    method.load_single_frame(trained_single_frame().state_dict())
-    fresh = {key: value.clone() for key, value in method.state_dict().items()}
-    for seed in range(4):
-        torch.manual_seed(seed)
-        method.load_state_dict(fresh)
-        with torch.no_grad():
-            for parameter in method.parameters():
-                parameter += 0.1 * torch.randn_like(parameter)
-        total(method, *clip(method), target()).backward()
-    dead = [
-        name
-        for name, p in method.named_parameters()
-        if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
-    ]
-    assert dead == []
-
-
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CASES)
 def test_batch_equals_single_samples(name):
-    method = build(name).eval().double()
+    method = CASES[name].build().eval().double()
+    move_weights(method)
+    frames, offsets = clip(method, batch=3, size=SIZE)
+    frames = frames.double()
+    offsets[1] = offsets[1].clamp_max(0)
     with torch.no_grad():
-        for parameter in method.parameters():
-            parameter += 0.05 * torch.randn_like(parameter)
-        frames, offsets = clip(method, batch=3)
-        frames = frames.double()
-        offsets[1] = offsets[1].clamp_max(0)
         together = method(frames, offsets).heatmaps
-        alone = [method(frames[i : i + 1], offsets[i : i + 1]).heatmaps for i in range(3)]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-9, atol=1e-9)
+        singles = [method(frames[i : i + 1], offsets[i : i + 1]).heatmaps for i in range(3)]
+    torch.testing.assert_close(together, torch.cat(singles), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", TEMPORAL)
+@pytest.mark.parametrize("name", CASES)
 def test_frozen_backbone_keeps_every_byte(name):
-    method = build(name, freeze_backbone=True)
-    method.load_single_frame(trained_single_frame().state_dict())
+    """Weights and statistics of norms; with weight decay, which moves whatever is not frozen."""
+    method = CASES[name].build(freeze_backbone=True, backbone_norm="frozen")
     before, whole = bytes_of(method.backbone), bytes_of(method)
-    frames, offsets = clip(method)
+    frames, offsets = clip(method, size=SIZE)
     optimizer = torch.optim.AdamW(method.parameters(), 1e-2, weight_decay=0.1)
     for _ in range(2):
         method.train()
         optimizer.zero_grad()
-        total(method, frames, offsets, target()).backward()
+        total(method, frames, offsets, target(size=SIZE)).backward()
         optimizer.step()
     assert bytes_of(method.backbone) == before
     assert bytes_of(method) != whole
     assert not method.features(frames)[0].requires_grad
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cost_is_counted(name):
+    method = CASES[name].build()
+    found = cost(method, *SIZE)
+    assert found.parameters == sum(
+        p.numel()
+        for p in method.state_dict(keep_vars=True).values()
+        if isinstance(p, torch.nn.Parameter)
+    )
+    groups = method.parameter_groups()
+    assert found.trainable_parameters == sum(p.numel() for g in groups.values() for p in g)
+    assert (found.frames, found.input) == (len(method.window), SIZE)
+    trunk = cost(SingleFrame(method.backbone, method.joints), *SIZE)
+    assert found.gflops >= trunk.gflops > 0
 
 
 @pytest.mark.parametrize("name", TEMPORAL)
@@ -183,7 +121,7 @@ def test_backbone_norm_policy(name, policy):
 @pytest.mark.parametrize("name", TEMPORAL)
 def test_learns_one_clip(name):
     method = build(name)
-    method.load_single_frame(trained_single_frame().state_dict())
+    method.load_single_frame(trained_single_frame(name).state_dict())
     frames, offsets = clip(method)
     wanted = target(seed=9)
     optimizer = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], 1e-2)
@@ -206,7 +144,7 @@ def test_parameter_groups(name):
     assert len(ids) == len(set(ids)) and set(ids) == trainable
     shared = {id(p) for p in [*method.backbone.parameters(), *method.head.parameters()]}
     assert {id(p) for p in groups["backbone"]} == shared & trainable
-    assert bool(groups["new"]) == (name != "single_frame")
+    assert bool(groups["new"]) == (name in TEMPORAL)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -242,7 +180,7 @@ def test_loading_is_strict():
         ({"start": "zero"}, "option start: found 'zero'"),
         ({"backbone_norm": "off"}, "option backbone_norm: found 'off'"),
         ({"window": (1, 2)}, "window is"),
-        ({"pooling": "median"}, "pooling is 'median'"),
+        ({"pooling": "median"}, "option pooling: found 'median'"),
         ({"flow": {"preset": "slow"}}, "option flow.preset: found 'slow'"),
         ({"start": "paper", "window": (-1, 0, 1)}, "(-2, -1, 0, 1, 2)"),
     ],

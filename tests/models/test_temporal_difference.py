@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from tdmi.core.errors import UserError
 from tdmi.models.disentanglement import Disentanglement
-from tdmi.models.fusion import Fusion, paper_head
+from tdmi.models.fusion import Fusion
 from tdmi.models.temporal_difference import (
     SpatialModulation,
     TemporalDifferenceEncoder,
@@ -232,7 +233,8 @@ def test_parameter_counts_of_the_review_time_variant():
     encoder = TemporalDifferenceEncoder(48, 5, 2, **REVIEW_CODE)
     assert _count(encoder) == pytest.approx(1.66e6, rel=0.005)
     assert _count(Disentanglement(48)) == pytest.approx(0.025e6, rel=0.02)
-    assert _count(Fusion(48, 48, 3, "paper"), paper_head(48, 17)) == pytest.approx(0.16e6, rel=0.02)
+    head = nn.Conv2d(48, 17, 3)
+    assert _count(Fusion(48, 48, 3, "paper"), head) == pytest.approx(0.16e6, rel=0.02)
 
 
 def test_finite_at_full_size():

@@ -14,7 +14,7 @@ from torch import nn
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
 from tdmi.experiments.build import build_method, load_checkpoint
 from tdmi.losses.heatmap import heatmap_loss
-from tdmi.losses.mutual_information import ESTIMATORS, FEATURE_TERMS, LABEL_TERMS, MutualInformation
+from tdmi.losses.mutual_information import ESTIMATORS, TERMS, MutualInformation
 from tdmi.models.method import PoseMethod
 from tdmi.models.tdmi import FEATURES
 from tdmi.prediction.predict import WindowByWindow, detected_boxes, ground_truth_boxes, predict
@@ -63,7 +63,7 @@ def losses() -> Probes:
     for estimator in ESTIMATORS:
         torch.manual_seed(0)
         head = nn.Conv2d(8, 17, 1)
-        weights = dict.fromkeys((*FEATURE_TERMS, *LABEL_TERMS), 1.0)
+        weights = dict.fromkeys(TERMS, 1.0)
         information = MutualInformation(8, estimator=estimator, weights=weights, scale=1.0)
         terms = information(features, maps, target, weight, head)
         leaves = [maps, *features.values()]

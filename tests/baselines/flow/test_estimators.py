@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.flow import DISFlow, FarnebackFlow, denormalised, grey
+from baselines.flow.estimators import DISFlow, FarnebackFlow, denormalised, grey
 from tdmi.core.errors import UserError
 from tests.support.flow_scenes import normalised, scene
 

@@ -3,14 +3,8 @@
 import pytest
 import torch
 
-from baselines.flow import (
-    KeyFlow,
-    WindowFlow,
-    aligned_to_key,
-    resize_flow,
-    visible_pixels,
-    warp,
-)
+from baselines.flow.fields import resize_flow, visible_pixels, warp
+from baselines.flow.window import KeyFlow, WindowFlow, aligned_to_key
 from tdmi.core.errors import UserError
 from tests.support.flow_scenes import known_flow, normalised, scene
 

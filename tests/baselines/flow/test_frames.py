@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from baselines.flow import FrameFlow, WindowFlow
+from baselines.flow import WindowFlow
+from baselines.flow.frames import FrameFlow
 from baselines.flow_pooling import FlowPooling
 from tdmi.clips.crops import crop_matrix, warp
 from tdmi.clips.frames import FrameStore

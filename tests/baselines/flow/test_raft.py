@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchvision.models import _api, optical_flow
 
-from baselines.flow import RAFTFlow
 from baselines.flow import raft as module
+from baselines.flow.raft import RAFTFlow
 from baselines.flow_motion import FlowMotion
 from tdmi.core.errors import UserError
 from tdmi.models.hrnet import HRNet
@@ -171,13 +171,13 @@ def test_files_that_are_not_these_weights(weights, tmp_path):
     first = next(iter(state))
     damaged = tmp_path / "damaged.pth"
     damaged.write_bytes(weights.read_bytes()[:5000])
-    assert message_of("small", damaged).startswith(f"{damaged}: cannot be read as weights")
+    assert message_of("small", damaged).startswith(f"{damaged}: found no readable weights")
     for content, words in [
-        ([1, 2], "found a list"),
-        ({k: v for k, v in state.items() if k != first}, f"{first} is missing"),
-        ({**state, "module.extra": torch.zeros(1)}, "found unknown module.extra"),
-        ({**state, first: torch.zeros(2, 3)}, f"{first} is (2, 3) for"),
-        ({**state, first: 7}, f"{first} is int for"),
+        ([1, 2], "found no state dictionary (a list)"),
+        ({k: v for k, v in state.items() if k != first}, f"1 missing ({first})"),
+        ({**state, "module.extra": torch.zeros(1)}, "1 unexpected (extra)"),
+        ({**state, first: torch.zeros(2, 3)}, f"{first} (2, 3) for"),
+        ({**state, first: 7}, f"{first!r} is of type int"),
     ]:
         path = tmp_path / "other.pth"
         torch.save(content, path)
