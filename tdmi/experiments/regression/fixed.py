@@ -264,6 +264,8 @@ def tracking(truth: Annotations, tracks: Annotations) -> mota.Scores:
 class Oracle(nn.Module):
     """Stands in for a network: answers with the maps given, call by call."""
 
+    frame_cue = None
+
     def __init__(self, maps: list[torch.Tensor]) -> None:
         super().__init__()
         self.maps: Iterator[torch.Tensor] = iter(maps)
