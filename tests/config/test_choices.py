@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tdmi.clips.samples import CropOptions
+from tdmi.core.checks import keywords
 from tdmi.losses.mutual_information import ESTIMATORS, MutualInformation
 from tdmi.models.disentanglement import Disentanglement
 from tdmi.models.tdmi import TDMI
@@ -34,7 +35,7 @@ NO_CHOICE = {"size", "sigma", "batch_size"}
 
 
 def options_of_tdmi() -> set[str]:
-    names = {n for n in inspect.signature(TDMI).parameters if n not in PARTS}
+    names = {n for n in keywords(TDMI) if n not in PARTS}
     for part, kinds in PARTS.items():
         for kind in kinds:
             own = set(inspect.signature(kind.__init__).parameters) - GIVEN

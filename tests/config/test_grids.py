@@ -21,6 +21,7 @@ from tdmi.config.suites import (
 )
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method, check_buildable
+from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
 from tdmi.models.tdmi import TDMI
 
@@ -137,7 +138,8 @@ def test_references_are_what_their_labels_say():
 
 
 def test_defaults_are_those_of_the_class():
-    parameters = inspect.signature(TDMI).parameters
+    classes = (PoseMethod, TDMI)
+    parameters = {k: p for c in classes for k, p in inspect.signature(c).parameters.items()}
     assert {key: parameters[key].default for key in DEFAULTS} == DEFAULTS | {
         "window": tuple(DEFAULTS["window"])
     }

@@ -88,6 +88,8 @@ def tracking(truth: Annotations, tracks: Annotations) -> mota.Scores:
 class Oracle(nn.Module):
     """Network that returns the maps given, one batch per call."""
 
+    frame_cue = None
+
     def __init__(self, maps: list[torch.Tensor]) -> None:
         super().__init__()
         self.maps: Iterator[torch.Tensor] = iter(maps)

@@ -26,13 +26,13 @@ PROCESSES, PART, STEPS, SIZE = 2, 2, 2, (32, 32)
 
 def prepared(case: Case) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     method = case.build()
-    move_weights(method)
+    move_weights(method, 0.01)
     method.train()
     for module in method.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
-    # Plain gradient descent: Adam would enlarge rounding where gradients are almost zero.
-    return method, torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
+    # Not Adam, which enlarges rounding where gradients are almost zero.
+    return method, torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.01)
 
 
 def part_loss(called, method, step: int, rank: int) -> torch.Tensor:
