@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.cli.suite_options import add_protocol, add_trial, trial_of
+from tdmi.cli.suite_options import add_protocol, add_trial, key_of
 
 DEVICES = ("h100", "a100", "rtx4090", "cpu")
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             f"{args.compare}: no such folder, expected that of the runs, e.g. --compare runs"
         )
-    suites = load_suites(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
+    suites = load_suites(key_of(args))
 
     from tdmi.core.threads import use_threads
 

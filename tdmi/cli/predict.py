@@ -24,6 +24,6 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.core.threads import use_threads
 
     use_threads(args.threads)
-    from tdmi.experiments.run import predict_run
+    from tdmi.experiments.predict import predict_run
 
     predict_run(args.folder, args.split, args.out or args.folder)

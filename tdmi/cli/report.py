@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.cli.suite_options import add_protocol, add_trial, trial_of
+from tdmi.cli.suite_options import add_protocol, add_trial, key_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tdmi.reporting.report import make_report
 
     if arguments.config is None:
-        settings = settings_of(
-            arguments.suite,
-            trial=trial_of(arguments),
-            grid=arguments.grid,
-            protocol=arguments.protocol,
-        )
+        settings = settings_of(key_of(arguments))
     elif arguments.grid is not None:
         raise UserError("--grid: found it with --config, expected it with --suite alone")
     else:

@@ -68,11 +68,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _evaluate(out: Path, options: list[str]) -> None:
     from tdmi.cli import evaluate
-    from tdmi.experiments.verify import judged_folder
+    from tdmi.experiments.folder import evaluated_folder
 
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
-    options = [*options, "--pred", str(judged_folder(out)), "--out", str(out), "--quiet"]
+    options = [*options, "--pred", str(evaluated_folder(out)), "--out", str(out), "--quiet"]
     if out.name == "tracking.json":
         options.append("--tracking")
     evaluate.run(parser.parse_args(options))

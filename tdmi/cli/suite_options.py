@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tdmi.config.suites import Trial
+    from tdmi.config.keys import SuiteKey
 
 
 def add_trial(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +21,11 @@ def add_trial(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def trial_of(args: argparse.Namespace) -> Trial | None:
-    from tdmi.config.suites import Trial
+def key_of(args: argparse.Namespace) -> SuiteKey:
+    """Return the key of the suite that the options name."""
+    from tdmi.config.keys import SmallSize, SuiteKey
 
-    if args.width is None and args.steps is None:
-        return None
-    return Trial(args.width, args.steps)
+    return SuiteKey(args.suite, args.grid, args.protocol, SmallSize(args.width, args.steps))
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:

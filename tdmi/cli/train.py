@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.cli.suite_options import add_protocol, add_trial, trial_of
+from tdmi.cli.suite_options import add_protocol, add_trial, key_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,26 +30,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.config.suites import load_suite, resolve, run_name
+    from tdmi.config.suites import load_suite
     from tdmi.core.devices import claim
 
-    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
+    suite = load_suite(key_of(args))
     if args.check:
         from tdmi.experiments.build import check_buildable
 
         check_buildable(suite)
         return
-    settings = resolve(suite, args.method, args.seed)
-    claim(settings["recipe"].get("devices", 1))
+    settings = suite.settings(args.method, args.seed)
+    claim(settings.recipe.devices)
 
     from tdmi.core.threads import use_threads
 
     use_threads(args.threads)
     from tdmi.experiments.build import check_buildable
-    from tdmi.experiments.run import perform
+    from tdmi.experiments.train import train_run
 
     # Whichever trains first: a wrong option of any other stops the job before it.
-    if settings["start_from"] is None or args.grid:
+    if settings.start_from is None or args.grid:
         check_buildable(suite)
-    name = run_name(suite, args.method, args.seed)
-    perform(settings, args.runs, name, args.fresh, args.restart_if_changed)
+    name = suite.run_name(args.method, args.seed)
+    train_run(settings, args.runs, name, args.fresh, args.restart_if_changed)

@@ -8,8 +8,10 @@ from typing import Any
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
-from tdmi.experiments.run import perform, predict_run
-from tdmi.experiments.verify import METRICS, inputs, read_run
+from tdmi.experiments.folder import RunFolder
+from tdmi.experiments.predict import predict_run
+from tdmi.experiments.train import train_run
+from tdmi.experiments.verify import inputs, read_run
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,10 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
                 f"{run}: {what}: found {_short(today)}, expected {_short(recorded)} as recorded; "
                 f"bring them back first (`tdmi verify {run}` lists all that differs)"
             )
-    name = f"{settings['suite']}/{settings['method']['name']}/seed{settings['seed']}"
-    folder = out / name
+    folder = out / settings.name
     if folder.resolve() == run.resolve():
         raise UserError(f"--out {out}: holds the recorded run itself, expected another folder")
-    perform(settings, out, name, starts=runs or run.resolve().parents[2])
+    train_run(settings, out, settings.name, starts=runs or run.resolve().parents[2])
     predict_run(folder, "test", folder)
     return folder
 
@@ -58,9 +59,9 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
 def evaluations(run: Path) -> list[tuple[Path, list[str]]]:
     """Metrics files of a run, relative to it, each with the `tdmi evaluate` options of its kind."""
     settings, _ = read_run(run)
-    truth = Path(settings["dataset"]["root"]) / "annotations" / settings["dataset"]["test"]
+    truth = settings.dataset.folder.annotations(settings.dataset.test)
     found = []
-    for path in sorted(path for name in METRICS for path in run.glob(f"*/{name}")):
+    for path in RunFolder(run).evaluated:
         options = ["--protocol", read_json(path).get("protocol", "poseval"), "--gt", str(truth)]
         found.append((path.relative_to(run), options))
     return found

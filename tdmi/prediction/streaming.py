@@ -15,11 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tdmi.clips.crops import invert
-from tdmi.clips.normalisation import normalise
+from tdmi.clips.crops import invert, normalise
 from tdmi.clips.samples import Windows
+from tdmi.data.boxes import overlap
 from tdmi.models.method import PoseMethod
-from tdmi.prediction.tracking import box_overlap
 
 OVERLAP = 0.3
 """Least intersection over union of a person's boxes in neighbouring key frames."""
@@ -43,9 +42,9 @@ def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int)
     for v, n in sorted(set(zip(video.tolist(), number.tolist(), strict=True))):
         rows = np.flatnonzero((video == v) & (number == n))
         if v == previous[0] and n - previous[1] <= reach:
-            overlap = box_overlap(boxes[before], boxes[rows])
-            for a, b in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
-                if overlap[a, b] >= OVERLAP:
+            shared = overlap(boxes[before], boxes[rows])
+            for a, b in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
+                if shared[a, b] >= OVERLAP:
                     person[rows[b]] = person[before[a]]
         before, previous = rows, (v, n)
     return person
@@ -92,7 +91,7 @@ class Streamed:
         reach = method.window[-1] - method.window[0]
         self.person = linked(video, number, boxes, reach)
         self.order = np.lexsort((number, self.person))
-        self.matrices = windows.crop.matrices(boxes)
+        self.matrices = windows.matrices(boxes)
         self._key_frames: dict[int, list[int]] = {}
         for d in self.order.tolist():
             self._key_frames.setdefault(int(self.person[d]), []).append(d)
@@ -149,7 +148,9 @@ class Streamed:
             places = torch.tensor([self._places[key] for key in kept], device=device)
             parts.append([[m[places] for m in maps] for maps in self._maps])
         if new:
-            crops = [self.windows.crops([row], self.matrices[self._own(p, row)]) for p, row in new]
+            crops = [
+                self.windows.crop_frames([row], self.matrices[self._own(p, row)]) for p, row in new
+            ]
             parts.append(self._features(normalise(np.concatenate(crops), device)))
         self._maps = [
             [torch.cat(maps) for maps in zip(*depths, strict=True)]

@@ -22,14 +22,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import torch
-import yaml
 from benchmark_figures import bars, machine
 
-from tdmi.config.suites import WORKFLOW
+from tdmi.config.files import read_config
+from tdmi.config.suites import load_suite
+from tdmi.config.training import Backbone
 from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
@@ -40,15 +42,11 @@ MEMORY_BAR, RATIO_BAR = 8.0, 1.25
 
 def paper_scale(name: str) -> PoseMethod:
     """The method of a method file with the published backbone."""
-    method = yaml.safe_load((WORKFLOW / "config" / "methods" / f"{name}.yaml").read_text())
+    _, content = read_config("method", name)
+    settings = load_suite("posetrack18").settings(name, 0)
+    method = replace(settings.method, options=content.get("options", {}))
     torch.manual_seed(0)
-    return build_method(
-        {
-            "backbone": {"kind": "hrnet"},
-            "dataset": {"name": "posetrack18"},
-            "method": {"name": name, "class": method["class"], "options": method.get("options")},
-        }
-    )
+    return build_method(replace(settings, backbone=Backbone(), method=method))
 
 
 def clip(method: PoseMethod) -> tuple[torch.Tensor, torch.Tensor]:

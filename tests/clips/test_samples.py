@@ -4,12 +4,22 @@ import cv2
 import numpy as np
 import pytest
 
-from tdmi.clips.augmentation import Augmentation, draw_geometry, half_body
-from tdmi.clips.crops import crop_matrix, crop_regions, invert, transform, warp
+from tdmi.clips.augmentation import draw, half_body
+from tdmi.clips.crops import (
+    OFFICIAL,
+    PIXEL_CENTRES,
+    crop_matrices,
+    crop_matrix,
+    crop_regions,
+    invert,
+    transform,
+    warp,
+)
 from tdmi.clips.frames import FrameStore, read_frame
-from tdmi.clips.samples import CropOptions, TrainingSamples, Windows
-from tdmi.clips.targets import decode, heatmap_to_crop, peaks
+from tdmi.clips.samples import TrainingSamples, Windows
+from tdmi.clips.targets import decode, peaks
 from tdmi.clips.windows import window_offsets
+from tdmi.config.inputs import Augmentation, Crop
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.data.skeletons import COCO, POSETRACK18
@@ -39,19 +49,26 @@ def test_regions_equal_the_official_centre_and_scale(case):
         case["aspect_w_over_h"],
         case["enlarge"],
     )
-    centre, size = crop_regions(box, aspect, enlarge, "official")
+    # The aspect of the cases is that of 96x72 or of a square.
+    shape = (96, round(96 * aspect))
+    ours, official = (
+        Crop(shape, box_enlargement=enlarge, geometry=name)
+        for name in ("pixel_centres", "official")
+    )
+    assert official.aspect == aspect
+    centre, size = crop_regions(box, official)
     np.testing.assert_allclose(centre[0], case["center"], rtol=1e-5, atol=1e-3)
     np.testing.assert_allclose(size[0] / 200, case["scale"], rtol=1e-5)
     corner = centre[0] - size[0] / 2
     np.testing.assert_allclose([*corner, *size[0]], case["back_to_xywh"], rtol=1e-5, atol=2e-3)
     if centre[0, 0] != -1:
-        np.testing.assert_array_equal(crop_regions(box, aspect, enlarge), [centre, size])
+        np.testing.assert_array_equal(crop_regions(box, ours), [centre, size])
 
 
 def test_a_box_around_minus_one_is_enlarged_like_any_other():
     box = np.array([[-11.0, 30, 20, 80]])
-    _, size = crop_regions(box, 0.75, 1.25)
-    _, official = crop_regions(box, 0.75, 1.25, "official")
+    _, size = crop_regions(box, Crop())
+    _, official = crop_regions(box, Crop(geometry="official"))
     np.testing.assert_allclose([size[0], official[0]], [[75, 100], [60, 80]])
 
 
@@ -60,7 +77,7 @@ def test_a_box_around_minus_one_is_enlarged_like_any_other():
 def test_crop_matrix_is_the_official_one_or_half_a_pixel_away(case):
     width, height = case["output_size_wh"]
     region = np.array(case["center"]), 200 * case["scale"][0], (height, width), case["rot_degrees"]
-    ours, official = crop_matrix(*region), crop_matrix(*region, geometry="official")
+    ours, official = crop_matrix(*region), crop_matrix(*region, geometry=OFFICIAL)
     points, mapped = np.array(case["points"]), np.array(case["mapped"])
     if case["inv"]:
         np.testing.assert_allclose(transform(points, invert(official)), mapped, atol=2e-3)
@@ -204,9 +221,7 @@ def moving_dots(root, frames=6):
 
 
 def dots_samples(root, seed=0, **augmentation):
-    windows = Windows(
-        moving_dots(root), FrameStore(root), (-2, -1, 0, 1, 2), CropOptions((192, 144), 2.0)
-    )
+    windows = Windows(moving_dots(root), FrameStore(root), (-2, -1, 0, 1, 2), Crop((192, 144), 2.0))
     return TrainingSamples(windows, Augmentation(**augmentation), seed)
 
 
@@ -218,7 +233,7 @@ def test_targets_sit_on_the_dots_under_every_augmentation(tmp_path):
         cells, _ = peaks(sample.heatmaps[None])
         key = sample.frames[2].max(axis=2)
         for joint in np.flatnonzero(sample.weight):
-            x, y = np.round(heatmap_to_crop(cells[0, joint])).astype(int)
+            x, y = np.round(PIXEL_CENTRES.to_crop(cells[0, joint])).astype(int)
             around = key[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5]
             if 4 < x < 139 and 4 < y < 187:
                 assert around.max() > 30
@@ -227,13 +242,41 @@ def test_targets_sit_on_the_dots_under_every_augmentation(tmp_path):
     assert seen_flip
 
 
+def test_a_mirrored_sample_has_the_right_joints_where_the_left_ones_were(tmp_path):
+    """The same draw but for the mirroring: x is mirrored, left and right change places."""
+    still = {"rotation": 0, "scale": 0, "half_body_probability": 0}
+    plain, mirrored = (dots_samples(tmp_path, **still, flip_probability=p)[0] for p in (0, 1))
+    points = [decode(sample.heatmaps[None], "dark", 5)[0][0] for sample in (plain, mirrored)]
+    other = {"left": "right", "right": "left"}
+    seen = 0
+    for place, joint in enumerate(POSETRACK18.joints):
+        side, dash, name = joint.partition("_")
+        partner = POSETRACK18.index(other.get(side, side) + dash + name)
+        if plain.weight[place] and mirrored.weight[partner]:
+            x, y = points[0][place]
+            np.testing.assert_allclose(points[1][partner], (35 - x, y), atol=0.05)
+            seen += side in other
+    assert seen > 6
+
+
+@pytest.mark.parametrize("geometry", ["pixel_centres", "official"])
+def test_crops_for_prediction_are_upright_and_hold_the_enlarged_box(geometry):
+    """Neither turned, moved, mirrored nor scaled: nothing of the augmentation."""
+    crop = Crop((192, 144), box_enlargement=1.5, geometry=geometry)
+    box = np.array([[30.0, 10.0, 40.0, 80.0]])  # becomes 60 x 80, then 90 x 120 about (50, 50)
+    corners = np.array([[5.0, -10.0], [95.0, -10.0], [5.0, 110.0]])
+    first = -0.5 if geometry == "pixel_centres" else 0.0
+    expected = np.array([[first, first], [first + 144, first], [first, first + 192]])
+    np.testing.assert_allclose(transform(corners, crop_matrices(box, crop)[0]), expected)
+
+
 def test_limbs_weigh_more_only_where_asked(tmp_path):
     """Whatever side a joint is on, so that a mirrored sample is weighted alike."""
     tiny_dataset.write(tmp_path)
     truth = tiny_dataset.annotations("test")
     samples = {}
     for kind in ("uniform", "limbs"):
-        crop = CropOptions((64, 48), 1.5, joint_weights=kind)
+        crop = Crop((64, 48), 1.5, joint_weights=kind)
         windows = Windows(truth, FrameStore(tmp_path), (-1, 0, 1), crop)
         samples[kind] = TrainingSamples(windows, Augmentation(flip_probability=1.0), 0)[0]
     plain, weighted = samples["uniform"], samples["limbs"]
@@ -242,8 +285,6 @@ def test_limbs_weigh_more_only_where_asked(tmp_path):
     for joint, one, other in zip(truth.skeleton.joints, plain.weight, weighted.weight, strict=True):
         assert other == np.float32(one * expected.get(joint.split("_")[-1], 1.0))
     np.testing.assert_array_equal(plain.heatmaps, weighted.heatmaps)
-    with pytest.raises(UserError, match=r"crop\.joint_weights: found 'hands', expected one of"):
-        CropOptions(joint_weights="hands")
 
 
 def test_samples_depend_on_seed_and_position_only(tmp_path):
@@ -268,7 +309,7 @@ def test_window_frames_are_the_neighbours(tmp_path):
     samples = dots_samples(tmp_path)
     windows = samples.windows
     matrix = crop_matrix(np.array([80.0, 60.0]), 160.0, (192, 144))
-    frames, offsets = windows.cut(1, matrix)
+    frames, offsets = windows.crop_window(1, matrix)
     assert offsets.tolist() == [-1, 0, 0, 1, 2]
     for crop, k in zip(frames, offsets, strict=True):
         expected = warp(windows.store.read(f"{1 + k}.png"), matrix, (192, 144))
@@ -282,7 +323,7 @@ def test_share_of_upper_bodies(probability):
     points = np.repeat(np.arange(17.0)[:, None], 2, axis=1)
     generator = np.random.default_rng(0)
     crop = np.array([8.0, 8.0]), 20.0, points, np.ones(17, bool), POSETRACK18, 0.75
-    centres = [draw_geometry(options, generator, *crop).centre[1] for _ in range(2000)]
+    centres = [draw(options, generator, *crop).centre[1] for _ in range(2000)]
     assert np.mean(np.array(centres) == 5.0) == pytest.approx(probability, abs=0.03)
     assert Augmentation().upper_body_probability == NormalDist().cdf(0.5)
 
@@ -293,7 +334,7 @@ def test_targets_by_geometry_and_outside_joints(tmp_path, geometry, outside_join
     """The crop, 56.25 x 75 frame pixels around (62.5, 40), leaves out some joints."""
     annotations = moving_dots(tmp_path)
     annotations.box[:] = [40.0, 10.0, 45.0, 60.0]
-    crop = CropOptions((192, 144), 2.0, geometry=geometry, outside_joints=outside_joints)
+    crop = Crop((192, 144), 2.0, geometry=geometry, outside_joints=outside_joints)
     windows = Windows(annotations, FrameStore(tmp_path), (0,), crop)
     still = Augmentation(rotation=0, scale=0, flip_probability=0, half_body_probability=0)
     samples = TrainingSamples(windows, still, 0)

@@ -33,63 +33,69 @@ class Defect:
     old: str
     new: str
     tests: str
-    """Unit test files, without ``test_`` and ``.py``."""
+    """Unit test files below ``tests``, without ``.py``."""
 
 
 DEFECTS = (
     Defect("mirrored maps keep left and right", "tdmi/clips/targets.py",
-           "heatmaps[:, flip_order, :, ::-1]", "heatmaps[:, :, :, ::-1]", "heatmaps"),
+           "heatmaps[:, flip_order, :, ::-1]", "heatmaps[:, :, :, ::-1]", "clips/test_targets"),
     Defect("flip pairs do not change places", "tdmi/data/skeletons.py",
            "order[[left, right]] = right, left", "order[[left, right]] = left, right",
-           "annotations"),
+           "data/test_skeletons"),
     Defect("neighbours in reverse order", "tdmi/clips/samples.py",
            "for i, row in enumerate(rows):", "for i, row in enumerate(rows := rows[::-1]):",
-           "clips"),
+           "clips/test_samples"),
     Defect("missing neighbours before, not after, the existing ones", "tdmi/clips/windows.py",
            "existing + [0] * (len(wanted) - len(existing))",
-           "[0] * (len(wanted) - len(existing)) + existing", "clips_windows"),
+           "[0] * (len(wanted) - len(existing)) + existing", "clips/test_windows"),
     Defect("crops half a pixel off", "tdmi/clips/crops.py",
-           "middle -= 0.5", "middle -= 0.0", "clips"),
-    Defect("targets three eighths of a cell off", "tdmi/clips/targets.py",
-           "(points + 0.5) / stride - 0.5", "points / stride", "heatmaps"),
+           "/ 2 - 0.5", "/ 2", "clips/test_samples"),
+    Defect("targets three eighths of a cell off", "tdmi/clips/crops.py",
+           "(points + 0.5) / stride - 0.5", "points / stride", "clips/test_targets"),
     Defect("box not enlarged", "tdmi/clips/crops.py",
-           "return centre, size * enlargement", "return centre, size", "clips"),
+           "        return size * factor", "        return size", "clips/test_samples"),
     Defect("decoder a quarter of a cell off", "tdmi/clips/targets.py",
-           "result = cells.copy()\n    # Far", "result = cells + 0.25\n    # Far", "heatmaps"),
+           "result = cells.copy()\n    # Far", "result = cells + 0.25\n    # Far",
+           "clips/test_targets"),
     Defect("loss halved", "tdmi/losses/heatmap.py",
-           "return factor * error.mean()", "return 0.5 * factor * error.mean()", "heatmap_loss"),
+           "return factor * error.mean()", "return 0.5 * factor * error.mean()",
+           "losses/test_heatmap"),
     Defect("sign of information to grow", "tdmi/losses/mutual_information_spatial.py",
            "if shrink else divergence.mean()", "if shrink else -divergence.mean()",
-           "mutual_information"),
+           "losses/test_mutual_information"),
     Defect("statistics of the frozen backbone drift", "tdmi/models/method.py",
-           "norm.eval()", "norm.train(mode)", "methods"),
+           "norm.eval()", "norm.train(mode)", "models/test_method_contract"),
     Defect("weights of the frozen backbone learn", "tdmi/models/method.py",
            'self.freeze_backbone = yes_or_no("freeze_backbone", freeze_backbone)',
-           "self.freeze_backbone = freeze_backbone = False", "methods"),
-    Defect("backbone at the whole rate", "tdmi/training/recipe.py",
-           '"lr": rate * recipe["backbone_rate"]', '"lr": rate', "training_options"),
+           "self.freeze_backbone = freeze_backbone = False", "models/test_method_contract"),
+    Defect("backbone at the whole rate", "tdmi/training/optimiser.py",
+           "recipe.learning_rate * recipe.backbone_rate", "recipe.learning_rate",
+           "training/test_loop"),
     Defect("gradients not clipped", "tdmi/training/loop.py",
-           "torch.nn.utils.clip_grad_norm_(clipped, clip)", "pass", "training"),
+           "torch.nn.utils.clip_grad_norm_(clipped, clip)", "pass", "training/test_loop"),
     Defect("differences to the wrong frame", "tdmi/models/temporal_difference.py",
            "features[:, 1:] - features[:, :-1]", "features[:, 1:] - features[:, :1]",
-           "temporal_difference"),
+           "models/test_temporal_difference"),
     Defect("joint score without the box score", "tdmi/prediction/predict.py",
-           "scores = maxima * boxes.score[:, None]", "scores = maxima", "inference"),
+           "scores = maxima * boxes.score[:, None]", "scores = maxima", "prediction/test_predict"),
     Defect("suppression keeps duplicates", "tdmi/prediction/oks_nms.py",
-           "sigmas) <= threshold]", "sigmas) <= 2 * threshold]", "suppression"),
+           "sigmas) <= threshold]", "sigmas) <= 2 * threshold]", "prediction/test_oks_nms"),
     Defect("neck and nose exchanged", "tdmi/data/skeletons.py",
            '"left_wrist", "head_bottom", "nose", "head_top",',
-           '"left_wrist", "nose", "head_bottom", "head_top",', "annotations posetrack17"),
-    Defect("augmentation leaks into validation", "tdmi/clips/samples.py",
-           "crop_matrix(centre, width, self.size, geometry=self.geometry)",
-           "crop_matrix(centre, width, self.size, 10.0, geometry=self.geometry)",
-           "inference clips"),
-    Defect("validation on the training split", "tdmi/training/validation.py",
-           'read_split(settings, "validation")', 'read_split(settings, "train")', "training"),
+           '"left_wrist", "nose", "head_bottom", "head_top",',
+           "data/test_annotations formats/test_posetrack17"),
+    Defect("augmentation leaks into validation", "tdmi/clips/crops.py",
+           "crop_matrix(centre, width, crop.size, geometry=geometry_of(crop))",
+           "crop_matrix(centre, width, crop.size, 10.0, geometry=geometry_of(crop))",
+           "clips/test_samples"),
+    Defect("validation on the training split", "tdmi/experiments/build.py",
+           'read_split(settings, "validation")', 'read_split(settings, "train")',
+           "experiments/test_build"),
     Defect("joints hit within 0.6 head sizes", "tdmi/evaluation/matching/assignment.py",
-           "HIT_DISTANCE = 0.5", "HIT_DISTANCE = 0.6", "average_precision pckh"),
+           "HIT_DISTANCE = 0.5", "HIT_DISTANCE = 0.6",
+           "evaluation/protocols/test_poseval evaluation/analysis/test_pckh"),
     Defect("MOTA counts the last frame", "tdmi/evaluation/tracking/mota.py",
-           "last = max(frames - 1, 0)", "last = frames", "mota"),
+           "last = max(frames - 1, 0)", "last = frames", "evaluation/tracking/test_mota"),
 )  # fmt: skip
 
 
@@ -124,7 +130,7 @@ def checked(folder: Path, *options: str) -> tuple[int, str]:
 
 
 def tested(folder: Path, names: list[str]) -> int:
-    files = [f"tests/test_{name}.py" for name in names]
+    files = [f"tests/{name}.py" for name in names]
     return ran(folder, "pytest", "-x", "-q", "-p", "no:cacheprovider", *files)[0]
 
 

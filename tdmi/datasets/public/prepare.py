@@ -23,8 +23,8 @@ from tdmi.core.files import read_json, sha256_of, write_json
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, select_videos
 from tdmi.data.detections import write_detections
+from tdmi.data.folders import digest, hashes_of_folder
 from tdmi.datasets.public.check.release import release_of
-from tdmi.experiments.provenance import digest, hashes_of_folder
 from tdmi.formats import hieve, posetrack18
 from tdmi.formats.conversion import to_posetrack18
 from tdmi.formats.posetrack import label_files, read_video_file

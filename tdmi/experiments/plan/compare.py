@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from tdmi.config.suites import run_name, seeds_of
+from tdmi.config.suite import Suite
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.experiments.plan.plan import Plan
 
 
-def compare(plan: Plan, suites: dict[str, dict[str, Any]], runs: Path) -> pd.DataFrame:
+def compare(plan: Plan, suites: dict[str, Suite], runs: Path) -> pd.DataFrame:
     """One row per method: suite, method, label, family, runs, done (how many are), and
     planned_… and measured_… for train_seconds and disk_bytes of one run, predict_seconds of one
     person, memory_bytes of one training. Measured ones are means over the runs; NaN if none is.
@@ -23,7 +22,7 @@ def compare(plan: Plan, suites: dict[str, dict[str, Any]], runs: Path) -> pd.Dat
     rows = []
     for one in plan.rows.itertuples():
         suite = suites[one.suite]
-        folders = [runs / run_name(suite, one.method, k) for k in seeds_of(suite, one.method)]
+        folders = [runs / suite.run_name(one.method, k) for k in suite.seeds_of(one.method)]
         done = [folder for folder in folders if (folder / "provenance.json").is_file()]
         measured = pd.DataFrame([_measured(folder) for folder in done], columns=_MEASURED).mean()
         planned = {

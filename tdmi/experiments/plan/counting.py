@@ -11,7 +11,6 @@ import warnings
 import weakref
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -19,11 +18,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from tdmi.config.settings import Settings
 from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
-from tdmi.prediction.predict import InferenceOptions
-from tdmi.training import RECIPE
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,11 @@ class Counted:
         return self.state_bytes + 3 * self.trainable_bytes + working
 
 
-def count(settings: dict[str, Any]) -> Counted:
+def count(settings: Settings) -> Counted:
     """Count for the settings of one run; see `Counted`."""
     method = build_method(settings)
-    batch = settings["recipe"]["batch_size"]
-    predicted = settings["inference"].get("batch_size", InferenceOptions.batch_size)
+    batch = settings.recipe.batch_size
+    predicted = settings.inference.batch_size
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
             # A method may tell by its weights' addresses whether they changed: none has one here.
@@ -94,20 +92,20 @@ def count(settings: dict[str, Any]) -> Counted:
 
 
 def random_batch(
-    method: PoseMethod, settings: dict[str, Any], batch: int, device: torch.device | str = "cpu"
+    method: PoseMethod, settings: Settings, batch: int, device: torch.device | str = "cpu"
 ) -> tuple[torch.Tensor, torch.Tensor, Target]:
     """Frames of noise with offsets and targets, as `tdmi.training` feeds them to a method."""
-    height, width = settings["crop"]["size"]
+    height, width = settings.crop.size
     frames = torch.randn(batch, len(method.window), 3, height, width, device=device)
     offsets = torch.tensor([method.window] * batch, device=device)
     maps = torch.rand(batch, method.joints, height // 4, width // 4, device=device)
     return frames, offsets, Target(maps, torch.ones(batch, method.joints, device=device))
 
 
-def mixed_precision(settings: dict[str, Any]):
+def mixed_precision(settings: Settings):
     """The context of a forward pass in the recipe's precision, on the CPU."""
-    precision = settings["recipe"].get("precision", RECIPE["precision"])
-    return torch.autocast("cpu", torch.bfloat16) if "mixed" in precision else nullcontext()
+    mixed = "mixed" in settings.recipe.precision
+    return torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext()
 
 
 class LiveMemory(TorchDispatchMode):
@@ -146,7 +144,7 @@ def _address(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def _step(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]:
+def _step(method: PoseMethod, settings: Settings, batch: int) -> list[int]:
     """[operations forwards, both ways, peak bytes]; gradients are dropped again."""
     method.train()
     with LiveMemory() as memory, FlopCounterMode(display=False) as counter:
@@ -159,7 +157,7 @@ def _step(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]
     return [forward, counter.get_total_flops(), memory.peak]
 
 
-def _prediction(method: PoseMethod, settings: dict[str, Any], batch: int) -> list[int]:
+def _prediction(method: PoseMethod, settings: Settings, batch: int) -> list[int]:
     """[operations, peak bytes] of the forward pass of `batch` key frames."""
     method.eval()
     with torch.no_grad(), LiveMemory() as memory, FlopCounterMode(display=False) as counter:

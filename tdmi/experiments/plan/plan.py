@@ -12,13 +12,13 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from tdmi.config.suites import resolve, seeds_of
+from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
 from tdmi.experiments.plan import throughput
 from tdmi.experiments.plan.counting import Counted, count
 from tdmi.experiments.plan.devices import DEVICES, EFFICIENCY
 from tdmi.experiments.plan.sizes import Sizes, sizes
 from tdmi.experiments.plan.throughput import Throughput
-from tdmi.training import RECIPE, in_steps
 
 PERSON_BYTES = 1230
 """One predicted person in a prediction file: 17 joints with coordinates and scores in full digits.
@@ -38,9 +38,7 @@ class Plan:
     data_bytes: int | None
 
 
-def make_plan(
-    suites: dict[str, dict[str, Any]], gpu: str | None, efficiency: float = EFFICIENCY
-) -> Plan:
+def make_plan(suites: dict[str, Suite], gpu: str | None, efficiency: float = EFFICIENCY) -> Plan:
     """Plan every run of the suites; `gpu` is a name of DEVICES, "cpu", or None: what is here."""
     device = torch.device("cuda" if gpu is None and torch.cuda.is_available() else "cpu")
     base = 0
@@ -65,26 +63,28 @@ def make_plan(
         ]
     remembered: dict[str, tuple[Counted, Throughput]] = {}
 
-    def speed(settings: dict[str, Any]) -> tuple[Counted, Throughput]:
+    def speed(settings: Settings) -> tuple[Counted, Throughput]:
         keys = ("method", "crop", "backbone", "recipe", "dataset", "augmentation")
-        identity = json.dumps([settings[key] for key in keys], sort_keys=True)
+        content = settings.to_dict()
+        identity = json.dumps([content[key] for key in keys], sort_keys=True)
         if identity not in remembered:
             counted = count(settings)
             if gpu in DEVICES:
-                precision = settings["recipe"].get("precision", RECIPE["precision"])
-                rate = throughput.from_peak(counted, DEVICES[gpu], efficiency, precision)
+                rate = throughput.from_peak(
+                    counted, DEVICES[gpu], efficiency, settings.recipe.precision
+                )
             else:
                 rate = throughput.timed(settings, counted, device)
-                rate = replace(rate, load=throughput.loading(settings, counted.window))
+                rate = replace(rate, load=throughput.loading(settings))
             remembered[identity] = counted, rate
         return remembered[identity]
 
     rows: list[dict[str, Any]] = []
     data_bytes: int | None = 0
     found = {name: sizes(suite) for name, suite in suites.items()}
-    jobs = [(suite, method) for suite in suites.values() for method in suite["methods"]]
+    jobs = [(suite, method) for suite in suites.values() for method in suite.methods]
     for suite, method in tqdm(jobs, desc="plan", unit="method", disable=None):
-        size = found[suite["suite"]]
+        size = found[suite.name]
         rows.append(row(suite, method, size, speed, base + size.cache_bytes if base else 0))
     for size in found.values():
         notes += [f"People: {size.source}.", f"Data on disk: {size.data_source}."]
@@ -98,10 +98,10 @@ def make_plan(
 
 
 def row(
-    suite: dict[str, Any],
+    suite: Suite,
     method: str,
     size: Sizes,
-    speed: Callable[[dict[str, Any]], tuple[Counted, Throughput]],
+    speed: Callable[[Settings], tuple[Counted, Throughput]],
     base_bytes: int,
 ) -> dict[str, Any]:
     """Numbers of one method over all its runs; NaN for what is not known.
@@ -111,21 +111,19 @@ def row(
     step_seconds; predict_seconds of one person, flip included; memory_bytes of one training;
     disk_bytes of all runs; train_hours, predict_hours, hours of all runs; source of the times.
     """
-    seeds = seeds_of(suite, method)
-    settings = resolve(suite, method, seeds[0])
+    seeds = suite.seeds_of(method)
+    settings = suite.settings(method, seeds[0])
     counted, rate = speed(settings)
     batch = counted.batch
-    recipe = {**RECIPE, **settings["recipe"]}
-    if "epochs" in recipe:
-        recipe = in_steps(recipe, size.train) if size.train else recipe | {"steps": NAN}
-    steps = recipe["steps"]
-    passes = 2 if settings["inference"].get("flip", True) else 1
+    recipe = settings.recipe.in_steps(size.train) if size.train else settings.recipe
+    steps = NAN if recipe.steps is None else recipe.steps
+    passes = 2 if settings.inference.flip else 1
     people = _total(size.boxes.values())
-    every = recipe.get("validate_every")
+    every = recipe.validate_every
     validated = _validations(steps, every) * (NAN if size.validation is None else size.validation)
     validated = validated if every else 0
     load = rate.load or 0.0
-    if workers := recipe["workers"]:
+    if workers := recipe.workers:
         step_seconds = max(rate.step, load * batch / workers)
     else:
         step_seconds = rate.step + load * batch
@@ -136,10 +134,10 @@ def row(
     )
     runs = len(seeds)
     return {
-        "suite": suite["suite"],
+        "suite": suite.name,
         "method": method,
-        "label": settings["method"]["label"],
-        "family": settings["method"]["family"],
+        "label": settings.method.label,
+        "family": settings.method.family,
         "runs": runs,
         "steps": steps,
         "samples": steps * batch,

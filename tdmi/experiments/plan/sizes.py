@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tdmi.clips.frames import FrameStore
+from tdmi.config.suite import Suite
 from tdmi.data.annotations import Annotations
 from tdmi.data.detections import read_detections
 from tdmi.datasets.mocap.options import options_from
 from tdmi.datasets.public.acquire.catalogue import read_catalogue
 from tdmi.datasets.public.check.release import PUBLISHED
 from tdmi.experiments.build import read_split
-from tdmi.experiments.run import boxes_path
 from tdmi.prediction.predict import detected_boxes, ground_truth_boxes
 
 
@@ -37,34 +36,33 @@ class Sizes:
     cache_bytes: int
 
 
-def sizes(suite: dict[str, Any]) -> Sizes:
+def sizes(suite: Suite) -> Sizes:
     """Sizes of the data set that a suite names."""
-    dataset = suite["dataset"]
-    root = Path(dataset["root"])
-    splits = {dataset[key] for key in ("train", "validation", "test")}
-    if all((root / "annotations" / split).is_dir() for split in splits):
+    dataset = suite.dataset
+    root = Path(dataset.root)
+    if all(dataset.folder.annotations(split).is_dir() for split in dataset.splits):
         return _read(suite, root)
-    data_bytes, data_source = _published_bytes(dataset["name"])
+    data_bytes, data_source = _published_bytes(dataset.name)
     people = _expected(suite) or _published(suite)
-    protocols = suite["inference"]["box_protocols"]
+    protocols = suite.inference.box_protocols
     if people is None:
-        nothing = f"{dataset['name']}: not prepared, and the number of its people is not published"
+        nothing = f"{dataset.name}: not prepared, and the number of its people is not published"
         people = [None] * 3, nothing
     (train, validation, test), source = people
     boxes, bound = dict.fromkeys(protocols, test), 2 * FrameStore(root).cache_bytes
     return Sizes(train, validation, boxes, source, data_bytes, data_source, bound)
 
 
-def _read(suite: dict[str, Any], root: Path) -> Sizes:
+def _read(suite: Suite, root: Path) -> Sizes:
     split = {key: read_split(suite, key) for key in ("train", "validation", "test")}
     test = split["test"]
     boxes = {}
-    for protocol in suite["inference"]["box_protocols"]:
-        path = boxes_path(suite, "test")
+    for protocol in suite.inference.box_protocols:
+        path = suite.dataset.folder.boxes(suite.dataset.test)
         if protocol == "ground_truth_boxes":
             boxes[protocol] = len(ground_truth_boxes(test).frame)
         elif path.exists():
-            threshold = suite["inference"].get("box_score_threshold", 0.2)
+            threshold = suite.inference.box_score_threshold
             boxes[protocol] = len(detected_boxes(test, read_detections(path), threshold).frame)
         else:
             boxes[protocol] = None
@@ -87,23 +85,23 @@ def _cached(annotations: Annotations, root: Path) -> int:
     return min(store.cache_bytes, annotations.frames * store.read(annotations.frame_file[0]).nbytes)
 
 
-def _expected(suite: dict[str, Any]) -> tuple[list[int], str] | None:
+def _expected(suite: Suite) -> tuple[list[int], str] | None:
     """Of a mocap set that is not rendered yet: what its options make on average."""
-    if suite["dataset"]["name"] != "mocap":
+    if suite.dataset.name != "mocap":
         return None
-    options = options_from(suite["dataset"].get("options"))
+    options = options_from(suite.dataset.options)
     people = sum(share * (i + 1) for i, share in enumerate(options.people_shares))
     counts = []
     for key in ("train", "validation", "test"):
-        split = suite["dataset"][key]
+        split = suite.dataset.split(key)
         labelled = sum(options.is_labelled(split, i) for i in range(options.frames[split]))
         counts.append(round(options.videos[split] * labelled * people))
     return counts, "mocap: expected from the data set's options, not rendered yet"
 
 
-def _published(suite: dict[str, Any]) -> tuple[list[int], str] | None:
+def _published(suite: Suite) -> tuple[list[int], str] | None:
     """People of both splits together, which is what is published, shared out by their videos."""
-    facts = PUBLISHED.get(suite["dataset"]["name"], {}).get("facts", [])
+    facts = PUBLISHED.get(suite.dataset.name, {}).get("facts", [])
     people = [fact for fact in facts if fact["quantity"] == "people"]
     if not people:
         return None
@@ -117,12 +115,12 @@ def _published(suite: dict[str, Any]) -> tuple[list[int], str] | None:
         )
         for split in ("train", "val")
     }
-    share = {key: suite["dataset"][key] for key in ("train", "validation", "test")}
+    share = {key: suite.dataset.split(key) for key in ("train", "validation", "test")}
     counts = [
         round(total["value"] * videos[split] / sum(videos.values())) for split in share.values()
     ]
     source = (
-        f"{suite['dataset']['name']}: not prepared; {total['value']:,} people are published for "
+        f"{suite.dataset.name}: not prepared; {total['value']:,} people are published for "
         f"train and val together ({total['confidence']}: {total['source']}), shared out here by "
         f"their {videos['train']} and {videos['val']} videos"
     )

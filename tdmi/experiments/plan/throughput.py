@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from tdmi.clips.augmentation import Augmentation
-from tdmi.clips.frames import FrameStore
-from tdmi.clips.samples import TrainingSamples, Windows
+from tdmi.config.settings import Settings
 from tdmi.core.errors import UserError
-from tdmi.experiments.build import build_method, crop_options, read_split
+from tdmi.experiments.build import build_method, training_samples
 from tdmi.experiments.plan.counting import Counted, mixed_precision, random_batch
 from tdmi.experiments.plan.devices import Device
-from tdmi.training import RECIPE
-from tdmi.training.recipe import make_optimiser
+from tdmi.training.optimiser import make_optimiser
 
 DRY_GFLOPS = 4.0
 """Arithmetic of one timed step or prediction on a CPU, less than a second of it; a choice of this
@@ -44,7 +40,7 @@ def from_peak(counted: Counted, device: Device, efficiency: float, precision: st
     )
 
 
-def timed(settings: dict[str, Any], counted: Counted, device: torch.device) -> Throughput:
+def timed(settings: Settings, counted: Counted, device: torch.device) -> Throughput:
     """A dry run with random input, after one to warm up.
 
     On the CPU it is processor time of one thread, so that other work on the machine does not count;
@@ -54,7 +50,7 @@ def timed(settings: dict[str, Any], counted: Counted, device: torch.device) -> T
     method = build_method(settings).to(device)
     free = device.type == "cuda"
     fits = counted.batch if free else int(DRY_GFLOPS / counted.step_gflops * counted.batch)
-    crops = settings["inference"]["batch_size"]
+    crops = settings.inference.batch_size
     crops = crops if free else max(1, min(crops, int(DRY_GFLOPS / counted.predict_gflops)))
     method.eval()
     frames, offsets, _ = random_batch(method, settings, crops, device)
@@ -66,7 +62,7 @@ def timed(settings: dict[str, Any], counted: Counted, device: torch.device) -> T
         return Throughput(counted.step_gflops / rate, predict, None, source)
     batch = min(fits, counted.batch)
     method.train()
-    optimiser = make_optimiser(method, {**RECIPE, **settings["recipe"]})
+    optimiser = make_optimiser(method, settings.recipe)
     inputs = random_batch(method, settings, batch, device)
 
     def step() -> None:
@@ -81,16 +77,13 @@ def timed(settings: dict[str, Any], counted: Counted, device: torch.device) -> T
     return Throughput(seconds, predict, None, f"steps of {batch} and predictions timed")
 
 
-def loading(settings: dict[str, Any], window: tuple[int, ...], count: int = 24) -> float | None:
+def loading(settings: Settings, count: int = 24) -> float | None:
     """Processor seconds to cut one training sample; None if the data set is not there."""
+    method = build_method(settings)
     try:
-        annotations = read_split(settings, "train")
+        samples = training_samples(settings, method)
     except UserError:
         return None
-    windows = Windows(
-        annotations, FrameStore(settings["dataset"]["root"]), window, crop_options(settings)
-    )
-    samples = TrainingSamples(windows, Augmentation(**settings["augmentation"]), settings["seed"])
     begin = time.process_time()
     for position in range(count):
         samples[position]

@@ -16,11 +16,20 @@ import torch
 from torch import nn
 
 from tdmi.checkpoints.heads import map_head
-from tdmi.clips.augmentation import Augmentation
-from tdmi.clips.crops import crop_matrix, invert, scale_of, transform, warp
+from tdmi.clips.crops import (
+    OFFICIAL,
+    PIXEL_CENTRES,
+    crop_matrix,
+    invert,
+    scale_of,
+    transform,
+    warp,
+)
 from tdmi.clips.samples import TrainingSamples, Windows
-from tdmi.clips.targets import DECODERS, crop_to_heatmap, decode, encode, flip_back, heatmap_to_crop
+from tdmi.clips.targets import DECODERS, decode, encode, flip_back
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
+from tdmi.config.inputs import Augmentation
+from tdmi.config.settings import Settings
 from tdmi.data.annotations import Annotations, on_skeleton
 from tdmi.data.detections import Detections, read_detections
 from tdmi.data.skeletons import (
@@ -35,13 +44,11 @@ from tdmi.data.skeletons import (
 from tdmi.evaluation.matching.assignment import head_sizes
 from tdmi.evaluation.protocols import poseval as average_precision
 from tdmi.evaluation.tracking import mota
-from tdmi.experiments.build import read_split, split_windows
-from tdmi.experiments.run import boxes_path
+from tdmi.experiments.build import read_split, split_windows, validation_windows
 from tdmi.models.output import PoseOutput
-from tdmi.prediction.oks_nms import rescored, similarity
+from tdmi.prediction.oks_nms import oks, rescore
 from tdmi.prediction.predict import (
     Boxes,
-    InferenceOptions,
     detected_boxes,
     ground_truth_boxes,
     predict,
@@ -58,11 +65,11 @@ STILL = Augmentation(
 SIGMAS = np.array(OKS_SIGMAS)
 
 
-def measure(settings: dict[str, Any], window: tuple[int, ...]) -> Probes:
+def measure(settings: Settings, window: tuple[int, ...]) -> Probes:
     """All probes of this module; `settings` of a run on the suite's data, `window` in frames."""
     test = read_split(settings, "test")
     windows = split_windows(settings, test, window)
-    detections = read_detections(boxes_path(settings, "test"))
+    detections = read_detections(settings.dataset.folder.boxes(settings.dataset.test))
     probes = {
         "data": data(settings, windows, detections),
         "skeletons": skeletons(test),
@@ -84,7 +91,7 @@ def fingerprint(values: Any) -> float:
     return float(flat @ (1 + 0.5 * np.sin(np.arange(flat.size)))) / flat.size
 
 
-def data(settings: dict[str, Any], windows: Windows, detections: Detections) -> Probes:
+def data(settings: Settings, windows: Windows, detections: Detections) -> Probes:
     files = windows.annotations.frame_file
     probes = {"pictures": np.mean([fingerprint(windows.store.read(f)) for f in files])}
     for split in ("train", "validation", "test"):
@@ -127,8 +134,8 @@ def neighbours(windows: Windows) -> Probes:
     found = [windows.neighbours(int(key)) for key in keys]
     wrong = [numbers[rows] - numbers[key] - k for key, (rows, k) in zip(keys, found, strict=True)]
     middle = int(np.argmax([len(set(rows)) for rows, _ in found]))
-    matrix = windows.crop.matrices(people.box)[0]
-    cut, offsets = windows.cut(int(keys[middle]), matrix)
+    matrix = windows.matrices(people.box)[0]
+    cut, offsets = windows.crop_window(int(keys[middle]), matrix)
     alone = [
         warp(windows.store.read(people.frame_file[keys[middle] + k]), matrix, windows.crop.size)
         for k in offsets
@@ -148,14 +155,14 @@ def neighbours(windows: Windows) -> Probes:
 
 def crops(windows: Windows) -> Probes:
     people, crop = windows.annotations, windows.crop
-    matrices = crop.matrices(people.box)
+    matrices = windows.matrices(people.box)
     centres = (people.box[:, :2] + people.box[:, 2:] / 2)[:, None]
     height, width = crop.size
     off_centre = (transform(centres, matrices)[:, 0] - (width / 2 - 0.5, height / 2 - 0.5)).mean(0)
     joints = transform(people.keypoints, matrices)[people.present]
     turned = [
         crop_matrix(centre[0], 90.0, crop.size, 30.0, True, kind)
-        for kind in ("pixel_centres", "official")
+        for kind in (PIXEL_CENTRES, OFFICIAL)
         for centre in centres
     ]
     # Pictures whose pixels tell where they are.
@@ -198,8 +205,8 @@ def heatmaps(size: tuple[int, int], sigma: float) -> Probes:
         "encode_mass": encoded.sum() / maps.sum(),
         "encode_weight": weight.mean(),
         "flip_back": np.abs(back - maps).max(),
-        "stride": crop_to_heatmap(np.array([10.0]))[0],
-        "stride_inverse": heatmap_to_crop(crop_to_heatmap(np.array([10.0])))[0] - 10,
+        "stride": PIXEL_CENTRES.to_heatmap(np.array([10.0]))[0],
+        "stride_inverse": PIXEL_CENTRES.to_crop(PIXEL_CENTRES.to_heatmap(np.array([10.0])))[0] - 10,
     }
     for method in DECODERS:
         found, maxima = decode(maps, method, blur_kernel=3)
@@ -209,10 +216,10 @@ def heatmaps(size: tuple[int, int], sigma: float) -> Probes:
     return probes
 
 
-def samples(settings: dict[str, Any], window: tuple[int, ...]) -> Probes:
+def samples(settings: Settings, window: tuple[int, ...]) -> Probes:
     """The first training batch, augmented as the suite says."""
     windows = split_windows(settings, read_split(settings, "train"), window)
-    drawn = TrainingSamples(windows, Augmentation(**settings["augmentation"]), seed=0)
+    drawn = TrainingSamples(windows, settings.augmentation, seed=0)
     batch = drawn.batch(range(16))
     return {
         "order": fingerprint([drawn.person_at(position)[1] for position in range(len(drawn))]),
@@ -301,20 +308,20 @@ def _nearest(people: Annotations, frame: int, box: np.ndarray) -> int:
     return rows[np.argmax(shared / (people.box[rows, 2:].prod(axis=1) + box[2:].prod() - shared))]
 
 
-def inference(settings: dict[str, Any], windows: Windows, detections: Detections) -> Probes:
+def inference(settings: Settings, windows: Windows, detections: Detections) -> Probes:
     """What the road from boxes to scores makes of networks that know the answer."""
     # An oracle answers for all boxes at once.
-    settings = {**settings, "inference": {**settings["inference"], "batch_size": 10**6}}
-    options = InferenceOptions(**settings["inference"])
+    options = replace(settings.inference, batch_size=10**6)
     truth = windows.annotations
     boxes = {
         "ground_truth_boxes": ground_truth_boxes(truth),
         "detected_boxes": detected_boxes(truth, detections, options.box_score_threshold),
     }
-    validation = Validation(settings, (0,))
-    perfect, _ = oracle(validation.windows, ground_truth_boxes(validation.annotations))
+    validation = Validation(validation_windows(settings, (0,)), options)
+    validated = validation.windows.annotations
+    perfect, _ = oracle(validation.windows, ground_truth_boxes(validated))
     probes = {
-        "validation_persons": validation.annotations.persons,
+        "validation_persons": validated.persons,
         "validation_ap": validation(perfect, torch.device("cpu")),
     }
     for protocol, asked in boxes.items():
@@ -328,13 +335,13 @@ def inference(settings: dict[str, Any], windows: Windows, detections: Detections
             f"{protocol}/median_error": np.median(error),
             f"{protocol}/joint_score": people.joint_score[people.present].mean(),
             f"{protocol}/mota": tracking(truth, track(people)).mota[-1],
-            f"{protocol}/rescored": rescored(people.joint_score, asked.score, "mean_joint").mean(),
+            f"{protocol}/rescored": rescore(people.joint_score, asked.score, "mean_joint").mean(),
         }
     # Every detection twice, the second time with a lower score: half of them has to go.
     twice = Boxes(*(np.repeat(column, 2, axis=0) for column in vars(asked).values()))
     twice.score[1::2] *= 0.9
     network, _ = oracle(windows, twice)
-    alike = [similarity(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)]
+    alike = [oks(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)]
     return probes | {
         "persons_of_pairs": predict(
             network, windows, twice, replace(options, suppression=0.9)

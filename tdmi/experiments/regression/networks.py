@@ -13,24 +13,24 @@ import pandas as pd
 import torch
 from torch import nn
 
-from tdmi.config.suites import resolve
+from tdmi.checkpoints.own import load_checkpoint
+from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
 from tdmi.data.detections import read_detections
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
-from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
+from tdmi.experiments.build import build_method, read_split, split_windows
 from tdmi.experiments.regression.fixed import Probes, fingerprint, scores, tracking
-from tdmi.experiments.run import boxes_path
+from tdmi.experiments.train import fit
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.losses.mutual_information import ESTIMATORS, FEATURE_TERMS, LABEL_TERMS, MutualInformation
 from tdmi.models.tdmi import FEATURES
 from tdmi.prediction.predict import (
-    InferenceOptions,
     WindowByWindow,
     detected_boxes,
     ground_truth_boxes,
     predict,
 )
 from tdmi.prediction.tracking import track
-from tdmi.training import train
 
 STEPS = 3
 """Of the short trainings: the first new weights after zero ones learn in the second step."""
@@ -70,12 +70,12 @@ def losses() -> Probes:
     return probes
 
 
-def models(suite: dict[str, Any]) -> Probes:
+def models(suite: Suite) -> Probes:
     """Heatmaps of every method of the suite for the same two people, every weight moved away from
     where it starts, so that no part is silent."""
     probes = {}
-    for name in suite["methods"]:
-        settings = resolve(suite, name, 0)
+    for name in suite.methods:
+        settings = suite.settings(name, 0)
         torch.manual_seed(0)
         method = build_method(settings).eval()
         with torch.no_grad():
@@ -92,23 +92,23 @@ def models(suite: dict[str, Any]) -> Probes:
     return probes
 
 
-def training(suite: dict[str, Any]) -> Probes:
+def training(suite: Suite) -> Probes:
     """The first steps of the reference and, its backbone frozen, of the subject from it."""
     probes = {}
     with tempfile.TemporaryDirectory() as folder:
         reference, subject = Path(folder) / "reference", Path(folder) / "subject"
-        single = resolve(suite, suite["report"]["reference"], 0)
-        temporal = resolve(suite, suite["report"]["subject"], 0)
-        temporal["method"] = temporal["method"] | {
-            "options": temporal["method"]["options"] | {"freeze_backbone": True}
-        }
+        single = suite.settings(suite.report.reference, 0)
+        temporal = suite.settings(suite.report.subject, 0)
+        options = {**temporal.method.options, "freeze_backbone": True}
+        temporal = replace(temporal, method=replace(temporal.method, options=options))
         for folder, settings, start in (
             (reference, single, None),
             (subject, temporal, reference / "checkpoint.pt"),
         ):
-            recipe = {**settings["recipe"], "steps": STEPS, "log_every": 1, "gradient_clip": CLIP}
-            recipe.pop("validate_every", None)
-            for row in _trained({**settings, "recipe": recipe}, folder, start):
+            recipe = replace(
+                settings.recipe, steps=STEPS, log_every=1, gradient_clip=CLIP, validate_every=None
+            )
+            for row in _trained(replace(settings, recipe=recipe), folder, start):
                 step = int(row.pop("step"))
                 probes |= {f"{folder.name}/step{step}/{k}": v for k, v in row.items()}
         before, after = (load_checkpoint(f / "checkpoint.pt") for f in (reference, subject))
@@ -116,15 +116,15 @@ def training(suite: dict[str, Any]) -> Probes:
     return probes
 
 
-def trained(suite: dict[str, Any], seed: int) -> Probes:
+def trained(suite: Suite, seed: int) -> Probes:
     """Reference and subject trained as their recipes say: losses, accuracy with every kind of
     boxes, and what may not change in the backbone."""
     probes = {}
-    names = suite["report"]["reference"], suite["report"]["subject"]
+    names = suite.report.reference, suite.report.subject
     with tempfile.TemporaryDirectory() as runs:
         start = None
         for name in names:
-            settings, folder = resolve(suite, name, seed), Path(runs) / name
+            settings, folder = suite.settings(name, seed), Path(runs) / name
             last = _trained(settings, folder, start)[-1]
             method = build_method(settings)
             state = load_checkpoint(folder / "checkpoint.pt")
@@ -146,10 +146,10 @@ def trained(suite: dict[str, Any], seed: int) -> Probes:
     return {f"trained/{key}": value for key, value in {**probes, **gains}.items()}
 
 
-def _trained(settings: dict[str, Any], folder: Path, start: Path | None) -> list[dict[str, float]]:
+def _trained(settings: Settings, folder: Path, start: Path | None) -> list[dict[str, float]]:
     """Rows of the history; ``checkpoint.pt`` lies in `folder`."""
     folder.mkdir()
-    train(settings, folder, start)
+    fit(settings, folder, start)
     return pd.read_csv(folder / "history.csv").drop(columns="epoch").to_dict("records")
 
 
@@ -157,11 +157,11 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -
     return [n for n in before if n.startswith(prefix) and not torch.equal(before[n], after[n])]
 
 
-def _accuracy(settings: dict[str, Any], method: Any) -> Probes:
-    options = InferenceOptions(**settings["inference"])
+def _accuracy(settings: Settings, method: Any) -> Probes:
+    options = settings.inference
     truth = read_split(settings, "test")
     windows = split_windows(settings, truth, method.window)
-    detections = read_detections(boxes_path(settings, "test"))
+    detections = read_detections(settings.dataset.folder.boxes(settings.dataset.test))
     probes = {}
     for protocol, boxes in (
         ("ground_truth_boxes", ground_truth_boxes(truth)),

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tdmi.config.suites import load_suite, resolve
+from tdmi.config.suites import load_suite
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_json
 from tdmi.experiments.build import build_method
@@ -54,7 +54,7 @@ def read(suite: str) -> dict[str, Any]:
 def fixed_probes(suite: str) -> Probes:
     """What is the same every time, up to rounding; without what is not defined."""
     content = load_suite(suite)
-    settings = resolve(content, content["report"]["subject"], 0)
+    settings = content.settings(content.report.subject, 0)
     probes = fixed.measure(settings, build_method(settings).window)
     for part, found in (
         ("losses", networks.losses()),

@@ -16,7 +16,7 @@ from tdmi.clips.crops import crop_matrix, warp
 from tdmi.clips.frames import FrameStore
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method
-from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.predict import predict_run
 from tdmi.models.cost import cost
 from tdmi.models.hrnet import HRNet
 from tests.support import tiny_dataset
@@ -186,7 +186,7 @@ def test_a_run_takes_its_flow_from_frames(tmp_path, monkeypatch, workers):
     chosen = settings(tmp_path / "data", tmp_path / "cache", workers=workers)
     results = []
     for name in ("first", "second"):
-        perform(chosen, tmp_path / "runs", name)
+        tiny_dataset.train(chosen, tmp_path / "runs", name)
         run = tmp_path / "runs" / name
         predict_run(run, "test", run)
         files = ["history.csv", "checkpoint.pt"]

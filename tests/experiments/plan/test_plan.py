@@ -1,6 +1,7 @@
 """`tdmi plan`: counts against real steps and by hand, sizes, planned beside measured."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,9 @@ import torch
 from torch import nn
 
 from tdmi.cli.main import main
-from tdmi.config.suites import load_suite, load_suites, resolve
+from tdmi.config.keys import SuiteKey
+from tdmi.config.suite import Suite
+from tdmi.config.suites import load_suite, load_suites
 from tdmi.core.files import write_json
 from tdmi.experiments.build import build_method
 from tdmi.experiments.plan import throughput
@@ -32,14 +35,16 @@ def tiny(tmp_path):
     root = tmp_path / "data"
     tiny_dataset.write(root)
     settings = tiny_dataset.settings(root)
-    use = {"label": "A", "family": "single", "recipe": "short", "options": {}}
+    use = {"label": "A", "family": "single", "description": "", "recipe": "short", "options": {}}
     suite = {key: settings[key] for key in ("crop", "augmentation", "backbone", "inference")}
-    suite["inference"]["box_protocols"] = ["ground_truth_boxes", "detected_boxes"]
-    return suite | {
+    content = suite | {
         "suite": "tiny",
+        "title": "Tiny",
         "dataset": settings["dataset"],
         "seeds": [0, 1],
         "recipes": {"short": settings["recipe"]},
+        "report": {"reference": "single_frame", "equal_compute": None},
+        "key": SuiteKey("tiny"),
         "methods": {
             "single_frame": use | {"class": "baselines.single_frame.SingleFrame"},
             "temporal_concatenation": use
@@ -50,14 +55,20 @@ def tiny(tmp_path):
             },
         },
     }
+    return Suite.from_checked(content)
+
+
+def at(suite, root):
+    """The suite with its data elsewhere."""
+    return replace(suite, dataset=replace(suite.dataset, root=str(root)))
 
 
 @pytest.mark.parametrize("name", ["tdmi", "posewarper", "single_frame", "flow_pooling"])
 def test_counted_step_is_the_real_step(name):
     """The same operations and the same peak without content as with it."""
     suite = load_suite("embedded")
-    settings = resolve(suite, name, 0)
-    settings["recipe"] = settings["recipe"] | {"batch_size": 2}
+    settings = suite.settings(name, 0)
+    settings = replace(settings, recipe=replace(settings.recipe, batch_size=2))
     counted = count(settings)
     method = build_method(settings)
     forward, total, peak = _step(method, settings, 2)
@@ -65,7 +76,7 @@ def test_counted_step_is_the_real_step(name):
     assert counted.step_gflops == pytest.approx(total / 1e9)
     # Scaled from one sample where content is needed: what is not of the batch counts twice.
     assert counted.working_bytes == pytest.approx(peak, rel=0.1 if name == "flow_pooling" else 0.01)
-    alone = cost(method, *settings["crop"]["size"]).gflops
+    alone = cost(method, *settings.crop.size).gflops
     if name == "posewarper":  # what depends on its weights alone is computed once for a batch
         assert 0.8 * alone < counted.predict_gflops < alone
     else:
@@ -74,8 +85,8 @@ def test_counted_step_is_the_real_step(name):
 
 
 def test_backward_pass_is_twice_the_forward_one_where_all_learns_and_little_where_frozen(tiny):
-    single = count(resolve(tiny, "single_frame", 0))
-    frozen = count(resolve(tiny, "temporal_concatenation", 0))
+    single = count(tiny.settings("single_frame", 0))
+    frozen = count(tiny.settings("temporal_concatenation", 0))
     # The first convolution needs no gradient of the picture, so a little less than twice.
     assert 2.8 * single.forward_gflops < single.step_gflops < 3 * single.forward_gflops
     assert frozen.step_gflops < 1.5 * frozen.forward_gflops
@@ -151,24 +162,20 @@ def test_what_is_not_known_stays_blank(tiny):
 
 
 def test_published_sizes_are_shared_out_by_videos_and_said_to_be(monkeypatch, tmp_path):
-    suite = load_suite("posetrack18")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("posetrack18"), tmp_path)
     size = sizes(suite)
     assert size.train == round(153615 * 593 / 763)
     assert size.boxes["detected_boxes"] == round(153615 * 170 / 763)
     assert "not prepared; 153,615 people are published" in size.source and "unsure" in size.source
-    suite = load_suite("posetrack17")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("posetrack17"), tmp_path)
     assert sizes(suite).train == round(80144 * 250 / 300)
     assert sizes(suite).data_bytes == 7 * 4_700_000_000 + 525_000_000
-    suite = load_suite("hieve")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("hieve"), tmp_path)
     assert sizes(suite).train is None
 
 
 def test_mocap_that_is_not_rendered_is_expected_from_its_options(tmp_path):
-    suite = load_suite("smoke")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("smoke"), tmp_path)
     people = 0.3 + 2 * 0.35 + 3 * 0.22 + 4 * 0.13
     assert sizes(suite).train == round(12 * 6 * people)  # 10 frames, two at each end unlabelled
     assert sizes(suite).boxes["ground_truth_boxes"] == round(4 * 3 * people)
@@ -190,7 +197,7 @@ def test_time_from_a_peak_by_hand(name, precision, seconds):
 
 
 def test_timed_step_is_scaled_to_the_batch_and_large_models_go_by_operations(tiny, monkeypatch):
-    settings = resolve(tiny, "single_frame", 0)
+    settings = tiny.settings("single_frame", 0)
     counted = count(settings)
     works = []
 
@@ -265,8 +272,8 @@ def test_bad_input_is_one_line(arguments, message, capsys):
 def test_command_writes_table_and_figure(tmp_path, capsys):
     assert main(["plan", "smoke", "--gpu", "h100", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    methods = load_suites("smoke")["smoke"]["methods"]
-    assert all(f"| smoke | {use['label']} |" in out for use in methods.values())
+    methods = load_suites("smoke")["smoke"].methods
+    assert all(f"| smoke | {use.label} |" in out for use in methods.values())
     assert "15% of the dense peak, an assumption" in out
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"plan.csv", "plan.md", "plan.tex"} | {

@@ -1,0 +1,70 @@
+"""Boxes of persons: x, y, width and height in pixels of the full frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+HALF_ENLARGED = 0.65
+"""Half of the share of the joints' extent that a box of joints has."""
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Intersection over union [T, P] of boxes [T, 4] and [P, 4]."""
+    low = np.maximum(one[:, None, :2], other[:, :2])
+    high = np.minimum((one[:, :2] + one[:, 2:])[:, None], other[:, :2] + other[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas = np.prod(one[:, 2:], axis=1)[:, None] + np.prod(other[:, 2:], axis=1)
+    return common / (areas - common)
+
+
+def extent(points: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Boxes [N, 4] around the present points [N, J, 2]; not finite where none is `present`."""
+    low = np.where(present[..., None], points, np.inf).min(axis=1)
+    high = np.where(present[..., None], points, -np.inf).max(axis=1)
+    return np.concatenate([low, high - low], axis=1)
+
+
+def box_of_joints(keypoints: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Boxes [N, 4] x, y, width, height: the extent of the joints, enlarged by 30 %.
+
+    NaN for persons without a joint at a finite place. One joint alone gives a box without width
+    and height. Source: poseval's converter.
+
+    Args:
+        keypoints: [N, J, 2] px.
+        present: [N, J] bool.
+    """
+    box = np.full((len(keypoints), 4), np.nan)
+    usable = present & np.isfinite(keypoints).all(axis=2)
+    some = usable.any(axis=1)
+    mask = usable[some, :, None]
+    low = np.where(mask, keypoints[some], np.inf).min(axis=1, initial=np.inf)
+    high = np.where(mask, keypoints[some], -np.inf).max(axis=1, initial=-np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre, extent = (low + high) / 2, high - low
+        first, last = centre - HALF_ENLARGED * extent, centre + HALF_ENLARGED * extent
+        box[some] = np.concatenate([first, last - first], axis=1)
+    return np.where(np.isfinite(box).all(axis=1, keepdims=True), box, np.nan)
+
+
+def clip_to_last_pixel(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Clip boxes to their pictures as HRNet's and DCPose's loaders do.
+
+    The right and lower edge are the last pixel inside, so a box that lies in the picture becomes
+    one pixel narrower and lower. Width or height may be zero or negative for boxes outside.
+
+    Args:
+        boxes: [N, 4].
+        sizes: [N, 2] width and height of the picture of each.
+    """
+    low = np.maximum(boxes[:, :2], 0)
+    high = np.minimum(sizes - 1, low + np.maximum(boxes[:, 2:] - 1, 0))
+    return np.concatenate([low, high - low], axis=1)
+
+
+def clip_to_frame(box: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return the part of a box [4] inside the frame, at least one pixel wide and high."""
+    limit = np.array([width, height], float)
+    low = np.clip(box[:2], 0, limit - 1)
+    high = np.maximum(np.clip(box[:2] + box[2:], 0, limit), low + 1)
+    return np.concatenate([low, high - low])
