@@ -150,7 +150,8 @@ def _recipe(recipe: Plain, changes: Plain) -> Plain:
 
 
 def _depths(use: Plain, suite: Plain) -> int:
-    return use.get("backbone", suite["backbone"]).get("stages", 4)
+    backbone: Plain = use.get("backbone") or suite["backbone"]
+    return int(backbone.get("stages", 4))
 
 
 def _deepest(stages: int, depths: int) -> list[int]:
@@ -158,7 +159,7 @@ def _deepest(stages: int, depths: int) -> list[int]:
 
 
 def _used_depths(use: Plain, depths: int) -> list[int]:
-    return use["options"].get("encoder", {}).get("depths", list(range(1, depths + 1)))
+    return list(use["options"].get("encoder", {}).get("depths", range(1, depths + 1)))
 
 
 def _frames(options: Plain) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Literal, get_args
 
-from tdmi.config.section import SHARE, Choice, Section, option
+from tdmi.config.section import SHARE, Section, option
 from tdmi.data.folders import DatasetFolder
 from tdmi.data.skeletons import SKELETONS, Skeleton
 
@@ -66,60 +66,53 @@ class Crop(Section):
     target_centre: TargetCentre = option(
         "subpixel",
         "Centre of the target, see tdmi.clips.targets.encode",
-        choice=Choice(alternatives="`rounded` (official code)", why="unbiased"),
+        alternatives="`rounded` (official code)",
+        why="unbiased",
     )
     window_ends: WindowEnds = option(
         "repeat_key",
         "What stands in for missing neighbours, see tdmi.clips.windows.window_offsets",
-        choice=Choice(
-            "`repeat_key`: the key frame for a missing neighbour, in the authors' order",
-            why="review-time code of TDMI",
-        ),
+        shown="`repeat_key`: the key frame for a missing neighbour, in the authors' order",
+        why="review-time code of TDMI",
     )
     joint_weights: JointWeights = option(
         "uniform",
         "Weight of a labelled joint in the target, see tdmi.clips.samples.joint_weights",
-        choice=Choice(
-            alternatives="`limbs`: elbows and knees 1.2, wrists and ankles 1.5",
-            why="TDMI's code has HRNet's weights switched off",
-        ),
+        alternatives="`limbs`: elbows and knees 1.2, wrists and ankles 1.5",
+        why="TDMI's code has HRNet's weights switched off",
     )
     box_cleaning: BoxCleaning = option(
         "none",
         "What happens to ground-truth boxes, see tdmi.clips.person_boxes.clean",
-        choice=Choice(
-            "`none`; `official` in the full-scale suites",
-            why="exact labels need none, published numbers use it",
-        ),
+        shown="`none`; `official` in the full-scale suites",
+        why="exact labels need none, published numbers use it",
     )
     box_enlargement: float = option(
         1.25,
         "Factor on the person's box",
         minimum=1,
-        choice=Choice(
-            alternatives="any from 1; 1.15 in HRNet's training on PoseTrack",
-            why="HRNet on COCO, DCPose, TDMI",
-        ),
+        alternatives="any from 1; 1.15 in HRNet's training on PoseTrack",
+        why="HRNet on COCO, DCPose, TDMI",
     )
     geometry: Geometry = option(
         "pixel_centres",
         "How pixels of frame, crop and heatmap lie to each other, see tdmi.clips.crops",
-        choice=Choice(
+        shown=(
             "`pixel_centres`: centres on whole numbers, one convention from frame to heatmap "
-            "and back",
-            "`official`: crops about W/2, heatmap = crop / 4, no enlargement of boxes whose "
-            "centre has x = −1",
-            "the official code mixes two conventions, so mirrored maps do not fit",
+            "and back"
         ),
+        alternatives=(
+            "`official`: crops about W/2, heatmap = crop / 4, no enlargement of boxes whose "
+            "centre has x = −1"
+        ),
+        why="the official code mixes two conventions, so mirrored maps do not fit",
     )
     outside_joints: OutsideJoints = option(
         "dropped",
         "Labelled joints beyond the crop",
-        choice=Choice(
-            "`dropped` from the loss (DCPose, TDMI)",
-            "`kept` while their Gaussian touches the map (HRNet)",
-            "nothing there is to be seen",
-        ),
+        shown="`dropped` from the loss (DCPose, TDMI)",
+        alternatives="`kept` while their Gaussian touches the map (HRNet)",
+        why="nothing there is to be seen",
     )
 
     @property
@@ -155,8 +148,8 @@ class Augmentation(Section):
     upper_body_probability: float = option(
         NormalDist().cdf(0.5),
         "Of wanting the upper half, not the lower",
-        choice=Choice(
-            "0.69", "0.5 and any other", "official code tosses a coin with a normal draw"
-        ),
+        shown="0.69",
+        alternatives="0.5 and any other",
+        why="official code tosses a coin with a normal draw",
         **SHARE,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 import jsonschema
@@ -19,18 +18,10 @@ from tdmi.core.errors import UserError
 Plain = dict[str, Any]
 """A mapping as YAML gives it."""
 
-SHARE = {"minimum": 0, "maximum": 1}
+SHARE: Plain = {"minimum": 0, "maximum": 1}
 """Limits of a share or probability."""
+_HINTS: dict[type[Section], Plain] = {}
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """What the table of choices says of an option: in words where the value says too little."""
-
-    default: str = ""
-    alternatives: str = ""
-    why: str = ""
 
 
 def option(
@@ -39,18 +30,23 @@ def option(
     *,
     key: str | None = None,
     keys: tuple[str, ...] | None = None,
-    choice: Choice | None = None,
+    shown: str = "",
+    alternatives: str = "",
+    why: str = "",
     **limits: Any,
 ) -> Any:
     """Return a field of a `Section`.
 
     Args:
-        text: what it means, for the schema.
+        text: its meaning, for the schema.
         key: its name in YAML where that is no name in Python.
-        keys: of a section, the options that may be given, none of which has to be.
-        choice: its row in the table of choices.
+        keys: of a section, the options that may be given, none of which is required.
+        shown: the default in words, where the value says too little.
+        alternatives, why: other values, and the reason for the default. With one of these three an
+            option is a row of the table of choices.
         limits: keywords of JSON schema, e.g. `minimum`.
     """
+    choice = (shown, alternatives, why) if shown or alternatives or why else None
     details = {"text": text, "key": key, "keys": keys, "choice": choice, "limits": limits}
     return dataclasses.field(default=default, metadata=details)
 
@@ -95,7 +91,6 @@ def fields_of(section: type[Section]) -> dict[str, dataclasses.Field[Any]]:
     return {field.metadata.get("key") or field.name: field for field in fields}
 
 
-@cache
 def schema_of(section: type[Section], keys: tuple[str, ...] | None = None) -> Plain:
     """JSON schema of a section; with `keys`, of a part of it that holds some of these."""
     hints, known = _hints(section), fields_of(section)
@@ -127,9 +122,10 @@ def check(schema: Plain, value: Any, place: str, whole: str) -> None:
     raise UserError(f"{place}: {where}: {error.message}{allowed}")
 
 
-@cache
-def _hints(section: type[Section]) -> dict[str, Any]:
-    return get_type_hints(section)
+def _hints(section: type[Section]) -> Plain:
+    if section not in _HINTS:
+        _HINTS[section] = get_type_hints(section)
+    return _HINTS[section]
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
@@ -140,7 +136,8 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 
 def _schema_of_field(hint: Any, field: dataclasses.Field[Any]) -> Plain:
     details = field.metadata
-    schema = _schema_of_type(_parts(hint)[0], details.get("keys")) | details.get("limits", {})
+    schema: Plain = _schema_of_type(_parts(hint)[0], details.get("keys"))
+    schema |= details.get("limits", {})
     if isinstance(field.default, bool | int | float | str):
         schema |= {"default": field.default}
     text = details.get("text")

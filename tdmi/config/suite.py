@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Literal
 from tdmi.config.inference import Inference, Tracking
 from tdmi.config.inputs import DATASETS, Augmentation, Crop, Dataset
 from tdmi.config.keys import RunName, SuiteKey
-from tdmi.config.section import Choice, Plain, Section, option
+from tdmi.config.section import Plain, Section, option
 from tdmi.config.settings import Settings
 from tdmi.config.training import Backbone, HeadMapping, Method, Recipe
 from tdmi.core.errors import UserError
 
 NAME = "^[a-z0-9_]+$"
-SEEDS = {"minItems": 1, "uniqueItems": True, "items": {"type": "integer", "minimum": 0}}
+SEEDS: Plain = {"minItems": 1, "uniqueItems": True, "items": {"type": "integer", "minimum": 0}}
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,7 @@ class MethodEntry(Section):
     recipe: str
     seeds: tuple[int, ...] | None = option(None, "Instead of the suite's", **SEEDS)
     start_from: str | None = option(
-        None,
-        "Run that this one starts from",
-        pattern=r"^[a-z0-9_]+/[a-z0-9_]+/seed(\d+|\{seed\})$",
+        None, "Run that this one starts from", pattern=r"^[a-z0-9_]+/[a-z0-9_]+/seed(\d+|\{seed\})$"
     )
     initial_weights: str | None = option(
         None, "File of published weights to start from (tdmi/checkpoints)"
@@ -85,11 +83,9 @@ class MethodEntry(Section):
     head_mapping: HeadMapping | None = option(
         None,
         "How the heatmap channels of initial_weights become joints (by_joint_name)",
-        choice=Choice(
-            "`by_joint_name`: from COCO, head_bottom and head_top are learnt anew",
-            "`reuse_eyes` (released code: the eyes' channels become them), `as_is`",
-            "an eye is neither neck nor head top",
-        ),
+        shown="`by_joint_name`: from COCO, head_bottom and head_top are learnt anew",
+        alternatives="`reuse_eyes` (released code: the eyes' channels become them), `as_is`",
+        why="an eye is neither neck nor head top",
     )
     backbone: Backbone | None = option(None, "Backbone of this method, instead of the suite's")
     start_whole: bool = option(False, "Take over the whole model, not only backbone and head")
@@ -103,7 +99,7 @@ class PerDataset(Section):
     recipe: Recipe | None = option(None, keys=("learning_rate", "milestone_factor"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Published(Section):
     """What the authors of a method used; parts replace the suite's key by key."""
 
@@ -252,7 +248,7 @@ class SuiteFile(Section):
 class Suite(SuiteFile):
     """A suite as it is run: of one grid and protocol, at one size."""
 
-    methods: Mapping[str, MethodUse]  # type: ignore[assignment]
+    methods: Mapping[str, MethodUse]
     grid: Grid | None = None
     key: SuiteKey
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tdmi.config.settings import Settings
@@ -11,58 +10,23 @@ PREDICTIONS_RECORD = "predictions.provenance.json"
 METRICS = ("metrics.json", "tracking.json")
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Layout of ``runs/<suite>/<method>/seed<k>``.
 
-    A training leaves `trained`, with the hash of each in `provenance`, which is written last. A
-    prediction leaves two folders of files for each kind of boxes, and `predictions_record`.
+    A training leaves the files `trained`, with the hash of each in `provenance`, which is written
+    last, and in `code` those of the source files. A prediction leaves two folders of files for each
+    kind of boxes, and their hashes in `predictions_record`. `resume` is the state of an interrupted
+    training.
     """
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def cost(self) -> Path:
-        return self.path / "cost.json"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
-
-    @property
-    def trained(self) -> tuple[Path, ...]:
-        """The files that training leaves."""
-        return self.config, self.cost, self.history, self.checkpoint
-
-    @property
-    def provenance(self) -> Path:
-        return self.path / "provenance.json"
-
-    @property
-    def code(self) -> Path:
-        """Hashes of the source files that the training used."""
-        return self.path / "code.json"
-
-    @property
-    def resume(self) -> Path:
-        """State of an interrupted training."""
-        return self.path / "resume.pt"
-
-    @property
-    def timing(self) -> Path:
-        return self.path / "timing.json"
-
-    @property
-    def predictions_record(self) -> Path:
-        return self.path / PREDICTIONS_RECORD
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config, self.cost = path / "config.yaml", path / "cost.json"
+        self.history, self.checkpoint = path / "history.csv", path / "checkpoint.pt"
+        self.trained = (self.config, self.cost, self.history, self.checkpoint)
+        self.provenance, self.code = path / "provenance.json", path / "code.json"
+        self.resume, self.timing = path / "resume.pt", path / "timing.json"
+        self.predictions_record = path / PREDICTIONS_RECORD
 
     def predictions(self, boxes: str) -> Path:
         """Folder of the predictions for one kind of boxes."""

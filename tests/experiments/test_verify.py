@@ -105,7 +105,7 @@ def test_predictions_and_metrics_of_another_model_are_refused(run, capsys):
     path = run / "detected_boxes" / "metrics.provenance.json"
     write_record(path, read_json(path) | {"predictions_sha256": "0" * 64})
     assert main(["verify", str(run)]) == 2
-    assert "judges predictions 000000000000" in line(capsys)
+    assert "evaluates predictions 000000000000" in line(capsys)
     write_json(path, {"metrics_sha256": 0})
     assert main(["verify", str(run)]) == 2
     assert "metrics.provenance.json: code is missing" in line(capsys)
@@ -125,7 +125,7 @@ def test_what_changed_since_is_listed_and_is_no_error(run, recorded, tmp_path, c
     assert [text.split(":")[1].strip() for text in lines] == [
         "code of training", "commit", "torch", "processor", "boxes", "initial weights",
     ]  # fmt: skip
-    assert "1 of them changed or gone: tdmi/data/skeletons.py" in lines[0]
+    assert "1 of them changed: tdmi/data/skeletons.py" in lines[0]
     assert f"recorded 0.1, today {torch.__version__.split('+')[0]}" in lines[2]
     assert "recorded 333333333333, today " in lines[5]
 

@@ -32,9 +32,9 @@ def no_cache(monkeypatch):
     """Every frame is read when it is wanted, as in a data set beyond the memory."""
     read = FrameStore.read
 
-    def anew(store, file, reduction=1):
+    def anew(store, file):
         store._frames.clear()
-        return read(store, file, reduction)
+        return read(store, file)
 
     monkeypatch.setattr(FrameStore, "read", anew)
 

@@ -98,22 +98,21 @@ def initial_checkpoint(wildcards):
 
 
 def runs_of(suites):
-    """The folder of every run of some suites with its suite; a shared one comes once."""
-    return {
-        RunFolder(Path("runs", run)): suite for suite in suites.values() for run in suite.run_names
-    }
+    """The folder of every run of some suites, and its suite; a shared one comes once."""
+    found = {run: suite for suite in suites.values() for run in suite.run_names}
+    return [(RunFolder(Path("runs", run)), suite) for run, suite in found.items()]
 
 
 def trained_runs():
     """The checkpoints of every run of the job."""
-    return [str(run.checkpoint) for run in runs_of(JOB)]
+    return [str(run.checkpoint) for run, _ in runs_of(JOB)]
 
 
 def evaluated_runs(suites):
     """The metrics of every run of some suites, and of its tracks."""
     return [
         str(file)
-        for run, suite in runs_of(suites).items()
+        for run, suite in runs_of(suites)
         for boxes in BOX_PROTOCOLS
         for file in metrics_files(run, suite, boxes)
     ]
@@ -149,7 +148,7 @@ def report_inputs(wildcards):
     suites = chosen(REPORTS[wildcards.report])
     return evaluated_runs(suites) + [
         str(file)
-        for run in runs_of(suites)
+        for run, _ in runs_of(suites)
         for file in (run.history, run.cost, run.provenance, run.timing)
     ]
 

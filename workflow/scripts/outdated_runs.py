@@ -2,7 +2,7 @@
 
     python workflow/scripts/outdated_runs.py SUITE
 
-Snakemake compares settings with its own notes of a run. It has none of a run that came by `dvc pull`
+Snakemake compares settings with its own notes of a run. It has none of one that came by `dvc pull`
 or was put into an experiment's own folder (`dvc exp run --temp`), and would keep it. So DVC's stage
 forces these.
 """

@@ -209,4 +209,4 @@ def test_without_frames_at_hand_the_crops_serve():
 
 
 def test_methods_without_a_cue_get_none(tmp_path):
-    assert build_method(tiny_dataset.settings(tmp_path)).frame_cue is None
+    assert build_method(tiny_dataset.typed(tiny_dataset.settings(tmp_path))).frame_cue is None

@@ -13,6 +13,7 @@ from tdmi.cli.main import main
 from tdmi.config.keys import SuiteKey
 from tdmi.config.suite import Suite
 from tdmi.config.suites import load_suite, load_suites
+from tdmi.config.training import Recipe
 from tdmi.core.files import write_json
 from tdmi.experiments.build import build_method
 from tdmi.experiments.plan import throughput
@@ -137,9 +138,9 @@ def test_row_by_hand(tiny):
     assert found["pflops"] == pytest.approx(2 * (8 * 30 + 2 * 2 * (10 + 9)) / 1e6)
     assert found["samples"] == 32
     assert found["memory_bytes"] == 1000 + 400 + 3 * 300 + 7000
-    workers = tiny["recipes"]["short"] | {"workers": 2}
+    workers = replace(tiny.recipes["short"], workers=2)
     beside = row(
-        tiny | {"recipes": {"short": workers}}, "single_frame", size,
+        replace(tiny, recipes={"short": workers}), "single_frame", size,
         lambda settings: (counted, rate), base_bytes=0,
     )  # fmt: skip
     assert beside["step_seconds"] == 1.0  # loading in two workers takes 0.1 s and is hidden
@@ -153,8 +154,8 @@ def test_what_is_not_known_stays_blank(tiny):
     counted = Counted(4, (0,), 10, 30.0, 10.0, 2.0, 7000, 400, 300, 6000)
     rate = Throughput(1.0, 0.1, None, "x")
     size = Sizes(None, None, {"ground_truth_boxes": None}, "nothing", None, "nothing", 0)
-    recipe = {"epochs": 2, "batch_size": 4, "milestones": []}
-    suite = tiny | {"recipes": {"short": recipe}}
+    recipe = Recipe(epochs=2, batch_size=4)
+    suite = replace(tiny, recipes={"short": recipe})
     found = row(suite, "single_frame", size, lambda settings: (counted, rate), 0)
     assert all(math.isnan(found[key]) for key in ("steps", "hours", "pflops", "disk_bytes"))
     table = plan_table(Plan(pd.DataFrame([found]), "x", [], None))
@@ -232,7 +233,7 @@ def test_planned_beside_measured(tiny, tmp_path):
     numbers = {"train_hours": 2.0, "predict_seconds": 0.1, "memory_bytes": 5e8, "disk_bytes": 4e6}
     rows = [
         {"suite": "tiny", "method": name, "label": name, "family": "single", "runs": 2} | numbers
-        for name in tiny["methods"]
+        for name in tiny.methods
     ]
     plan = Plan(pd.DataFrame(rows), "one CPU core", [], None)
     for seed, seconds in ((0, 3000.0), (1, 5000.0)):

@@ -20,7 +20,7 @@ COMMITTED = read_json(record.RECORDS / "smoke.json")
 def probes(tmp_path_factory):
     root = tmp_path_factory.mktemp("dots")
     tiny_dataset.write(root)
-    return fixed.measure(tiny_dataset.settings(root), (-2, -1, 0, 1, 2))
+    return fixed.measure(tiny_dataset.typed(tiny_dataset.settings(root)), (-2, -1, 0, 1, 2))
 
 
 def test_nothing_is_off_where_the_truth_is_known(probes):
