@@ -91,7 +91,7 @@ def load_state(
     if found > FORMAT:
         raise NewerState(
             f"{path}: written by a newer version (format {found}, this one reads up to "
-            f"{FORMAT}); go on with that version, or start again with --fresh"
+            f"{FORMAT}); continue with that version, or start again with --fresh"
         )
     return state
 
@@ -112,7 +112,7 @@ def check_resumable(path: Path, identity: Mapping[str, Any], restart: bool = Fal
             more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise UserError(
                 f"{path}: step {state['step']} of a training that differs in "
-                f"{', '.join(found[:SHOWN])}{more}; set it back to go on, or start again with "
+                f"{', '.join(found[:SHOWN])}{more}; set it back to continue, or start again with "
                 "--fresh"
             )
     except NewerState:

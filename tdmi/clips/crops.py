@@ -182,7 +182,7 @@ def warp(
 
     With `out`, a contiguous uint8 array of that shape, the crop is written there.
     """
-    left, top, right, bottom = footprint(matrix, size, image.shape[:2])
+    left, top, right, bottom = footprint(matrix, size, (image.shape[0], image.shape[1]))
     if left >= right or top >= bottom:
         left, top, right, bottom = 0, 0, 1, 1
     # What is read lies far apart in a large frame: with a copy of it, which the processor's cache

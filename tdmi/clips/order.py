@@ -24,7 +24,7 @@ POOL_CLIPS = 8
 
 @dataclass(frozen=True)
 class SampleOrder:
-    """How epochs are ordered; beside it only seed and epoch play a part."""
+    """Order of the samples of an epoch; besides it only seed and epoch play a part."""
 
     kind: Order = "shuffled"
     """``shuffled``: any sample can follow any other. ``clips``: see `clip_order`."""
@@ -71,7 +71,7 @@ def clip_order(video: np.ndarray, frame: np.ndarray, generator: np.random.Genera
 def interleaved(sequence: np.ndarray, first: int, lanes: int, batch_size: int) -> np.ndarray:
     """The sequence [N] cut into `lanes` parts that take turns batch by batch, [N].
 
-    Loading workers take batches in turns, too. If their number divides `lanes`, a part belongs to
+    Loading workers also take batches in turns. If their number divides `lanes`, a part belongs to
     one worker, which then decodes frames that no other worker needs. The order itself does not
     depend on the number of workers.
 

@@ -20,7 +20,7 @@ from tdmi.data.boxes import clip_to_last_pixel
 def clean(annotations: Annotations, rule: BoxCleaning, root: Path | str) -> Annotations:
     """Return the annotations with the boxes that training and ground-truth prediction use.
 
-    ``none`` leaves every box alone. ``official`` is what the loaders of HRNet and DCPose do: the
+    ``none`` leaves every box as it is. ``official`` is what the loaders of HRNet and DCPose do: the
     box is clipped to the picture (`clip_to_last_pixel`). A person without a positive number in the
     keypoint list, or with an area that is not positive, loses its box, so that nobody uses it.
     Where the file states no area, it is width times height of the box, as in the COCO form that

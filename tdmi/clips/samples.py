@@ -28,8 +28,8 @@ from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
 
 LIMB_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
-"""Of HRNet's code, where it multiplies prediction and target; the TDMI authors' code has it
-switched off. Joints that are not named have 1."""
+"""Joint weights of HRNet's code, which multiplies prediction and target by them; the TDMI authors'
+code has them switched off. Joints that are not named have 1."""
 
 
 class FrameCue(Protocol):
@@ -135,7 +135,7 @@ class Windows:
         return out
 
     def auxiliary_input(self, cue: FrameCue, frame: int, matrix: np.ndarray) -> np.ndarray:
-        """What `cue` cuts of the window that `crop_window` crops with the same arguments."""
+        """Cut the auxiliary input of the window that `crop_window` crops with these arguments."""
         rows, _ = self.neighbours(frame)
         files = [self.annotations.frame_file[row] for row in rows]
         key = self.annotations.frame_file[frame]
@@ -143,7 +143,7 @@ class Windows:
 
 
 class TrainingSamples:
-    """Endless sequence of augmented samples; item p depends on (seed, order, p) alone.
+    """Endless sequence of augmented samples; item p depends on (seed, order, p) only.
 
     Each pass over the persons (an epoch) has its own order. Randomness is drawn from
     (seed, epoch, sample index), so that worker count, resumption and load change nothing.
@@ -236,7 +236,7 @@ class TrainingSamples:
         )
 
     def _joints(self, person: int, matrix: np.ndarray, flip: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Crop pixels [J, 2] of a person's joints, and which of them [J] the loss shall see."""
+        """Crop pixels [J, 2] of a person's joints, and which of them [J] the loss sees."""
         annotations, crop = self.windows.annotations, self.windows.crop
         points = transform(annotations.keypoints[person], matrix)
         present = annotations.present[person]

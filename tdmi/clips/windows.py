@@ -1,4 +1,4 @@
-"""Which frames of a video make the window of a key frame, where some of them do not exist."""
+"""Windows of frames around a key frame, where some of the frames do not exist."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ DEFAULTS = {"window": [-2, -1, 0, 1, 2], "freeze_backbone": False}
 """Options of every temporal method that names none."""
 SHARED_OPTIONS = ("window", "start", "backbone_norm", "freeze_backbone", "loss_factor",
                   "loss_foreground")  # fmt: skip
-"""What a method that the suite does not have takes over from the one that is varied."""
+"""Options that a method from outside the suite inherits from the one that is varied."""
 PAPER_PLACES = 96 * 72
-"""Of a heatmap at paper scale."""
+"""Places of a heatmap at paper scale."""
 
 
 def with_grid(suite: Plain, name: str, workflow: Path = WORKFLOW) -> Plain:
@@ -93,7 +93,7 @@ def with_grid(suite: Plain, name: str, workflow: Path = WORKFLOW) -> Plain:
 
 
 def _method(suite: Plain, subject: str, variant: Plain, path: Path, workflow: Path) -> Plain:
-    """What the suite makes of a variant's method, before the variant's changes."""
+    """Return a variant's method as the suite uses it, before the variant's changes."""
     name = variant.get("method", subject)
     if name in suite["methods"]:
         return {"method": name, **suite["methods"][name]}
@@ -107,7 +107,7 @@ def _method(suite: Plain, subject: str, variant: Plain, path: Path, workflow: Pa
 
 
 def _varied(suite: Plain, subject: str, own: Plain, variant: Plain) -> tuple[Plain, Plain]:
-    """A variant as a method of a suite, and its recipe."""
+    """Return a variant as a method of a suite, and its recipe."""
     changes = dict(variant.get("options", {}))
     depths = _depths(own, suite)
     if "stages" in variant and _used_depths(own, depths) != _deepest(variant["stages"], depths):

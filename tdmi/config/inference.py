@@ -17,7 +17,7 @@ ODD: Plain = {"not": {"multipleOf": 2}}
 
 @dataclass(frozen=True)
 class Inference(Section):
-    """How heatmaps become predictions; one setting for all methods of a suite."""
+    """Ways from heatmaps to predictions; one setting for all methods of a suite."""
 
     flip: bool = option(
         True,
@@ -111,7 +111,7 @@ class Inference(Section):
 
 @dataclass(frozen=True)
 class Tracking(Section):
-    """Which predictions become tracks, and which poses may be the same person.
+    """Thresholds of tracking: for predictions to be output, and for poses to be one person.
 
     Lengths of time are frames of the real video. The numbers were found on the validation motions
     of the embedded data, see `tdmi.prediction.tracking`.

@@ -20,12 +20,12 @@ BoxCleaning = Literal["none", "official"]
 Geometry = Literal["pixel_centres", "official"]
 OutsideJoints = Literal["dropped", "kept"]
 Role = Literal["train", "validation", "test"]
-"""What a split is for."""
+"""Purpose of a split."""
 
 
 @dataclass(frozen=True)
 class Dataset(Section):
-    """Where the data lie and what their splits are called."""
+    """Location of the data and names of their splits."""
 
     name: DatasetName
     root: str

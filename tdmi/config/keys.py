@@ -55,7 +55,7 @@ class SuiteKey:
 
     @property
     def cli_options(self) -> str:
-        """What names the suite on the command line, after ``--suite``."""
+        """Words that name the suite on the command line, after ``--suite``."""
         grid = f" --grid {self.grid}" if self.grid else ""
         protocol = "" if self.protocol == "shared" else f" --protocol {self.protocol}"
         size = "".join(f" --{name} {value}" for name, value in self.size.given.items())

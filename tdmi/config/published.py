@@ -25,8 +25,8 @@ def published(suite: Plain) -> Plain:
     """Return the suite with every method as its ``published`` block says.
 
     Methods start from the single-frame run of the suite itself, as they do there. The published
-    options are all that a method gets: what the suite sets for it alone (often for its smaller
-    maps) is left out. A method without a block keeps the suite's settings. Companions are left
+    options are all that a method gets: the suite's own options for it (often for its smaller
+    maps) are left out. A method without a block keeps the suite's settings. Companions are left
     out: nothing is published about them.
 
     Raises:

@@ -27,7 +27,7 @@ class SuiteDataset(Dataset):
 
 @dataclass(frozen=True)
 class Report(Section):
-    """What the report of a suite compares."""
+    """Methods that the report of a suite compares, and the kind of its labels."""
 
     reference: str = option(text="Method that differences are taken to")
     equal_compute: str | None = option(text="Reference trained with the temporal methods' compute")
@@ -42,7 +42,7 @@ class Report(Section):
 
 @dataclass(frozen=True)
 class Job(Section):
-    """What one job of a stage asks for; the defaults suit small networks on one core."""
+    """Resources of one job of a stage; the defaults suit small networks on one core."""
 
     gpu: int = option(0, "GPUs", minimum=0)
     threads: int = option(1, "Cores, where there are so many", minimum=1)
@@ -53,7 +53,7 @@ class Job(Section):
 
 @dataclass(frozen=True)
 class Resources(Section):
-    """What the jobs of each stage ask for, on a cluster or of this machine."""
+    """Resources of the jobs of each stage, on a cluster or of this machine."""
 
     data: Job = Job()
     train: Job = Job()
@@ -68,7 +68,7 @@ class Resources(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodEntry(Section):
-    """What a suite says of one of its methods."""
+    """A suite's entry for one of its methods."""
 
     rules: ClassVar[Plain] = {"dependentRequired": {"head_mapping": ["initial_weights"]}}
 
@@ -101,7 +101,7 @@ class PerDataset(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Published(Section):
-    """What the authors of a method used; parts replace the suite's key by key."""
+    """Settings of a method's authors; parts replace the suite's key by key."""
 
     options: Mapping[str, Any] = option(
         text="All keyword arguments of the class, instead of the suite's"
@@ -135,10 +135,10 @@ class MethodFile(Section):
         None, "Keyword arguments of the class at paper scale"
     )
     trial_options: Mapping[str, Any] | None = option(
-        None, "Make it small where the width of a small size alone does not"
+        None, "Shrink what does not scale with the width of the backbone"
     )
     published: Published | None = option(
-        None, "What its authors used, for the published protocol; parts replace the suite's"
+        None, "Settings of its authors, for the published protocol; parts replace the suite's"
     )
 
 
@@ -166,7 +166,7 @@ class MethodUse(MethodEntry, MethodFile):
 
 @dataclass(frozen=True)
 class Variant(Section):
-    """One variant of a grid: what it changes of the method that is varied."""
+    """One variant of a grid: its changes of the method that is varied."""
 
     name: str = option(pattern=NAME)
     label: str = option(text="Name in tables and figures")
@@ -206,7 +206,7 @@ class GridFile(Section):
 
 @dataclass(frozen=True)
 class Grid(Section):
-    """What a suite of variants asks and compares."""
+    """Question and comparisons of a suite of variants."""
 
     title: str
     question: str

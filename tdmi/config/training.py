@@ -26,7 +26,7 @@ class Method(Section):
 
 @dataclass(frozen=True)
 class Backbone(Section):
-    """A backbone's kind, and the options of its class that are given."""
+    """Kind of a backbone, and those options of its class that are given."""
 
     kind: Literal["hrnet", "resnet"] = option("hrnet", "HRNet, or SimpleBaseline's ResNet")
     width: int | None = option(None, minimum=1)
@@ -50,7 +50,7 @@ class Backbone(Section):
 
 @dataclass(frozen=True)
 class Recipe(Section):
-    """How a run is trained. Its length is given in steps or in epochs.
+    """Training of a run. Its length is given in steps or in epochs.
 
     `milestones` count in the unit of the length, all else in steps. A batch is computed in
     `accumulate` equal parts whose gradients are added, which needs less memory. The state to resume

@@ -36,7 +36,7 @@ def build_backbone(options: BackboneOptions) -> Backbone:
 def build_method(settings: Settings, backbone: Backbone | None = None) -> PoseMethod:
     """Build the untrained model of a run, with a backbone of its own or the one given.
 
-    The class is found by its dotted name alone.
+    The class is found by its dotted name.
     """
     method = settings.method
     module_name, _, class_name = method.class_path.rpartition(".")
@@ -113,15 +113,21 @@ def split_windows(settings: Settings, annotations: Annotations, window: tuple[in
 
 
 def training_samples(settings: Settings, method: PoseMethod) -> TrainingSamples:
-    """Make the samples that a run trains on, in their order and with any auxiliary input."""
+    """Make the samples that a run trains on, in their order and with any auxiliary input.
+
+    Raises UserError if there are none.
+    """
     recipe = settings.recipe
-    return TrainingSamples(
+    samples = TrainingSamples(
         split_windows(settings, read_split(settings, "train"), method.window),
         settings.augmentation,
         settings.seed,
         cue=method.frame_cue,
         order=SampleOrder(recipe.order, recipe.lanes, recipe.batch_size // recipe.accumulate),
     )
+    if not len(samples):
+        raise UserError(f"{settings.dataset.root}: no annotated person in the training split")
+    return samples
 
 
 def validation_windows(settings: Settings, window: tuple[int, ...]) -> Windows:

@@ -58,7 +58,7 @@ def evaluated_folder(metrics: Path) -> Path:
 
 
 def initial_checkpoint(settings: Settings, runs: Path) -> Path | None:
-    """What a run starts from: another run's checkpoint below `runs`, published weights, or None."""
+    """Return the weights that a run starts from: another run's below `runs`, published, or None."""
     if settings.start_from:
         return RunFolder(runs / settings.start_from).checkpoint
     return Path(settings.initial_weights) if settings.initial_weights else None

@@ -33,7 +33,7 @@ from tdmi.prediction.tracking import track
 def predict_run(run: Path, role: Role, out: Path) -> None:
     """Write ``<out>/<protocol>/predictions/<video>.json`` for each box protocol of the settings.
 
-    Beside them ``tracked/<video>.json``: their sure part with track ids, for MOTA. Last comes
+    Beside them ``tracked/<video>.json``: their confident part with track ids, for MOTA. Last comes
     ``<out>/predictions.provenance.json``: what they were made from, and the hash of every file.
     UserError if the run's files are not as recorded. Waits for another process that writes `out`.
     """

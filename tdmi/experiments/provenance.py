@@ -89,7 +89,7 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_record(path: Path) -> Record:
-    """What `write_record` wrote. UserError if it is damaged; records of old have no such hash."""
+    """Read a record; UserError if it is damaged. Older records have no hash of their own."""
     record = read_json(path)
     if not isinstance(record, dict):
         raise UserError(
@@ -144,7 +144,7 @@ def _hash_of_record(record: Record) -> str:
 
 
 def record_of(metrics: Path) -> Path:
-    """Where the record of a metrics file lies: beside it, ``<stem>.provenance.json``."""
+    """Return the path of a metrics file's record, ``<stem>.provenance.json`` beside it."""
     return metrics.with_suffix(".provenance.json")
 
 
@@ -188,7 +188,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _dirty() -> bool | None:
-    """Whether the code differs from the commit; results are an output and do not count."""
+    """Return whether the code differs from the commit; results are an output and do not count."""
     status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return None if status is None else bool(status)
 

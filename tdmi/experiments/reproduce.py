@@ -10,6 +10,7 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.experiments.folder import RunFolder
 from tdmi.experiments.predict import predict_run
+from tdmi.experiments.provenance import Record
 from tdmi.experiments.train import train_run
 from tdmi.experiments.verify import inputs, read_run
 
@@ -28,10 +29,12 @@ class Comparison:
     @property
     def largest(self) -> float | None:
         """Largest absolute difference; None if a number is there on one side only."""
-        pairs = self.differing.values()
-        if any(None in pair for pair in pairs):
-            return None
-        return max((abs(after - before) for before, after in pairs), default=0.0)
+        largest = 0.0
+        for before, after in self.differing.values():
+            if before is None or after is None:
+                return None
+            largest = max(largest, abs(after - before))
+        return largest
 
 
 def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
@@ -67,7 +70,7 @@ def evaluations(run: Path) -> list[tuple[Path, list[str]]]:
     return found
 
 
-def compare(name: str, recorded: dict[str, Any], repeated: dict[str, Any]) -> Comparison:
+def compare(name: str, recorded: Record, repeated: Record) -> Comparison:
     """Compare every number of the parts that both have; a record may hold more (slices, curves)."""
     shared = [key for key in recorded if key in repeated]
     before = _numbers({key: recorded[key] for key in shared})
@@ -83,14 +86,12 @@ def compare(name: str, recorded: dict[str, Any], repeated: dict[str, Any]) -> Co
 
 def _numbers(content: Any, place: str = "") -> dict[str, float | None]:
     """Numbers and nulls of nested mappings and lists, by their place."""
-    if isinstance(content, dict):
-        entries = content.items()
-    elif isinstance(content, list):
-        entries = enumerate(content)
-    else:
+    if isinstance(content, list):
+        content = dict(enumerate(content))
+    if not isinstance(content, dict):
         return {} if isinstance(content, str) else {place: content}
     result: dict[str, float | None] = {}
-    for key, value in entries:
+    for key, value in content.items():
         result |= _numbers(value, f"{place}/{key}" if place else str(key))
     return result
 

@@ -103,11 +103,10 @@ def fit(
 
 
 def load_initial(settings: Settings, method: PoseMethod, path: Path, report: bool) -> None:
-    """Load what a run starts from: published weights, or another run's checkpoint."""
+    """Load the weights that a run starts from: published ones, or another run's checkpoint."""
     if settings.initial_weights:
-        found = load_published(
-            path, method, settings.skeleton, settings.head_mapping, settings.start_whole
-        )
+        mapping = settings.head_mapping or "by_joint_name"
+        found = load_published(path, method, settings.skeleton, mapping, settings.start_whole)
         if report:
             log.info("%s: %s", path, found)
     elif settings.start_whole:

@@ -41,7 +41,7 @@ _METRICS_KEYS = ("code", "ground_truth_sha256", "predictions_sha256", "metrics_s
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that today is not as it was when the run was made; None: not there."""
+    """A value that differs from when the run was made; None: missing."""
 
     what: str
     recorded: Any
@@ -50,11 +50,11 @@ class Difference:
 
 @dataclass
 class Verification:
-    """What was found in a run folder none of whose files is broken.
+    """Findings in a run folder none of whose files is broken.
 
-    files: how many files of training, prediction and evaluation are as recorded
-    same, differences: what was compared with today's code, data and environment
-    unrecorded: what the run's records do not tell, so that nothing can be said about it
+    files: number of files of training, prediction and evaluation that are as recorded
+    same, differences: comparisons with today's code, data and environment
+    unrecorded: parts that the run's records do not cover
     """
 
     files: dict[str, int] = field(default_factory=dict)

@@ -29,7 +29,7 @@ PRECISIONS: dict[Precision, torch.dtype | None] = {
 
 @dataclass(frozen=True)
 class Boxes:
-    """What to predict: one row per person box."""
+    """Boxes to predict in: one row per person."""
 
     frame: np.ndarray
     """[D] int64, row in the annotations' frames, ascending."""
@@ -40,14 +40,14 @@ class Boxes:
 
 
 def ground_truth_boxes(annotations: Annotations) -> Boxes:
-    """The own boxes, with score 1, of the persons that have joints; others cannot be judged."""
+    """Own boxes, with score 1, of the persons with joints; others cannot be evaluated."""
     boxed = (annotations.box[:, 2:] > 0).all(axis=1)
     rows = np.flatnonzero(boxed & annotations.present.any(axis=1))
     return Boxes(annotations.person_frame[rows], annotations.box[rows], np.ones(len(rows)))
 
 
 def detected_boxes(annotations: Annotations, detections: Detections, threshold: float) -> Boxes:
-    """Detections of persons on labelled frames; unlabelled frames are not judged.
+    """Detections of persons on labelled frames; unlabelled frames are not evaluated.
 
     Raises UserError if detections belong to frames that the annotations do not have.
     """
@@ -84,6 +84,7 @@ def predict(
     """Predicted persons in the order of `boxes`, in the videos and frames of the annotations.
 
     There are fewer than boxes if `options.suppression` drops some.
+
     The joint score is the heatmap's maximum times the box's score, as in DCPose's and TDMI's code.
     The two ear slots, which no PoseTrack label covers, stay absent. Nothing is tracked yet: the
     track id is the person's place in its frame, which the official evaluators accept.
@@ -104,10 +105,10 @@ def predict(
     for rows in _batches(source.order, options.batch_size, progress):
         try:
             with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                heatmaps, *mirrored = source.heatmaps(rows, device)
+                plain, *mirrored = source.heatmaps(rows, device)
         except RuntimeError as error:
             raise too_many(error, len(rows), device) from error
-        heatmaps = heatmaps.float().cpu().numpy()
+        heatmaps = plain.float().cpu().numpy()
         for maps in mirrored:
             back = flip_back(maps.float().cpu().numpy(), skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
@@ -143,18 +144,18 @@ class WindowByWindow:
         cuts = [self.windows.crop_window(int(self.frames[d]), self.matrices[d]) for d in rows]
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
-        cue = []  # the further argument of methods that have a cue
         source = getattr(self.method, "frame_cue", None)
+        auxiliary, mirrored = [], []  # the third argument of methods with an auxiliary input
         if source is not None:
-            wanted = [
+            inputs = [
                 self.windows.auxiliary_input(source, int(self.frames[d]), self.matrices[d])
                 for d in rows
             ]
-            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
-        maps = [self.method(frames, offsets, *cue).heatmaps]
+            auxiliary = [torch.from_numpy(np.stack(inputs)).to(device)]
+            mirrored = [source.mirrored(auxiliary[0])] if self.flip else []
+        maps = [self.method(frames, offsets, *auxiliary).heatmaps]
         if self.flip:
-            cue = [source.mirrored(c) for c in cue]
-            maps.append(self.method(frames.flip(-1), offsets, *cue).heatmaps)
+            maps.append(self.method(frames.flip(-1), offsets, *mirrored).heatmaps)
         return maps
 
 

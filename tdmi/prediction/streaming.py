@@ -25,7 +25,7 @@ OVERLAP = 0.3
 
 
 def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int) -> np.ndarray:
-    """Which boxes are one person's: a number [D] that neighbouring key frames share.
+    """Link the boxes of one person: return a number [D] that neighbouring key frames share.
 
     A box belongs to the one in the key frame before that it overlaps, one to one, with the greatest
     sum of intersections over union.
@@ -35,7 +35,9 @@ def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int)
         boxes: [D, 4] x, y, width, height in frame pixels.
         reach: frames from the first to the last of a window; windows farther apart share none.
     """
-    from scipy.optimize import linear_sum_assignment  # here: a training imports this module, too
+    from scipy.optimize import (
+        linear_sum_assignment,
+    )  # here, because a training imports this module as well
 
     person = np.arange(len(boxes))
     before, previous = np.zeros(0, np.int64), (-1, 0)
@@ -51,8 +53,9 @@ def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int)
 
 
 def between_crops(key: np.ndarray, other: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Where a place of one crop lies in another: affine matrices [..., 2, 3] in -1..1 units, in
-    which all maps of a crop have the same places whatever their stride.
+    """Map places of one crop to another: affine matrices [..., 2, 3] in -1..1 units.
+
+    In these units all maps of a crop have the same places, whatever their stride.
 
     Args:
         key, other: [..., 2, 3] frame pixels to pixels of either crop.
@@ -96,7 +99,7 @@ class Streamed:
         for d in self.order.tolist():
             self._key_frames.setdefault(int(self.person[d]), []).append(d)
         self._places: dict[tuple[int, int], int] = {}
-        """Where features of (person, frame row) lie in `_maps`."""
+        """Places of the features of (person, frame row) in `_maps`."""
         self._maps: list[list[torch.Tensor]] = []
         """[N, C, h, w] for each view (the crop and, with `flip`, its mirror) and depth."""
 
@@ -132,7 +135,7 @@ class Streamed:
         return flat.unflatten(0, (batch, length))
 
     def _own(self, person: int, row: int) -> int:
-        """The box that a person is cropped by in a frame: of the nearest key frame."""
+        """Return the box (a row) that crops a person in a frame: that of the nearest key frame."""
         number = self.windows.annotations.frame_number
         return min(
             self._key_frames[person],

@@ -37,7 +37,7 @@ from tdmi.data.skeletons import BOX_SHARE
 
 
 def track(predictions: Annotations, options: Tracking | None = None) -> Annotations:
-    """The sure part of the predictions, with track ids.
+    """Return the confident part of the predictions, with track ids.
 
     Persons and joints below the options' thresholds are gone, and so is a person without any joint
     left. Ids count from 0 in each video in the order in which people appear, from left to right
@@ -68,7 +68,7 @@ def track(predictions: Annotations, options: Tracking | None = None) -> Annotati
 
 
 def sure_joints(predictions: Annotations, options: Tracking) -> np.ndarray:
-    """[N, J] bool: predicted joints that are sure enough, of persons who are."""
+    """[N, J] bool: predicted joints that are confident enough, of persons who are."""
     score = predictions.score[:, None]
     confidence = predictions.joint_score / np.where(score > 0, score, 1.0)
     likely = ~(score < options.person_score)  # an unknown score counts as high enough
@@ -77,7 +77,9 @@ def sure_joints(predictions: Annotations, options: Tracking) -> np.ndarray:
 
 def track_ids(people: Annotations, options: Tracking) -> np.ndarray:
     """[N] int64, the track of every person, from 0 in each video."""
-    from scipy.optimize import linear_sum_assignment  # here: a training imports this module, too
+    from scipy.optimize import (
+        linear_sum_assignment,
+    )  # here, because a training imports this module as well
 
     boxes = _boxes(people)
     ids = np.full(people.persons, -1)
@@ -93,7 +95,7 @@ def track_ids(people: Annotations, options: Tracking) -> np.ndarray:
             row, column = linear_sum_assignment(similarity, maximize=True)
             real = similarity[row, column] > 0
             ids[here[column[real]]] = row[real]
-            tracks.go_on(people, row[real], here[column[real]], number, options)
+            tracks.continue_with(people, row[real], here[column[real]], number, options)
             born = here[ids[here] < 0]
             born = born[np.lexsort(boxes[born].T[::-1])]
             ids[born] = len(tracks.person) + np.arange(len(born))
@@ -121,7 +123,7 @@ class _Tracks:
         self.frame_number = np.append(self.frame_number, np.full(len(persons), number))
         self.velocity = np.concatenate([self.velocity, np.full((len(persons), 2), np.nan)])
 
-    def go_on(
+    def continue_with(
         self,
         people: Annotations,
         tracks: np.ndarray,
@@ -129,7 +131,7 @@ class _Tracks:
         number: int,
         options: Tracking,
     ) -> None:
-        """Tracks [M] are seen again as persons [M]; the median joint tells the velocity."""
+        """Continue tracks [M] with persons [M]; the median joint gives the velocity."""
         before = self.person[tracks]
         both = people.present[before] & people.present[persons]
         way = people.keypoints[persons] - people.keypoints[before]

@@ -21,7 +21,7 @@ class Batch:
     """Windows that are computed together."""
 
     positions: Sequence[int]
-    """Of the windows in the endless sequence of samples."""
+    """Places of the windows in the endless sequence of samples."""
     frames: Tensor
     """[B, T, h, w, 3] uint8 RGB: a quarter of the bytes to move that floats would be."""
     offsets: Tensor

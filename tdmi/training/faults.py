@@ -58,7 +58,7 @@ def not_finite(values: dict[str, float]) -> str | None:
 
 
 def collapsed(rows: Sequence[dict[str, float]]) -> bool:
-    """Whether the last row of a history, and no earlier one, is a collapse; see `COLLAPSE`."""
+    """Return whether the last row of a history is its first collapse; see `COLLAPSE`."""
 
     def fallen(count: int) -> bool:
         *before, last = [row.get("heatmap_peak", math.nan) for row in rows[:count]]

@@ -64,9 +64,6 @@ def train(
         identity: settings and hashes of data and initial weights, kept with the state; see
             `tdmi.checkpoints.own.check_resumable`.
     """
-    if not len(samples):
-        root = samples.windows.store.root
-        raise UserError(f"{root}: no annotated person in the training split")
     method.train()
     loop = Loop(fabric, method, samples, validation, recipe, folder, identity or {})
     loop.run()
@@ -119,7 +116,7 @@ class Loop:
 
     @property
     def scaler(self) -> torch.amp.GradScaler | None:
-        """What keeps float16 gradients in range; None in any other precision."""
+        """Scaler that keeps float16 gradients in range; None in any other precision."""
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def resume(self) -> None:
@@ -190,11 +187,11 @@ class Loop:
                 self.save_state()
 
     def due(self, every: int | None) -> bool:
-        """Whether it is time for what is done every so many steps, if given, and at the end."""
+        """Return whether a task of every so many steps is due; at the end it always is."""
         return every is not None and (self.step % every == 0 or self.step == self.total)
 
     def epoch(self, step: int) -> int:
-        """Whole passes over the samples after so many steps."""
+        """Number of whole passes over the samples after so many steps."""
         return step * self.recipe.batch_size // len(self.samples)
 
     def state_is_due(self) -> bool:
@@ -203,7 +200,7 @@ class Loop:
         return late or new_epoch or self.due(self.recipe.checkpoint_every)
 
     def update(self, parts: Sequence[Batch]) -> dict[str, float]:
-        """One optimiser step; returns what the history averages."""
+        """Make one optimiser step; return the values that the history averages."""
         self.optimiser.zero_grad()
         values: dict[str, float] = {}
         for i, part in enumerate(parts):
@@ -234,7 +231,7 @@ class Loop:
         return values
 
     def backward(self, batch: Batch, share: float) -> dict[str, float]:
-        """Add the gradient of `share` times the loss of a batch; returns what was measured."""
+        """Add the gradient of `share` times the loss of a batch; return the measured values."""
         frames = normalise(batch.frames, self.fabric.device)
         output = self.method(frames, batch.offsets, *batch.cue)
         losses = self.plain.loss(output, batch.target)

@@ -28,5 +28,5 @@ class Validation:
         truth = self.windows.annotations
         found = predict(method, self.windows, ground_truth_boxes(truth), self.options, device)
         method.train()
-        scores = evaluate(*(on_skeleton(people, POSETRACK17) for people in (truth, found)))
+        scores = evaluate(on_skeleton(truth, POSETRACK17), on_skeleton(found, POSETRACK17))
         return metrics(scores)["ap"]["total"]

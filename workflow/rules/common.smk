@@ -20,7 +20,7 @@ RUN = RunFolder(Path("runs/{suite}/{method}/seed{seed}"))
 
 
 def asked_seeds(value):
-    """What Snakemake makes of `seeds=0,1`, a text or already numbers, as a list of whole numbers."""
+    """Return `seeds=0,1`, which Snakemake gives as a text or as numbers, as a list of numbers."""
     try:
         return [int(seed) for seed in str(value).strip("()[]").split(",") if seed.strip()]
     except ValueError:
@@ -34,7 +34,7 @@ SIZE = SmallSize(**{key: int(config[key]) for key in ("width", "steps") if key i
 # `--config grid=components,gate` runs ablations of the suite in the suite's place, `grid=all` every one.
 ASKED = str(config.get("grid", ""))
 GRIDS = known_configs("grid") if ASKED == "all" else ASKED.split(",")
-# `--config seeds=0` or `seeds=0,1` makes the runs of these seeds alone, a part of the whole job.
+# `--config seeds=0` or `seeds=0,1` makes only the runs of these seeds, a part of the whole job.
 SEEDS = asked_seeds(config["seeds"]) if "seeds" in config else None
 
 
@@ -90,7 +90,7 @@ def dataset_records(suite):
 
 
 def initial_checkpoint(wildcards):
-    """What a run starts from: another run of this project, or published weights."""
+    """Return the weights that a run starts from: of another run, or published ones."""
     settings = run_settings(wildcards)
     if settings.start_from:
         return str(RunFolder(Path("runs", settings.start_from)).checkpoint)

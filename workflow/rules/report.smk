@@ -1,4 +1,4 @@
-"""Tables, figures, gallery and page of each suite asked for, from the run folders alone."""
+"""Tables, figures, gallery and page of each suite asked for, from the run folders."""
 
 
 rule report:

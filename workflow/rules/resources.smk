@@ -1,4 +1,4 @@
-"""What each job asks for, of this machine or of a cluster, and what this machine has."""
+"""Resources of each job, on this machine or on a cluster, and those that this machine has."""
 
 import os
 
@@ -14,7 +14,7 @@ MOST_MEMORY = 3
 
 
 def asked(stage, name):
-    """What a job of a stage asks for, as a function that Snakemake calls with its wildcards."""
+    """Return a resource of a stage's jobs as a function that Snakemake calls with its wildcards."""
 
     def of(wildcards):
         return getattr(getattr(suite_of(wildcards).resources, stage), name)

@@ -29,14 +29,14 @@ from tdmi.prediction.predict import Boxes, detected_boxes, predict
 
 @dataclass(frozen=True)
 class BoxSource:
-    """Where the person boxes come from: a file, the detector, or neither: the whole frame."""
+    """Source of the person boxes: a file, the detector, or neither, which is the whole frame."""
 
     file: Path | None = None
     detector: bool = False
     detector_weights: Path | None = None
     threshold: float = 0.5
     """Boxes with a lower score are left out. Higher than in evaluations (0.2), where low boxes can
-    only gain: in a picture every false one is seen."""
+    only gain: in a picture every false one is visible."""
 
 
 def demo(

@@ -14,6 +14,7 @@ from tdmi.clips.crops import normalise, transform
 from tdmi.clips.samples import Windows
 from tdmi.clips.targets import decode
 from tdmi.config.inference import Inference
+from tdmi.config.inputs import Role
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
@@ -39,7 +40,7 @@ class Inspection:
     """Frame distances from the key frame, of all T crops."""
     key: int
     difference: str
-    """What `differences` are, the encoder's option of that name."""
+    """Kind of the `differences`, the encoder's option of that name."""
     depths: tuple[int, ...]
     differences: np.ndarray
     """[S, D, h, w] per depth, in the order of time."""
@@ -71,7 +72,7 @@ class Subject:
     windows: Windows
     options: Inference
     labels: str
-    """What the true positions are called in pictures."""
+    """Name of the true positions in pictures."""
 
     @property
     def annotations(self) -> Annotations:
@@ -82,7 +83,7 @@ class NoDifferences(UserError):
     """A run of a method that has no temporal differences to look at."""
 
 
-def open_subject(run: Path, split: str = "test") -> Subject:
+def open_subject(run: Path, split: Role = "test") -> Subject:
     """Read a run folder (config.yaml, checkpoint.pt) and a split (train, validation or test).
 
     NoDifferences if the run is of another method than TDMI and TDMI-ST.
