@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tdmi.config.settings import Settings
+from tdmi.core.errors import UserError
 
 PREDICTIONS_RECORD = "predictions.provenance.json"
 METRICS = ("metrics.json", "tracking.json")
@@ -49,6 +50,9 @@ class RunFolder:
         return sorted(path for name in METRICS for path in self.path.glob(f"*/{name}"))
 
     def settings(self) -> Settings:
+        """Read the settings of the run; UserError if there is none."""
+        if not self.path.is_dir():
+            raise UserError(f"{self.path}: no such run folder; train one with `tdmi train`")
         return Settings.read(self.config)
 
 

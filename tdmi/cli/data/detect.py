@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.core.threads import use_threads
 
     use_threads(args.threads)
-    from tdmi.prediction.detect_boxes import detect_split
+    from tdmi.experiments.detect_boxes import detect_split
 
     out = args.out or args.root / "boxes" / f"{args.split}.json"
     count, frames = detect_split(

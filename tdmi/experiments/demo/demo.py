@@ -11,8 +11,6 @@ import numpy as np
 import torch
 
 from tdmi.clips.samples import Windows
-from tdmi.config.settings import Settings
-from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations, select_frames
 from tdmi.data.detections import Detections
@@ -52,7 +50,7 @@ def demo(
     Writes ``predictions.json`` (PoseTrack18 form, all frames), ``overlay.mp4`` and ``poster.png``
     to `out`. Frames are decoded as needed: memory does not grow with the video's length.
     """
-    settings = read_settings(run)
+    settings = RunFolder(run).settings()
     method = trained_method(settings, RunFolder(run)).to(device)
     detector = None
     if boxes.detector:
@@ -80,13 +78,6 @@ def demo(
     write_predictions(people, out / "predictions.json")
     write_overlay(source, people, out / "overlay.mp4", out / "poster.png")
     return people
-
-
-def read_settings(run: Path) -> Settings:
-    """Read the settings of a run folder; UserError if there is none."""
-    if not run.is_dir():
-        raise UserError(f"{run}: no such run folder; train one with `tdmi train`")
-    return RunFolder(run).settings()
 
 
 def file_boxes(path: Path, annotations: Annotations) -> Detections:

@@ -19,7 +19,6 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
 from tdmi.experiments.build import read_split, split_windows, trained_method
-from tdmi.experiments.demo.demo import read_settings
 from tdmi.experiments.folder import RunFolder
 from tdmi.models.tdmi import TDMI
 
@@ -88,7 +87,7 @@ def open_subject(run: Path, split: Role = "test") -> Subject:
 
     NoDifferences if the run is of another method than TDMI and TDMI-ST.
     """
-    settings = read_settings(run)
+    settings = RunFolder(run).settings()
     method = trained_method(settings, RunFolder(run))
     if not isinstance(method, TDMI):
         raise NoDifferences(
