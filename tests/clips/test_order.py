@@ -7,7 +7,7 @@ from tdmi.clips.frames import FrameStore
 from tdmi.clips.order import CLIP_FRAMES, POOL_CLIPS, SampleOrder, clip_order, interleaved
 from tdmi.clips.samples import TrainingSamples, Windows
 from tdmi.config.inputs import Augmentation, Crop
-from tests.clips.test_samples import moving_dots
+from tests.support.moving_dots import moving_dots
 
 VIDEOS, FRAMES, PEOPLE = 12, 40, 3
 

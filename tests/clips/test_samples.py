@@ -1,30 +1,26 @@
+"""Windows and augmented training samples."""
+
 from statistics import NormalDist
 
-import cv2
 import numpy as np
 import pytest
 
 from tdmi.clips.augmentation import draw, half_body
 from tdmi.clips.crops import (
-    OFFICIAL,
     PIXEL_CENTRES,
-    crop_matrices,
     crop_matrix,
-    crop_regions,
-    invert,
     transform,
     warp,
 )
-from tdmi.clips.frames import FrameStore, read_frame
+from tdmi.clips.frames import FrameStore
 from tdmi.clips.samples import TrainingSamples, Windows
 from tdmi.clips.targets import decode, peaks
 from tdmi.clips.windows import window_offsets
 from tdmi.config.inputs import Augmentation, Crop
-from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.data.skeletons import COCO, POSETRACK18
 from tests.support import tiny_dataset
-from tests.support.golden import FOLDER, processing, processing_cases
+from tests.support.golden import processing_cases
+from tests.support.moving_dots import moving_dots
 
 
 @pytest.mark.parametrize(
@@ -39,99 +35,6 @@ from tests.support.golden import FOLDER, processing, processing_cases
 )
 def test_window_repeats_the_key_frame_at_the_ends(position, expected):
     assert window_offsets(position, range(5), (-2, -1, 0, 1, 2)) == expected
-
-
-@pytest.mark.golden
-@pytest.mark.parametrize("case", processing_cases("box2cs"))
-def test_regions_equal_the_official_centre_and_scale(case):
-    box, aspect, enlarge = (
-        np.array([case["box_xywh"]], float),
-        case["aspect_w_over_h"],
-        case["enlarge"],
-    )
-    # The aspect of the cases is that of 96x72 or of a square.
-    shape = (96, round(96 * aspect))
-    ours, official = (
-        Crop(shape, box_enlargement=enlarge, geometry=name)
-        for name in ("pixel_centres", "official")
-    )
-    assert official.aspect == aspect
-    centre, size = crop_regions(box, official)
-    np.testing.assert_allclose(centre[0], case["center"], rtol=1e-5, atol=1e-3)
-    np.testing.assert_allclose(size[0] / 200, case["scale"], rtol=1e-5)
-    corner = centre[0] - size[0] / 2
-    np.testing.assert_allclose([*corner, *size[0]], case["back_to_xywh"], rtol=1e-5, atol=2e-3)
-    if centre[0, 0] != -1:
-        np.testing.assert_array_equal(crop_regions(box, ours), [centre, size])
-
-
-def test_a_box_around_minus_one_is_enlarged_like_any_other():
-    box = np.array([[-11.0, 30, 20, 80]])
-    _, size = crop_regions(box, Crop())
-    _, official = crop_regions(box, Crop(geometry="official"))
-    np.testing.assert_allclose([size[0], official[0]], [[75, 100], [60, 80]])
-
-
-@pytest.mark.golden
-@pytest.mark.parametrize("case", processing_cases("affine"))
-def test_crop_matrix_is_the_official_one_or_half_a_pixel_away(case):
-    width, height = case["output_size_wh"]
-    region = np.array(case["center"]), 200 * case["scale"][0], (height, width), case["rot_degrees"]
-    ours, official = crop_matrix(*region), crop_matrix(*region, geometry=OFFICIAL)
-    points, mapped = np.array(case["points"]), np.array(case["mapped"])
-    if case["inv"]:
-        np.testing.assert_allclose(transform(points, invert(official)), mapped, atol=2e-3)
-        np.testing.assert_allclose(transform(points - 0.5, invert(ours)), mapped, atol=2e-3)
-    else:
-        np.testing.assert_allclose(transform(points, official), mapped, atol=2e-3)
-        np.testing.assert_allclose(transform(points, ours), mapped - 0.5, atol=2e-3)
-
-
-@pytest.mark.golden
-@pytest.mark.skipif(not (FOLDER / "processing/warp.json").is_file(), reason="no warp.json there")
-def test_warp_equals_opencv_reference_values():
-    golden = processing("warp")
-    height, width = golden["image_hw"]
-    y, x, c = np.mgrid[:height, :width, :3]
-
-    def triangle(v):
-        return np.abs(v % 64 - 32) * 4
-
-    image = np.minimum(255, triangle(3 * x + 11 * c) + triangle(5 * y + 7 * c)).astype(np.uint8)
-    for version in golden["by_opencv"]:
-        for case in version["cases"]:
-            size = case["size_wh"][::-1]
-            crop = warp(image, np.array(case["matrix"]), tuple(size)).astype(int).ravel()
-            samples = case["samples"]
-            assert np.abs(crop[samples["index"]] - samples["value"]).max() <= 1
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_warp_equals_opencv_on_the_whole_frame(flip):
-    """Crops within, over the edges, around and beyond the frame; the copy leaves nothing out."""
-    rng = np.random.default_rng(4)
-    image = rng.integers(0, 256, (120, 160, 3), np.uint8)
-    shares = []
-    for _ in range(400):
-        centre, width = rng.uniform(-80, 240, 2), float(np.exp(rng.uniform(1, 6)))
-        turn = float(rng.choice([0.0, 90.0, rng.uniform(-180, 180)]))
-        matrix = crop_matrix(centre, width, (48, 36), turn, flip)
-        expected = cv2.warpAffine(image, matrix, (36, 48), flags=cv2.INTER_LINEAR)
-        np.testing.assert_array_equal(warp(image, matrix, (48, 36)), expected)
-        shares.append((expected > 0).mean())
-    shares = np.array(shares)
-    assert (shares == 0).sum() > 40 and (shares > 0.95).sum() > 40
-    assert ((shares > 0) & (shares < 0.9)).sum() > 40
-
-
-def test_matrix_inverts_and_flip_mirrors():
-    matrix = crop_matrix(np.array([50.0, 40.0]), 60.0, (96, 72), rotation=30, flip=True)
-    points = np.random.default_rng(0).uniform(0, 100, (6, 2))
-    np.testing.assert_allclose(transform(transform(points, matrix), invert(matrix)), points)
-    plain = crop_matrix(np.array([50.0, 40.0]), 60.0, (96, 72), rotation=30)
-    mirrored = transform(points, plain)
-    mirrored[:, 0] = 71 - mirrored[:, 0]
-    np.testing.assert_allclose(transform(points, matrix), mirrored)
 
 
 @pytest.mark.golden
@@ -163,61 +66,6 @@ def test_half_body_takes_the_wanted_half_or_the_other():
     few = present & (np.arange(17) < 11)
     assert half_body(points, few, False, POSETRACK18, 0.75)[0][1] == 5.0
     assert half_body(points, np.arange(17) < 2, True, POSETRACK18, 0.75) is None
-
-
-def test_truncated_and_missing_frames_are_named(tmp_path):
-    path = tmp_path / "000000.jpg"
-    picture = np.random.default_rng(0).integers(0, 255, (40, 50, 3)).astype(np.uint8)
-    assert cv2.imwrite(str(path), picture)
-    assert read_frame(path).shape == (40, 50, 3)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UserError, match=r"000000\.jpg: found a truncated JPEG"):
-        read_frame(path)
-    with pytest.raises(UserError, match="no such frame"):
-        read_frame(tmp_path / "000001.jpg")
-
-
-def test_frame_store_keeps_within_its_bound(tmp_path):
-    for i in range(3):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((10, 10, 3), i, np.uint8))
-    store = FrameStore(tmp_path, cache_bytes=650)
-    first = store.read("0.png")
-    assert store.read("0.png") is first
-    store.read("1.png")
-    store.read("2.png")
-    assert store.read("0.png") is not first
-    assert store._bytes <= 650
-
-
-def moving_dots(root, frames=6):
-    """One video in which each joint is a bright dot that moves right by two pixels a frame."""
-    keypoints = np.zeros((frames, 17, 2))
-    for i in range(frames):
-        image = np.zeros((120, 160, 3), np.uint8)
-        keypoints[i] = np.stack([40 + 4 * np.arange(17) % 60 + 2 * i, 20 + 5 * np.arange(17)], 1)
-        for x, y in keypoints[i].astype(int):
-            image[y, x] = 255
-        cv2.imwrite(str(root / f"{i}.png"), image)
-    return Annotations(
-        skeleton=POSETRACK18,
-        video_names=["900001_mpiinew_dots"],
-        frame_video=np.zeros(frames, np.int64),
-        frame_index=np.arange(frames),
-        frame_file=[f"{i}.png" for i in range(frames)],
-        frame_id=np.arange(frames),
-        frame_labelled=np.ones(frames, bool),
-        frame_annotated=np.ones(frames, bool),
-        ignore_regions=[[] for _ in range(frames)],
-        person_frame=np.arange(frames),
-        track_id=np.full(frames, NO_TRACK),
-        keypoints=keypoints,
-        present=np.ones((frames, 17), bool),
-        visible=np.ones((frames, 17), bool),
-        joint_score=np.full((frames, 17), UNSCORED),
-        box=np.tile([30.0, 10.0, 80.0, 95.0], (frames, 1)),
-        head_box=np.full((frames, 4), np.nan),
-        score=np.full(frames, np.nan),
-    )
 
 
 def dots_samples(root, seed=0, **augmentation):
@@ -257,17 +105,6 @@ def test_a_mirrored_sample_has_the_right_joints_where_the_left_ones_were(tmp_pat
             np.testing.assert_allclose(points[1][partner], (35 - x, y), atol=0.05)
             seen += side in other
     assert seen > 6
-
-
-@pytest.mark.parametrize("geometry", ["pixel_centres", "official"])
-def test_crops_for_prediction_are_upright_and_hold_the_enlarged_box(geometry):
-    """Neither turned, moved, mirrored nor scaled: nothing of the augmentation."""
-    crop = Crop((192, 144), box_enlargement=1.5, geometry=geometry)
-    box = np.array([[30.0, 10.0, 40.0, 80.0]])  # becomes 60 x 80, then 90 x 120 about (50, 50)
-    corners = np.array([[5.0, -10.0], [95.0, -10.0], [5.0, 110.0]])
-    first = -0.5 if geometry == "pixel_centres" else 0.0
-    expected = np.array([[first, first], [first + 144, first], [first, first + 192]])
-    np.testing.assert_allclose(transform(corners, crop_matrices(box, crop)[0]), expected)
 
 
 def test_limbs_weigh_more_only_where_asked(tmp_path):

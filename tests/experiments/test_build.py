@@ -14,7 +14,7 @@ from tdmi.config.keys import SuiteKey
 from tdmi.config.suite import Suite
 from tdmi.config.suites import load_suite
 from tdmi.core.errors import UserError
-from tdmi.experiments.build import check_buildable, training_samples
+from tdmi.experiments.build import build_method, check_buildable, training_samples
 from tdmi.experiments.plan import throughput
 from tdmi.experiments.train import fit
 from tests.support import tiny_dataset
@@ -109,3 +109,10 @@ def test_what_the_plan_times_is_what_trains(tmp_path, monkeypatch):
     assert (
         throughput.loading(replace(settings, dataset=replace(settings.dataset, root="no"))) is None
     )
+
+
+def test_class_that_does_not_exist_is_named(tmp_path):
+    settings = tiny_dataset.settings(tmp_path)
+    settings["method"]["class"] = "baselines.nowhere.Method"
+    with pytest.raises(UserError, match=r"'baselines\.nowhere\.Method' cannot be imported"):
+        build_method(tiny_dataset.typed(settings))

@@ -11,15 +11,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
 from tdmi.checkpoints.own import FORMAT, load_checkpoint
-from tdmi.config.training import Recipe
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.experiments.build import build_method
 from tdmi.experiments.predict import predict_run
-from tdmi.models.output import Target
-from tdmi.training.history import History, train_pck
 from tdmi.training.loop import Loop
-from tdmi.training.optimiser import make_optimiser, make_schedule
 from tests.support import tiny_dataset
 
 RUN = "tiny/single_frame/seed3"
@@ -192,60 +188,6 @@ def test_temporal_run_starts_from_the_single_frame_checkpoint(root, finished, tm
         torch.testing.assert_close(state[name], value, atol=1e-6, rtol=0)
 
 
-def test_rates_and_schedules(root):
-    settings = tiny_dataset.settings(root)
-    settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
-    method = build_method(tiny_dataset.typed(settings))
-    recipe = Recipe(
-        learning_rate=1.0, backbone_rate=0.25, steps=10, milestones=(2, 3), milestone_factor=0.1
-    )
-    optimiser = make_optimiser(method, recipe)
-    assert [group["lr"] for group in optimiser.param_groups] == [0.25, 1.0]
-    schedule = make_schedule(optimiser, recipe)
-    rates = []
-    for _ in range(4):
-        rates.append(optimiser.param_groups[1]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 10])
-def test_one_cycle_of_any_length_ends_near_nothing(steps):
-    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    schedule = make_schedule(optimiser, Recipe(schedule="one_cycle", steps=steps))
-    for _ in range(steps - 1):
-        optimiser.step()
-        schedule.step()
-    assert steps == 1 or optimiser.param_groups[0]["lr"] < 0.01
-
-
-def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
-    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    schedule = make_schedule(optimiser, Recipe(schedule="cosine", steps=10))
-    rates = []
-    for _ in range(11):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert rates == pytest.approx([1 + math.cos(math.pi * step / 10) for step in range(11)])
-
-
-def test_epochs_become_steps():
-    recipe = Recipe(epochs=20, batch_size=24, milestones=(6, 12), learning_rate=1.0)
-    steps = recipe.in_steps(24 * 10 + 5)
-    assert steps == Recipe(steps=200, milestones=(60, 120), batch_size=24, learning_rate=1.0)
-    assert recipe.in_steps(3).steps == 20
-    assert steps.in_steps(99) is steps
-
-
-def test_history_has_a_column_for_all_and_a_gap_for_what_is_no_number(tmp_path):
-    rows = [{"step": 8, "loss": 1e-5}, {"step": 16, "val_ap": 50.25, "loss": math.nan}]
-    History([*rows, {"step": 24, "loss": math.inf, "val_ap": 1e16}]).write(tmp_path / "h.csv")
-    written = (tmp_path / "h.csv").read_text()
-    assert written == "step,loss,val_ap\n8,1e-05,\n16,,50.25\n24,inf,1e+16\n"
-
-
 @pytest.mark.parametrize(
     ("modules", "unwanted"),
     [
@@ -264,18 +206,6 @@ def test_jobs_never_import_what_they_do_not_need(modules, unwanted):
     program = f"import sys, {modules}; print([m for m in {unwanted} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
-
-
-def test_train_pck_by_hand():
-    target = torch.zeros(1, 3, 6, 6)
-    target[0, :, 2, 2] = 1
-    prediction = torch.zeros(1, 3, 6, 6)
-    prediction[0, 0, 2, 3] = 1  # one cell off: counts
-    prediction[0, 1, 3, 3] = 1  # diagonal: does not
-    prediction[0, 2, 2, 2] = 1  # not labelled
-    weight = torch.tensor([[1.0, 1.0, 0.0]])
-    assert train_pck(prediction, Target(target, weight)) == 0.5
-    assert math.isnan(train_pck(prediction, Target(target, weight * 0)))
 
 
 def test_loss_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
@@ -378,21 +308,3 @@ def test_interrupted_half_precision_goes_on_with_its_scale(root, tmp_path, monke
     scales.append(None)
     tiny_dataset.train(settings, tmp_path, RUN)
     assert scales == [1024.0, 2048.0, 4096.0, 8192.0, None, 16384.0]
-
-
-def test_unusable_checkpoints_are_named(tmp_path):
-    with pytest.raises(UserError, match="no such checkpoint; train that run first"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
-    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
-    with pytest.raises(UserError, match="not a checkpoint of this project"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
-    torch.save({"model": {}, "format": FORMAT + 1}, tmp_path / "checkpoint.pt")
-    with pytest.raises(UserError, match="written by a newer version"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
-
-
-def test_class_that_does_not_exist_is_named(root):
-    settings = tiny_dataset.settings(root)
-    settings["method"]["class"] = "baselines.nowhere.Method"
-    with pytest.raises(UserError, match=r"'baselines\.nowhere\.Method' cannot be imported"):
-        build_method(tiny_dataset.typed(settings))
