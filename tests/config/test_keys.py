@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import assume, given
+from hypothesis import settings as configure
 from hypothesis import strategies as st
 
 from tdmi.config.files import known_configs
@@ -16,6 +17,7 @@ SIZES = st.builds(
 )
 
 
+@configure(deadline=None, derandomize=True, database=None)
 @given(
     suites=st.lists(NAMES, min_size=1, max_size=4, unique=True),
     grids=st.lists(NAMES, min_size=1, max_size=4, unique=True),

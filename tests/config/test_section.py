@@ -4,6 +4,7 @@ import jsonschema
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import settings as configure
 from hypothesis import strategies as st
 
 from tdmi.config.inference import Inference, Tracking
@@ -78,6 +79,7 @@ def sections(section: type[Section]) -> st.SearchStrategy:
 
 
 @pytest.mark.parametrize("section", [Crop, Augmentation, Inference, Tracking, Backbone])
+@configure(deadline=None, derandomize=True, database=None, max_examples=40)
 @given(data=st.data())
 def test_what_is_read_is_written_with_the_same_keys_order_and_bytes(section, data):
     given_mapping = data.draw(sections(section))
