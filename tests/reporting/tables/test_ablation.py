@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tdmi.cli.main import main
+from tdmi.config.keys import SuiteKey
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.from_suite import settings_of
 from tdmi.reporting.data.runs import read_runs
@@ -167,7 +168,7 @@ def test_the_report_holds_tables_figures_question_and_what_was_left_out(made):
 
 
 def test_a_grid_of_the_workflow_becomes_settings_of_a_report():
-    settings = settings_of("embedded", grid="stages")
+    settings = settings_of(SuiteKey("embedded", "stages"))
     assert settings.suite == "embedded_stages" and settings.subject is None
     assert settings.summary.startswith("What do differences of shallower stages add")
     assert [m.run_of for m in settings.methods] == [None, None, "embedded/tdmi"]
