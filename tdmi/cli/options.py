@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tdmi.config.suites import Trial
+    from tdmi.config.keys import SuiteKey
 
 
 def add_commands(
@@ -51,13 +51,11 @@ def add_suite_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def trial_of(args: argparse.Namespace) -> Trial | None:
-    """Return the small size that ``--width`` and ``--steps`` ask for; None without them."""
-    from tdmi.config.suites import Trial
+def key_of(args: argparse.Namespace) -> SuiteKey:
+    """Return the key of the suite that the options name."""
+    from tdmi.config.keys import SmallSize, SuiteKey
 
-    if args.width is None and args.steps is None:
-        return None
-    return Trial(args.width, args.steps)
+    return SuiteKey(args.suite, args.grid, args.protocol, SmallSize(args.width, args.steps))
 
 
 def no_gpus(_: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.cli.options import add_suite_options, no_gpus, trial_of
+from tdmi.cli.options import add_suite_options, key_of, no_gpus
 
 DEVICES = ("h100", "a100", "rtx4090", "cpu")
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--efficiency goes with --gpu h100, a100 or rtx4090; leave it out")
     if args.compare and not args.compare.is_dir():
         raise UserError(f"--compare: {args.compare}: no such folder, expected one of runs")
-    suites = load_suites(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
+    suites = load_suites(key_of(args))
     plan = make_plan(suites, args.gpu, args.efficiency or EFFICIENCY)
     # Imported last: the plan measures the memory of this process as that of a training.
     from tdmi.reporting import plan as presentation

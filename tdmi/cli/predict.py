@@ -16,6 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.experiments.run import predict_run
+    from tdmi.experiments.predict import predict_run
 
     predict_run(args.folder, args.split, args.out or args.folder)

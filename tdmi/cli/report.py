@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.cli.options import add_suite_options, trial_of
+from tdmi.cli.options import add_suite_options, key_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +33,6 @@ def run(arguments: argparse.Namespace) -> None:
     from tdmi.reporting.data.spec import ReportSpec
     from tdmi.reporting.report import make_report
 
-    suites = load_suites(
-        arguments.suite,
-        trial=trial_of(arguments),
-        grid=arguments.grid,
-        protocol=arguments.protocol,
-    )
-    spec = ReportSpec.from_suites(suites)
+    spec = ReportSpec.from_suites(load_suites(key_of(arguments)))
     make_report(spec, arguments.runs, arguments.out, arguments.published)
     print(arguments.out / "index.html")

@@ -28,13 +28,13 @@ def run(args: argparse.Namespace) -> None:
 
     from tdmi.core.files import write_json
     from tdmi.experiments.evaluate import evaluate_and_record
+    from tdmi.experiments.folder import evaluated_folder
     from tdmi.experiments.reproduce import compare_runs, evaluations, repeat
-    from tdmi.experiments.verify import judged_folder
 
     wanted = evaluations(args.folder)
     folder = repeat(args.folder, args.out, args.runs)
     for path, request in wanted:
-        again = replace(request, predictions=judged_folder(folder / path))
+        again = replace(request, predictions=evaluated_folder(folder / path))
         evaluate_and_record(again, folder / path)
     found = compare_runs(args.folder, folder, [path for path, _ in wanted])
     print("\n".join(found.lines()))

@@ -43,15 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import numpy as np
 
+    from tdmi.config.inference import Tracking
     from tdmi.data.annotations import on_skeleton
     from tdmi.data.skeletons import POSETRACK17, POSETRACK18
     from tdmi.formats.files import new_folder
     from tdmi.formats.posetrack18 import write_folder
     from tdmi.formats.recognition import read_labels
-    from tdmi.prediction.tracking import TrackingOptions, track
+    from tdmi.prediction.tracking import track
 
     given = {"joint_confidence": args.joint_confidence, "person_score": args.person_score}
-    options = TrackingOptions(**{name: x for name, x in given.items() if x is not None})
+    options = Tracking(**{name: x for name, x in given.items() if x is not None})
     with new_folder(args.out) as folder:
         predictions = read_labels(args.predictions)
         if predictions.skeleton == POSETRACK17:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tdmi.cli.options import add_suite_options, add_threads, trial_of
+from tdmi.cli.options import add_suite_options, add_threads, key_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,22 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _gpus(args: argparse.Namespace) -> int:
     """Return how many GPUs the method's recipe trains on; none for ``--check``."""
-    from tdmi.config.suites import load_suite, resolve
+    from tdmi.config.suites import load_suite
 
-    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
-    return 0 if args.check else resolve(suite, args.method, args.seed)["recipe"].get("devices", 1)
+    if args.check:
+        return 0
+    return load_suite(key_of(args)).settings(args.method, args.seed).recipe.devices
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.config.suites import load_suite, resolve, run_name
+    from tdmi.config.suites import load_suite
     from tdmi.experiments.build import check_buildable
-    from tdmi.experiments.run import perform
+    from tdmi.experiments.train import train_run
 
-    suite = load_suite(args.suite, trial=trial_of(args), grid=args.grid, protocol=args.protocol)
-    settings = None if args.check else resolve(suite, args.method, args.seed)
+    suite = load_suite(key_of(args))
+    settings = None if args.check else suite.settings(args.method, args.seed)
     # Trainings that start from nothing run first: there a wrong option of another method is cheap.
-    if settings is None or settings["start_from"] is None or args.grid:
+    if settings is None or settings.start_from is None or args.grid:
         check_buildable(suite)
     if settings is not None:
-        name = run_name(suite, args.method, args.seed)
-        perform(settings, args.runs, name, args.fresh, args.restart_if_changed)
+        name = suite.run_name(args.method, args.seed)
+        train_run(settings, args.runs, name, args.fresh, args.restart_if_changed)

@@ -11,32 +11,15 @@ from statistics import NormalDist
 
 import numpy as np
 
+from tdmi.config.inputs import Augmentation
 from tdmi.data.skeletons import Skeleton
 
 LOWER_BODY = ("hip", "knee", "ankle")
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Amounts; the defaults are the published ones, zeros switch a part off."""
-
-    rotation: float = 45.0
-    """Standard deviation in degrees; draws are clipped to twice this."""
-    rotation_probability: float = 0.6
-    scale: float = 0.35
-    """Standard deviation of the crop's size; draws are clipped to 1 -/+ this."""
-    flip_probability: float = 0.5
-    half_body_probability: float = 0.3
-    half_body_joints: int = 8
-    """Half-body crops need more visible joints than this."""
-    upper_body_probability: float = NormalDist().cdf(0.5)
-    """Of wanting the upper half, not the lower. The default, 0.69, is official code, which means to
-    toss a coin but compares a normal draw with 0.5; 0.5 is the coin."""
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What was drawn for one sample."""
+class Drawn:
+    """A crop as drawn: centre (x, y) and width in frame pixels, degrees, whether mirrored."""
 
     centre: np.ndarray
     width: float
@@ -62,7 +45,7 @@ def half_body(
     return points[chosen].mean(axis=0), 1.5 * max(extent[0], extent[1] * aspect, 1.0)
 
 
-def draw_geometry(
+def draw(
     options: Augmentation,
     generator: np.random.Generator,
     centre: np.ndarray,
@@ -71,7 +54,7 @@ def draw_geometry(
     present: np.ndarray,
     skeleton: Skeleton,
     aspect: float,
-) -> Geometry:
+) -> Drawn:
     """Draw the crop of one training sample.
 
     Args:
@@ -97,4 +80,4 @@ def draw_geometry(
     rotation = float(np.clip(turn, -2, 2)) * options.rotation
     if turn_gate > options.rotation_probability:
         rotation = 0.0
-    return Geometry(centre, width, rotation, mirror < options.flip_probability)
+    return Drawn(centre, width, rotation, mirror < options.flip_probability)

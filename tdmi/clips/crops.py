@@ -1,9 +1,10 @@
 """From a person's box to the crop that the network sees, and back.
 
-Pixel centres lie on whole numbers, so the middle of a crop of width W is (W - 1) / 2, and a crop
-pixel x of stride 4 is heatmap pixel (x + 0.5) / 4 - 0.5. The official code of HRNet and of what
-builds on it takes W / 2 and x / 4: its crops lie half a pixel further right and below, its targets
-three eighths of a cell, and mirrored maps do not fit (hence its `flip_shift`).
+In the geometry ``pixel_centres`` pixel centres lie on whole numbers: the middle of a crop of width
+W is (W - 1) / 2, and a crop pixel x of stride 4 is heatmap pixel (x + 0.5) / 4 - 0.5. ``official``,
+the code of HRNet and of what builds on it, takes W / 2 and x / 4. Its crops lie half a pixel
+further right and below, its targets three eighths of a cell, and mirrored maps do not fit (hence
+`flip_shift`).
 """
 
 from __future__ import annotations
@@ -12,34 +13,85 @@ import math
 
 import cv2
 import numpy as np
+import torch
 
-ENLARGEMENT = 1.25
+from tdmi.config.inputs import Crop
 
-GEOMETRIES = ("pixel_centres", "official")
+# ImageNet statistics of RGB values in 0..255.
+MEAN = (123.675, 116.28, 103.53)
+DEVIATION = (58.395, 57.12, 57.375)
 
 
-def crop_regions(
-    boxes: np.ndarray,
-    aspect: float,
-    enlargement: float = ENLARGEMENT,
-    geometry: str = "pixel_centres",
-) -> tuple[np.ndarray, np.ndarray]:
+class PixelCentres:
+    """Geometry in which the outer borders of frame, crop and heatmap agree.
+
+    Sizes are (height, width), points [..., 2] (x, y) in pixels.
+    """
+
+    def middle(self, size: tuple[int, int]) -> np.ndarray:
+        """Place of a region's centre in its crop."""
+        return np.array([size[1], size[0]]) / 2 - 0.5
+
+    def enlarge(self, centre: np.ndarray, size: np.ndarray, factor: float) -> np.ndarray:
+        """Sizes [N, 2] of the crops of regions with these centres [N, 2] and sizes [N, 2]."""
+        return size * factor
+
+    def to_heatmap(self, points: np.ndarray, stride: int = 4) -> np.ndarray:
+        """Crop pixels to heatmap pixels."""
+        return (points + 0.5) / stride - 0.5
+
+    def to_crop(self, points: np.ndarray, stride: int = 4) -> np.ndarray:
+        """Heatmap pixels to crop pixels."""
+        return (points + 0.5) * stride - 0.5
+
+    def bounds(self, size: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+        """Least x and y, and largest x and largest y, of points inside a crop."""
+        return -0.5, (size[1] - 0.5, size[0] - 0.5)
+
+
+class Official(PixelCentres):
+    """Geometry of HRNet's code; a box whose centre has x = -1 exactly counts as missing there and
+    is not enlarged."""
+
+    def middle(self, size: tuple[int, int]) -> np.ndarray:
+        return np.array([size[1], size[0]]) / 2
+
+    def enlarge(self, centre: np.ndarray, size: np.ndarray, factor: float) -> np.ndarray:
+        return np.where(centre[:, :1] == -1, size, size * factor)
+
+    def to_heatmap(self, points: np.ndarray, stride: int = 4) -> np.ndarray:
+        return points / stride
+
+    def to_crop(self, points: np.ndarray, stride: int = 4) -> np.ndarray:
+        return points * stride
+
+    def bounds(self, size: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+        return 0.0, (size[1], size[0])
+
+
+PIXEL_CENTRES, OFFICIAL = PixelCentres(), Official()
+
+
+def geometry_of(crop: Crop) -> PixelCentres:
+    """Geometry that the options of a crop name."""
+    return OFFICIAL if crop.geometry == "official" else PIXEL_CENTRES
+
+
+def crop_regions(boxes: np.ndarray, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
     """Centre [N, 2] and size [N, 2] (width, height) in frame pixels of the crop of each box.
 
-    The shorter side is extended to the aspect ratio (width / height), then both sides are enlarged;
-    1.25 is the factor of HRNet's, DCPose's and TDMI's code.
+    The shorter side is extended to the crop's aspect ratio, then both sides are enlarged by
+    `crop.box_enlargement`; 1.25 is the factor of HRNet's, DCPose's and TDMI's code.
 
     Args:
         boxes: [N, 4] x, y, width, height in frame pixels.
-        geometry: ``official`` does not enlarge a box whose centre has x = -1 exactly, which that
-            code takes for a missing one.
     """
     centre = boxes[:, :2] + boxes[:, 2:] / 2
     width, height = boxes[:, 2], boxes[:, 3]
-    size = np.stack([np.maximum(width, height * aspect), np.maximum(height, width / aspect)], 1)
-    if geometry == "official":
-        return centre, np.where(centre[:, :1] == -1, size, size * enlargement)
-    return centre, size * enlargement
+    size = np.stack(
+        [np.maximum(width, height * crop.aspect), np.maximum(height, width / crop.aspect)], 1
+    )
+    return centre, geometry_of(crop).enlarge(centre, size, crop.box_enlargement)
 
 
 def crop_matrix(
@@ -48,7 +100,7 @@ def crop_matrix(
     size: tuple[int, int],
     rotation: float = 0.0,
     flip: bool = False,
-    geometry: str = "pixel_centres",
+    geometry: PixelCentres = PIXEL_CENTRES,
 ) -> np.ndarray:
     """Affine matrix [2, 3] from frame pixels to crop pixels.
 
@@ -59,18 +111,24 @@ def crop_matrix(
         rotation: degrees; positive turns the frame's content anticlockwise in the crop (the
             official code's sense).
         flip: mirror the crop left to right (after rotation).
-        geometry: where the centre goes: ``pixel_centres`` to ((W - 1) / 2, (H - 1) / 2),
-            ``official`` to (W / 2, H / 2).
+        geometry: decides where the centre goes.
     """
     scale = size[1] / width
     cos, sin = scale * np.cos(np.radians(rotation)), scale * np.sin(np.radians(rotation))
     linear = np.array([[cos, sin], [-sin, cos]])
     if flip:
         linear[0] = -linear[0]
-    middle = np.array([size[1], size[0]]) / 2
-    if geometry == "pixel_centres":
-        middle -= 0.5
-    return np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
+    return np.concatenate([linear, (geometry.middle(size) - linear @ centre)[:, None]], axis=1)
+
+
+def crop_matrices(boxes: np.ndarray, crop: Crop) -> np.ndarray:
+    """[N, 2, 3] from frame pixels to those of each box's crop, neither turned nor moved."""
+    centres, sizes = crop_regions(boxes, crop)
+    matrices = [
+        crop_matrix(centre, width, crop.size, geometry=geometry_of(crop))
+        for centre, width in zip(centres, sizes[:, 0], strict=True)
+    ]
+    return np.array(matrices).reshape(-1, 2, 3)
 
 
 def invert(matrices: np.ndarray) -> np.ndarray:
@@ -88,16 +146,6 @@ def transform(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
 def scale_of(matrix: np.ndarray) -> float:
     """Crop pixels per frame pixel of a matrix made by `crop_matrix`."""
     return float(np.hypot(matrix[0, 0], matrix[0, 1]))
-
-
-def from_reduced(matrix: np.ndarray, reduction: int) -> np.ndarray:
-    """The same crop of a frame that was made `reduction` times smaller, [2, 3].
-
-    Each pixel of the smaller frame stands for a square of pixels, at the middle of them.
-    """
-    middle = np.full(2, (reduction - 1) / 2)
-    shift = matrix[:, 2] + matrix[:, :2] @ middle
-    return np.concatenate([matrix[:, :2] * reduction, shift[:, None]], axis=1)
 
 
 def footprint(
@@ -134,7 +182,7 @@ def warp(
 
     With `out`, a contiguous uint8 array of that shape, the crop is written there.
     """
-    left, top, right, bottom = footprint(matrix, size, image.shape[:2])
+    left, top, right, bottom = footprint(matrix, size, (image.shape[0], image.shape[1]))
     if left >= right or top >= bottom:
         left, top, right, bottom = 0, 0, 1, 1
     # What is read lies far apart in a large frame: with a copy of it, which the processor's cache
@@ -143,3 +191,13 @@ def warp(
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (left, top)
     return cv2.warpAffine(part, shifted, (size[1], size[0]), dst=out, flags=cv2.INTER_LINEAR)
+
+
+def normalise(
+    frames: np.ndarray | torch.Tensor, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """uint8 RGB [..., h, w, 3] to normalised float32 [..., 3, h, w] (channels last in memory)."""
+    tensor = torch.as_tensor(frames).to(device, non_blocking=True).movedim(-1, -3).float()
+    mean = torch.tensor(MEAN, device=tensor.device)[:, None, None]
+    deviation = torch.tensor(DEVIATION, device=tensor.device)[:, None, None]
+    return (tensor - mean) / deviation

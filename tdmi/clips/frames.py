@@ -10,22 +10,9 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 
-REDUCTIONS = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-"""How many times smaller than its file a frame can be read. From a JPEG that is faster and keeps
-the mean over the pixels that become one; other formats are read whole and then made smaller."""
 
-
-def read_frame(path: Path, reduction: int = 1) -> np.ndarray:
-    """One frame, [H, W, 3] uint8 RGB. A missing or truncated file is refused by name.
-
-    Args:
-        reduction: one of `REDUCTIONS`; sides are divided by it and rounded up.
-    """
+def read_frame(path: Path) -> np.ndarray:
+    """Read a frame, [H, W, 3] uint8 RGB; UserError names a missing or truncated file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -34,7 +21,7 @@ def read_frame(path: Path, reduction: int = 1) -> np.ndarray:
     truncated = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-64:]
     image = None
     if data and not truncated:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCTIONS[reduction])
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         found = "a truncated JPEG" if truncated else "no readable picture"
         raise UserError(
@@ -50,20 +37,16 @@ class FrameStore:
     def __init__(self, root: Path | str, cache_bytes: int = 1_000_000_000) -> None:
         self.root = Path(root)
         self.cache_bytes = cache_bytes
-        self._frames: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._frames: OrderedDict[str, np.ndarray] = OrderedDict()
         self._bytes = 0
 
-    def read(self, file: str, reduction: int = 1) -> np.ndarray:
-        """Frame [H, W, 3] uint8 RGB, sides divided by `reduction` (see `read_frame`).
-
-        Do not write to it.
-        """
-        name = (file, reduction)
-        if name in self._frames:
-            self._frames.move_to_end(name)
-            return self._frames[name]
-        frame = read_frame(self.root / file, reduction)
-        self._frames[name] = frame
+    def read(self, file: str) -> np.ndarray:
+        """Read a frame [H, W, 3] uint8 RGB; do not write to it."""
+        if file in self._frames:
+            self._frames.move_to_end(file)
+            return self._frames[file]
+        frame = read_frame(self.root / file)
+        self._frames[file] = frame
         self._bytes += frame.nbytes
         while self._bytes > self.cache_bytes and len(self._frames) > 1:
             _, old = self._frames.popitem(last=False)

@@ -3,7 +3,7 @@
 A full shuffle spreads the windows that share a frame over the whole epoch, so that nearly every
 window decodes all its frames again. In clip order they come close together: the frames of a few
 clips fit in memory, and each is decoded once for all people and windows that need it. Batches are
-mixed less, which training from scratch feels (README, Choices), training on a trained backbone not.
+mixed less, which training from scratch feels (docs/choices.md), training on a trained backbone not.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdmi.core.checks import at_least, choose
+from tdmi.config.training import Order
 
-ORDERS = ("shuffled", "clips")
 CLIP_FRAMES = 8
 """Neighbouring key frames of a video that stay together in clip order. Windows reach over both ends
 of a clip: longer clips decode fewer frames twice, shorter ones mix better."""
@@ -25,19 +24,15 @@ POOL_CLIPS = 8
 
 @dataclass(frozen=True)
 class SampleOrder:
-    """How epochs are ordered; beside it only seed and epoch play a part."""
+    """Order of the samples of an epoch; besides it only seed and epoch play a part."""
 
-    kind: str = "shuffled"
+    kind: Order = "shuffled"
     """``shuffled``: any sample can follow any other. ``clips``: see `clip_order`."""
     lanes: int = 1
     """Clip orders that take turns, see `interleaved`. As many as there are loading workers give
     each worker frames of its own."""
     batch_size: int = 1
     """Samples that are loaded together."""
-
-    def __post_init__(self) -> None:
-        choose("order", self.kind, ORDERS)
-        at_least("lanes", self.lanes, 1)
 
     def epoch(
         self, video: np.ndarray, frame: np.ndarray, first: int, generator: np.random.Generator
@@ -76,7 +71,7 @@ def clip_order(video: np.ndarray, frame: np.ndarray, generator: np.random.Genera
 def interleaved(sequence: np.ndarray, first: int, lanes: int, batch_size: int) -> np.ndarray:
     """The sequence [N] cut into `lanes` parts that take turns batch by batch, [N].
 
-    Loading workers take batches in turns, too. If their number divides `lanes`, a part belongs to
+    Loading workers also take batches in turns. If their number divides `lanes`, a part belongs to
     one worker, which then decodes frames that no other worker needs. The order itself does not
     depend on the number of workers.
 

@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tdmi.clips.augmentation import Augmentation, Geometry, draw_geometry
+from tdmi.clips.augmentation import Drawn, draw
 from tdmi.clips.crops import (
-    ENLARGEMENT,
-    GEOMETRIES,
+    PixelCentres,
+    crop_matrices,
     crop_matrix,
     crop_regions,
-    from_reduced,
-    scale_of,
+    geometry_of,
     transform,
     warp,
 )
-from tdmi.clips.frames import REDUCTIONS, FrameStore
+from tdmi.clips.frames import FrameStore
 from tdmi.clips.order import SampleOrder
-from tdmi.clips.person_boxes import BOX_CLEANING
-from tdmi.clips.targets import crop_to_heatmap, encode
-from tdmi.clips.windows import WINDOW_ENDS, window_offsets
-from tdmi.core.checks import choose
+from tdmi.clips.targets import encode
+from tdmi.clips.windows import window_offsets
+from tdmi.config.inputs import Augmentation, Crop, JointWeights
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
@@ -32,69 +30,9 @@ from tdmi.data.skeletons import Skeleton
 if TYPE_CHECKING:
     from tdmi.models.method import FrameCue
 
-JOINT_WEIGHTS = ("uniform", "limbs")
 LIMB_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
-"""Of HRNet's code, where it multiplies prediction and target; the TDMI authors' code has it
-switched off. Joints that are not named have 1."""
-
-OUTSIDE_JOINTS = ("dropped", "kept")
-
-
-@dataclass(frozen=True)
-class CropOptions:
-    """Size and target of a crop, shared by every method of a suite."""
-
-    size: tuple[int, int] = (384, 288)
-    """(height, width) in pixels, multiples of 4."""
-    sigma: float = 3.0
-    """Of the target Gaussian, in heatmap pixels."""
-    target_centre: str = "subpixel"
-    """``subpixel`` or ``rounded``, see `tdmi.clips.targets.encode`."""
-    window_ends: str = "repeat_key"
-    """What stands in for missing neighbours, see `tdmi.clips.windows.window_offsets`."""
-    box_cleaning: str = "none"
-    """What happens to ground-truth boxes, see `tdmi.clips.person_boxes.cleaned`."""
-    box_enlargement: float = ENLARGEMENT
-    """Factor on the box, see `tdmi.clips.crops.crop_regions`; 1.15 in HRNet's on PoseTrack."""
-    geometry: str = "pixel_centres"
-    """How pixels of frame, crop and heatmap lie to each other, see `tdmi.clips.crops`."""
-    outside_joints: str = "dropped"
-    """Labelled joints beyond the crop: ``dropped`` from the loss (DCPose's and TDMI's code), or
-    ``kept`` as long as a part of their Gaussian is inside (HRNet's)."""
-    joint_weights: str = "uniform"
-    """Weight of a labelled joint in the target: 1, or with ``limbs`` that of `LIMB_WEIGHTS`."""
-    reduced_decoding: bool = False
-    """Read a frame 2, 4 or 8 times smaller where the crop is at least that much smaller than what
-    it shows. Pixels that become one are averaged then, while bilinear sampling skips some: crops of
-    the embedded suite change by 1.9 of 255 in the mean."""
-
-    def __post_init__(self) -> None:
-        choose("crop.joint_weights", self.joint_weights, JOINT_WEIGHTS)
-        choose("crop.window_ends", self.window_ends, WINDOW_ENDS)
-        choose("crop.box_cleaning", self.box_cleaning, BOX_CLEANING)
-        choose("crop.geometry", self.geometry, GEOMETRIES)
-        choose("crop.outside_joints", self.outside_joints, OUTSIDE_JOINTS)
-
-    @property
-    def heatmap_size(self) -> tuple[int, int]:
-        return self.size[0] // 4, self.size[1] // 4
-
-    @property
-    def aspect(self) -> float:
-        return self.size[1] / self.size[0]
-
-    def regions(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`crop_regions` of boxes [N, 4] at this aspect, enlargement and geometry."""
-        return crop_regions(boxes, self.aspect, self.box_enlargement, self.geometry)
-
-    def matrices(self, boxes: np.ndarray) -> np.ndarray:
-        """[N, 2, 3] from frame pixels to those of each box's crop, neither turned nor moved."""
-        centres, sizes = self.regions(boxes)
-        matrices = [
-            crop_matrix(centre, width, self.size, geometry=self.geometry)
-            for centre, width in zip(centres, sizes[:, 0], strict=True)
-        ]
-        return np.array(matrices).reshape(-1, 2, 3)
+"""Joint weights of HRNet's code, which multiplies prediction and target by them; the TDMI authors'
+code has them switched off. Joints that are not named have 1."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +58,7 @@ class Windows:
     annotations: Annotations
     store: FrameStore
     window: Sequence[int]
-    crop: CropOptions
+    crop: Crop
     _rows: list[dict[int, int]] = field(init=False)
     """For each video the rows of its frames by frame number."""
 
@@ -144,7 +82,15 @@ class Windows:
         offsets = window_offsets(number, rows, self.window, self.crop.window_ends)
         return [rows[number + k] for k in offsets], offsets
 
-    def cut(
+    @property
+    def geometry(self) -> PixelCentres:
+        return geometry_of(self.crop)
+
+    def matrices(self, boxes: np.ndarray) -> np.ndarray:
+        """[N, 2, 3] from frame pixels to those of each box's crop, neither turned nor moved."""
+        return crop_matrices(boxes, self.crop)
+
+    def crop_window(
         self, frame: int, matrix: np.ndarray, out: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Crops [T, h, w, 3] of the window of frame row `frame`, and their offsets [T] in frames.
@@ -153,30 +99,26 @@ class Windows:
         are written there.
         """
         rows, offsets = self.neighbours(frame)
-        return self.crops(rows, matrix, out), np.array(offsets)
+        return self.crop_frames(rows, matrix, out), np.array(offsets)
 
-    def crops(
+    def crop_frames(
         self, rows: Sequence[int], matrix: np.ndarray, out: np.ndarray | None = None
     ) -> np.ndarray:
         """Crops [N, h, w, 3] of frame rows, all by one matrix; written to `out` if it is given."""
         if out is None:
             out = np.empty((len(rows), *self.crop.size, 3), np.uint8)
-        reduction = 1
-        if self.crop.reduced_decoding:
-            reduction = max(r for r in REDUCTIONS if r == 1 or r * scale_of(matrix) <= 1)
-            matrix = from_reduced(matrix, reduction)
         # Frame by frame: joining the frames to warp them in one call, or sampling all of them at
         # positions computed once, was measured and is slower.
         for i, row in enumerate(rows):
             if (first := rows.index(row)) < i:
                 out[i] = out[first]
             else:
-                frame = self.store.read(self.annotations.frame_file[row], reduction)
+                frame = self.store.read(self.annotations.frame_file[row])
                 warp(frame, matrix, self.crop.size, out[i])
         return out
 
-    def cut_cue(self, cue: FrameCue, frame: int, matrix: np.ndarray) -> np.ndarray:
-        """What `cue` cuts of the window that `cut` cuts with the same arguments."""
+    def auxiliary_input(self, cue: FrameCue, frame: int, matrix: np.ndarray) -> np.ndarray:
+        """Cut the auxiliary input of the window that `crop_window` crops with these arguments."""
         rows, _ = self.neighbours(frame)
         files = [self.annotations.frame_file[row] for row in rows]
         key = self.annotations.frame_file[frame]
@@ -184,7 +126,7 @@ class Windows:
 
 
 class TrainingSamples:
-    """Endless sequence of augmented samples; item p depends on (seed, order, p) alone.
+    """Endless sequence of augmented samples; item p depends on (seed, order, p) only.
 
     Each pass over the persons (an epoch) has its own order. Randomness is drawn from
     (seed, epoch, sample index), so that worker count, resumption and load change nothing.
@@ -207,7 +149,7 @@ class TrainingSamples:
         annotations = windows.annotations
         usable = annotations.present.any(axis=1) & (annotations.box[:, 2:] > 0).all(axis=1)
         self.persons = np.flatnonzero(usable)
-        self._centres, self._sizes = windows.crop.regions(annotations.box)
+        self._centres, self._sizes = crop_regions(annotations.box, windows.crop)
         self._epoch: tuple[int, np.ndarray] = (-1, self.persons)
         self._joint_weights = joint_weights(windows.crop.joint_weights, annotations.skeleton)
 
@@ -237,7 +179,8 @@ class TrainingSamples:
 
     def batch(self, positions: Sequence[int]) -> Sample:
         """The samples at these positions, [B, ...]."""
-        crop, skeleton = self.windows.crop, self.windows.annotations.skeleton
+        crop, geometry = self.windows.crop, self.windows.geometry
+        skeleton = self.windows.annotations.skeleton
         count, length = len(positions), len(self.windows.window)
         frames = np.empty((count, length, *crop.size, 3), np.uint8)
         offsets = np.empty((count, length), np.int64)
@@ -246,30 +189,25 @@ class TrainingSamples:
         cues = []
         for i, position in enumerate(positions):
             epoch, person = self.person_at(position)
-            geometry = self._draw(epoch, person)
+            drawn = self._draw(epoch, person)
             matrix = crop_matrix(
-                geometry.centre,
-                geometry.width,
-                crop.size,
-                geometry.rotation,
-                geometry.flip,
-                crop.geometry,
+                drawn.centre, drawn.width, crop.size, drawn.rotation, drawn.flip, geometry
             )
             row = int(self.windows.annotations.person_frame[person])
-            _, offsets[i] = self.windows.cut(row, matrix, frames[i])
+            _, offsets[i] = self.windows.crop_window(row, matrix, frames[i])
             if self.cue is not None:
-                cues.append(self.windows.cut_cue(self.cue, row, matrix))
-            points[i], present[i] = self._joints(person, matrix, geometry.flip)
-        points = crop_to_heatmap(points, geometry=crop.geometry)
+                cues.append(self.windows.auxiliary_input(self.cue, row, matrix))
+            points[i], present[i] = self._joints(person, matrix, drawn.flip)
+        points = geometry.to_heatmap(points)
         heatmaps, weight = encode(
             points, present, crop.heatmap_size, crop.sigma, crop.target_centre
         )
         stacked = np.stack(cues) if cues else None
         return Sample(frames, offsets, heatmaps, weight * self._joint_weights, stacked)
 
-    def _draw(self, epoch: int, person: int) -> Geometry:
+    def _draw(self, epoch: int, person: int) -> Drawn:
         annotations = self.windows.annotations
-        return draw_geometry(
+        return draw(
             self.augmentation,
             _generator(self.seed, epoch, person),
             self._centres[person],
@@ -281,7 +219,7 @@ class TrainingSamples:
         )
 
     def _joints(self, person: int, matrix: np.ndarray, flip: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Crop pixels [J, 2] of a person's joints, and which of them [J] the loss shall see."""
+        """Crop pixels [J, 2] of a person's joints, and which of them [J] the loss sees."""
         annotations, crop = self.windows.annotations, self.windows.crop
         points = transform(annotations.keypoints[person], matrix)
         present = annotations.present[person]
@@ -289,14 +227,13 @@ class TrainingSamples:
             order = annotations.skeleton.flip_order
             points, present = points[order], present[order]
         if crop.outside_joints == "dropped":
-            low = 0.0 if crop.geometry == "official" else -0.5
-            high = (crop.size[1] + low, crop.size[0] + low)
+            low, high = self.windows.geometry.bounds(crop.size)
             present = present & ((points >= low) & (points <= high)).all(axis=1)
         return points, present
 
 
-def joint_weights(kind: str, skeleton: Skeleton) -> np.ndarray:
-    """[J] float32 for a choice of `JOINT_WEIGHTS`; left and right have the same."""
+def joint_weights(kind: JointWeights, skeleton: Skeleton) -> np.ndarray:
+    """[J] float32 of `crop.joint_weights`; left and right have the same."""
     named = LIMB_WEIGHTS if kind == "limbs" else {}
     weights = [named.get(joint.rpartition("_")[2], 1.0) for joint in skeleton.joints]
     return np.array(weights, np.float32)

@@ -1,36 +1,22 @@
 """Joint positions to heatmaps and back.
 
-Coordinates are heatmap pixels: the centre of the top left cell is (0, 0). A crop of stride 4 maps
-to them by `crop_to_heatmap`.
+Coordinates are heatmap pixels: the centre of the top left cell is (0, 0). The geometry of a crop
+maps to them (`tdmi.clips.crops.PixelCentres.to_heatmap`).
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-DECODERS = ("dark", "quarter", "argmax")
+from tdmi.config.inference import Decoder
+from tdmi.config.inputs import TargetCentre
 
-
-def crop_to_heatmap(
-    points: np.ndarray, stride: int = 4, geometry: str = "pixel_centres"
-) -> np.ndarray:
-    """Crop pixels to heatmap pixels.
-
-    `geometry`: ``pixel_centres`` keeps the centres of the pixels of both on whole numbers, so that
-    the outer borders of crop and heatmap agree; ``official`` divides by the stride alone.
-    """
-    return points / stride if geometry == "official" else (points + 0.5) / stride - 0.5
-
-
-def heatmap_to_crop(
-    points: np.ndarray, stride: int = 4, geometry: str = "pixel_centres"
-) -> np.ndarray:
-    """Inverse of `crop_to_heatmap`."""
-    return points * stride if geometry == "official" else (points + 0.5) * stride - 0.5
+DECODERS = get_args(Decoder)
 
 
 def encode(
@@ -38,7 +24,7 @@ def encode(
     labelled: np.ndarray,
     size: tuple[int, int],
     sigma: float,
-    centre: str = "subpixel",
+    centre: TargetCentre = "subpixel",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian targets of peak 1, cut off at 3 sigma.
 
@@ -106,7 +92,7 @@ def peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode(
-    heatmaps: np.ndarray, method: str = "dark", blur_kernel: int = 11, threads: int = 1
+    heatmaps: np.ndarray, method: Decoder = "dark", blur_kernel: int = 11, threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions [N, J, 2] in heatmap pixels and confidences [N, J] (the maxima).
 
@@ -213,7 +199,7 @@ def flip_back(heatmaps: np.ndarray, flip_order: np.ndarray, shift: bool = False)
     Args:
         flip_order: [J], `Skeleton.flip_order`.
         shift: move the result right by one cell (column 0 stays), which corrects the bias of the
-            official rounding convention; not wanted with `crop_to_heatmap`'s convention.
+            official rounding convention; not wanted where pixel centres lie on whole numbers.
     """
     result = heatmaps[:, flip_order, :, ::-1].copy()
     if shift:

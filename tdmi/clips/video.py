@@ -31,8 +31,8 @@ class VideoFrames:
         self._next = 0
         self._frames: OrderedDict[int, np.ndarray] = OrderedDict()
 
-    def read(self, file: str, reduction: int = 1) -> np.ndarray:
-        """Frame [H, W, 3] uint8 RGB, sides divided by `reduction`; do not write to it."""
+    def read(self, file: str) -> np.ndarray:
+        """Read a frame [H, W, 3] uint8 RGB; do not write to it."""
         number = int(Path(file).stem)
         if number < self._next and number not in self._frames:
             self._capture = open_video(self.path)
@@ -47,11 +47,7 @@ class VideoFrames:
                     "before; is the file being changed?"
                 )
             self._next += 1
-        frame = self._frames[number]
-        if reduction == 1:
-            return frame
-        height, width = (-(-side // reduction) for side in frame.shape[:2])
-        return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        return self._frames[number]
 
     def _decode(self) -> bool:
         success, frame = self._capture.read()

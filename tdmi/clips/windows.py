@@ -1,14 +1,17 @@
-"""Which frames of a video make the window of a key frame, where some of them do not exist."""
+"""Windows of frames around a key frame, where some of the frames do not exist."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import get_args
 
-WINDOW_ENDS = ("repeat_key", "nearest", "dcpose", "reflect")
+from tdmi.config.inputs import WindowEnds
+
+WINDOW_ENDS = get_args(WindowEnds)
 
 
 def window_offsets(
-    key: int, numbers: Collection[int], window: Sequence[int], ends: str = "repeat_key"
+    key: int, numbers: Collection[int], window: Sequence[int], ends: WindowEnds = "repeat_key"
 ) -> tuple[int, ...]:
     """Offsets really used for the key frame with number `key`, as many as `window` has.
 
@@ -26,7 +29,7 @@ def window_offsets(
       than the wanted one; the key frame if there is none. Rule of DCPose's code, which has one
       frame per side; taking it per frame for wider windows is a choice of this project.
 
-    - ``reflect``: the frame as far away on the other side; the key frame if that is missing, too.
+    - ``reflect``: the frame as far away on the other side; the key frame if that is also missing.
       At the start (-2, -1) becomes (2, 1). Choice of this project.
 
     ``nearest`` and ``dcpose`` agree unless frames are missing in the middle: with -1 missing and -2

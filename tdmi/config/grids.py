@@ -8,64 +8,64 @@ changes nothing is a run of the suite itself, which is shared and not trained ag
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from tdmi.config.files import WORKFLOW, check, read_config
+from tdmi.config.files import WORKFLOW, read_config
+from tdmi.config.keys import RunName
+from tdmi.config.section import Plain, check, flat, schema_of
+from tdmi.config.suite import GridFile
+from tdmi.config.training import Recipe
 from tdmi.core.errors import UserError
 
-SEEDS = [0, 1, 2]
 DEFAULTS = {"window": [-2, -1, 0, 1, 2], "freeze_backbone": False}
 """Options of every temporal method that names none."""
 SHARED_OPTIONS = ("window", "start", "backbone_norm", "freeze_backbone", "loss_factor",
                   "loss_foreground")  # fmt: skip
-"""What a method that the suite does not have takes over from the one that is varied."""
+"""Options that a method from outside the suite inherits from the one that is varied."""
 PAPER_PLACES = 96 * 72
-"""Of a heatmap at paper scale."""
+"""Places of a heatmap at paper scale."""
 
 
-def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> dict[str, Any]:
-    """The suite ``<suite>_<name>``, as `tdmi.config.suites.load_suite` would give it, with two more keys.
+def with_grid(suite: Plain, name: str, workflow: Path = WORKFLOW) -> Plain:
+    """Return the suite with the variants of a grid as its methods.
 
-    ``grid``: title, question, comparisons ("previous", in a ladder, and each
-    reference -> variant -> the variant that it is compared with) and
-    left_out (label -> why the suite cannot hold it). ``run_of``, in a method that is shared: suite,
-    method, label and family under which its run is kept.
+    It has two more keys: ``grid`` (`tdmi.config.suite.Grid`), and in a method that is shared
+    ``run_of``, the suite, method, label and family under which its run is kept.
 
     Raises UserError, naming the grid's file, for a variant that makes no sense on this suite.
     """
-    path, grid = read_config("grid", name, workflow)
-    subject = grid.get("base", "tdmi")
-    if subject not in suite["methods"]:
+    path, content = read_config("grid", name, workflow)
+    grid = GridFile.from_checked(content)
+    if grid.base not in suite["methods"]:
         raise UserError(
-            f"{path}: base: found {subject!r}, expected a method of suite {suite['suite']}: "
+            f"{path}: base: found {grid.base!r}, expected a method of suite {suite['suite']}: "
             f"{', '.join(suite['methods'])}"
         )
-    names = [variant["name"] for variant in grid["variants"]]
+    names = [variant.name for variant in grid.variants]
     if len(set(names)) < len(names):
         raise UserError(f"{path}: variants: a name stands twice in {', '.join(names)}")
-    for reference in grid.get("references", []):
+    for reference in grid.references:
         if reference not in names:
             raise UserError(
                 f"{path}: references: found {reference!r}, expected one of {', '.join(names)}"
             )
     methods, recipes, left_out = {}, {}, {}
-    for variant in grid["variants"]:
-        own = _method(suite, subject, variant, path, workflow)
-        depths = _depths(own, suite)
-        if variant.get("stages", 1) > depths:
+    for variant in content["variants"]:
+        own = _method(suite, grid.base, variant, path, workflow)
+        if variant.get("stages", 1) > (depths := _depths(own, suite)):
             left_out[variant["label"]] = f"the backbone of {suite['suite']} has {depths} stages"
             continue
-        use, recipe = _varied(suite, subject, own, variant)
-        check(recipe, workflow / "schemas" / "suite.schema.yaml", path, "recipe")
+        use, recipe = _varied(suite, grid.base, own, variant)
+        check(schema_of(Recipe), recipe, str(path), "recipe")
         if "run_of" in use:
-            use["seeds"] = _shared_seeds(suite, subject, use, grid.get("seeds", SEEDS))
+            use["seeds"] = _shared_seeds(suite, grid.base, use, list(grid.seeds))
         methods[variant["name"]], recipes[use["recipe"]] = use, recipe
-    _refuse_equals(methods, recipes, suite, path)
-    references = [name for name in grid.get("references", []) if name in methods]
-    comparisons = _comparisons(list(methods), references, grid.get("ladder", False))
+    _check_different(methods, recipes, suite, path)
+    references = [name for name in grid.references if name in methods]
+    comparisons = _comparisons(list(methods), references, grid.ladder)
     if not comparisons:
         raise UserError(
             f"{path}: nothing is left to compare on suite {suite['suite']}, expected a ladder or "
@@ -73,10 +73,9 @@ def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> di
         )
     return {
         **{key: value for key, value in suite.items() if key != "companions"},
-        "suite": f"{suite['suite']}_{name}",
-        "title": f"{suite['title']}: {grid['title']}",
+        "title": f"{suite['title']}: {grid.title}",
         "base": suite["suite"],
-        "seeds": grid.get("seeds", SEEDS),
+        "seeds": list(grid.seeds),
         "recipes": recipes,
         "methods": methods,
         "report": {
@@ -85,18 +84,16 @@ def with_grid(suite: dict[str, Any], name: str, workflow: Path = WORKFLOW) -> di
             "labels": suite["report"].get("labels", "annotated"),
         },
         "grid": {
-            "title": grid["title"],
-            "question": grid["question"],
+            "title": grid.title,
+            "question": grid.question,
             "comparisons": comparisons,
             "left_out": left_out,
         },
     }
 
 
-def _method(
-    suite: dict[str, Any], subject: str, variant: dict[str, Any], path: Path, workflow: Path
-) -> dict[str, Any]:
-    """What the suite makes of a variant's method, before the variant's changes."""
+def _method(suite: Plain, subject: str, variant: Plain, path: Path, workflow: Path) -> Plain:
+    """Return a variant's method as the suite uses it, before the variant's changes."""
     name = variant.get("method", subject)
     if name in suite["methods"]:
         return {"method": name, **suite["methods"][name]}
@@ -109,10 +106,8 @@ def _method(
     }
 
 
-def _varied(
-    suite: dict[str, Any], subject: str, own: dict[str, Any], variant: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A variant as a method of a suite, and its recipe."""
+def _varied(suite: Plain, subject: str, own: Plain, variant: Plain) -> tuple[Plain, Plain]:
+    """Return a variant as a method of a suite, and its recipe."""
     changes = dict(variant.get("options", {}))
     depths = _depths(own, suite)
     if "stages" in variant and _used_depths(own, depths) != _deepest(variant["stages"], depths):
@@ -146,7 +141,7 @@ def _varied(
     return use, recipe
 
 
-def _recipe(recipe: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _recipe(recipe: Plain, changes: Plain) -> Plain:
     """A length of the variant's own replaces the suite's, with its milestones."""
     if "steps" in changes or "epochs" in changes:
         lengths = ("steps", "epochs", "milestones")
@@ -154,37 +149,34 @@ def _recipe(recipe: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {**recipe, **changes}
 
 
-def _depths(use: dict[str, Any], suite: dict[str, Any]) -> int:
-    return use.get("backbone", suite["backbone"]).get("stages", 4)
+def _depths(use: Plain, suite: Plain) -> int:
+    backbone: Plain = use.get("backbone") or suite["backbone"]
+    return int(backbone.get("stages", 4))
 
 
 def _deepest(stages: int, depths: int) -> list[int]:
     return list(range(depths - stages + 1, depths + 1))
 
 
-def _used_depths(use: dict[str, Any], depths: int) -> list[int]:
-    return use["options"].get("encoder", {}).get("depths", list(range(1, depths + 1)))
+def _used_depths(use: Plain, depths: int) -> list[int]:
+    return list(use["options"].get("encoder", {}).get("depths", range(1, depths + 1)))
 
 
-def _frames(options: dict[str, Any]) -> int:
+def _frames(options: Plain) -> int:
     return len(options.get("window", DEFAULTS["window"]))
 
 
-def _shared_seeds(
-    suite: dict[str, Any], subject: str, use: dict[str, Any], seeds: list[int]
-) -> list[int]:
+def _shared_seeds(suite: Plain, subject: str, use: Plain, seeds: list[int]) -> list[int]:
     """Seeds of a shared method: the grid's; of the run that all others start from, its own."""
-    start = suite["methods"][subject].get("start_from", "")
-    run, _, seed = start.rpartition("/seed")
-    if run == f"{suite['suite']}/{use['run_of']['method']}" and seed.isdecimal():
-        return [int(seed)]
+    if start := suite["methods"][subject].get("start_from"):
+        run = RunName.parse(start)
+        if run[:2] == (suite["suite"], use["run_of"]["method"]) and run.seed.isdecimal():
+            return [int(run.seed)]
     return seeds
 
 
-def _refuse_equals(
-    methods: dict[str, Any], recipes: dict[str, Any], suite: dict[str, Any], path: Path
-) -> None:
-    def settings(use: dict[str, Any]) -> str:
+def _check_different(methods: Plain, recipes: Plain, suite: Plain, path: Path) -> None:
+    def settings(use: Plain) -> str:
         keys = ("class", "options", "backbone", "start_from", "initial_weights")
         what = {key: use.get(key) for key in keys} | {"recipe": recipes[use["recipe"]]}
         return json.dumps(what, sort_keys=True)
@@ -197,7 +189,7 @@ def _refuse_equals(
             )
 
 
-def _comparisons(names: list[str], references: list[str], ladder: bool) -> dict[str, Any]:
+def _comparisons(names: list[str], references: list[str], ladder: bool) -> Plain:
     """ "previous" (in a ladder) and each reference -> variant -> what it is compared with."""
     previous = {"previous": dict(zip(names[1:], names, strict=False))} if ladder else {}
     found = previous | {
@@ -207,7 +199,7 @@ def _comparisons(names: list[str], references: list[str], ladder: bool) -> dict[
     return {key: pairs for key, pairs in found.items() if pairs}
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Plain:
     """`base` with `changes`, mapping into mapping; any other value is replaced."""
     result = dict(base)
     for key, value in changes.items():
@@ -219,12 +211,4 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def in_words(changes: Mapping[str, Any]) -> str:
     """Nested changes in one line: ``encoder.depths [2, 3], mutual_information.estimator none``."""
-    return ", ".join(f"{name} {value}" for name, value in _flat(changes))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return ", ".join(f"{name} {value}" for name, value in flat(changes))

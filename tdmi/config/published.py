@@ -1,4 +1,4 @@
-"""A suite under the published protocol: every method with the settings that its authors published.
+"""A suite under the published protocol: each method with the settings of its authors.
 
 The shared protocol, the default, trains all methods alike, so that their difference is theirs.
 The published one takes a method's own options, recipe, crops, augmentation and inference, as far as
@@ -9,11 +9,10 @@ their own.
 
 from __future__ import annotations
 
-from typing import Any
-
+from tdmi.config.section import Plain
+from tdmi.config.suite import Suite
 from tdmi.core.errors import UserError
 
-SUFFIX = "_published"
 PARTS = ("crop", "augmentation", "inference")
 """Parts of a suite that a method may replace, key by key."""
 OF_THE_MACHINE = (
@@ -22,12 +21,12 @@ OF_THE_MACHINE = (
 """Keys of a recipe that do not belong to a method and stay the suite's."""
 
 
-def published(suite: dict[str, Any]) -> dict[str, Any]:
-    """The suite with every method as its ``published`` block says, named ``<suite>_published``.
+def published(suite: Plain) -> Plain:
+    """Return the suite with every method as its ``published`` block says.
 
     Methods start from the single-frame run of the suite itself, as they do there. The published
-    options are all that a method gets: what the suite sets for it alone (often for its smaller
-    maps) is left out. A method without a block keeps the suite's settings. Companions are left
+    options are all that a method gets: the suite's own options for it (often for its smaller
+    maps) are left out. A method without a block keeps the suite's settings. Companions are left
     out: nothing is published about them.
 
     Raises:
@@ -41,9 +40,7 @@ def published(suite: dict[str, Any]) -> dict[str, Any]:
         )
     changed = {key: value for key, value in suite.items() if key != "companions"}
     changed |= {
-        "suite": name + SUFFIX,
         "base": name,
-        "protocol": "published",
         "title": f"{suite['title']}, published protocol",
         "recipes": dict(suite["recipes"]),
         "methods": {},
@@ -64,21 +61,20 @@ def published(suite: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _for_dataset(block: dict[str, Any], dataset: str) -> dict[str, Any]:
-    """The block with what its ``per_dataset`` says of this data set."""
+def _for_dataset(block: Plain, dataset: str) -> Plain:
+    """Return the block with what its ``per_dataset`` says of this data set."""
     special = block.get("per_dataset", {}).get(dataset, {})
     return block | {part: block[part] | values for part, values in special.items()}
 
 
-def which_settings(suite: dict[str, Any]) -> str:
-    """For captions, whose settings are published and whose shared; empty if all are shared."""
-    if suite.get("protocol") != "published":
+def settings_note(suite: Suite) -> str:
+    """Say for captions whose settings are published and whose shared; empty if all are shared."""
+    if suite.key.protocol != "published":
         return ""
-    labels = {True: [], False: []}
-    for use in suite["methods"].values():
-        labels["published" in use].append(use["label"])
-    own, shared = (", ".join(labels[kind]) or "none" for kind in (True, False))
+    own = [use.label for use in suite.methods.values() if use.published]
+    shared = [use.label for use in suite.methods.values() if not use.published]
     return (
         "Published protocol: methods differ in options, recipe, crops, augmentation and inference. "
-        f"Published settings of their own: {own}. Settings of the shared protocol: {shared}."
+        f"Published settings of their own: {', '.join(own) or 'none'}. "
+        f"Settings of the shared protocol: {', '.join(shared) or 'none'}."
     )

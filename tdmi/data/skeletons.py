@@ -43,6 +43,11 @@ class Skeleton:
             order[[left, right]] = right, left
         return order
 
+    @property
+    def oks_sigmas(self) -> NDArray[np.float64]:
+        """[J] falloff of the object keypoint similarity, see `SIGMAS`."""
+        return np.array([SIGMAS[joint] for joint in self.joints])
+
     def slots_in(self, other: Skeleton) -> NDArray[np.int64]:
         """Return the index in `other` of each joint [J]; -1 where `other` lacks it."""
         return np.array([other.joints.index(j) if j in other.joints else -1 for j in self.joints])
@@ -115,6 +120,13 @@ OKS_SIGMAS = (
     0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
     0.087, 0.087, 0.089, 0.089,
 )  # fmt: skip
+
+# By name. Eyes as in COCO; a chest is as vague as a shoulder (choice of this project).
+SIGMAS = dict(zip(POSETRACK18.joints, OKS_SIGMAS, strict=True)) | {
+    "left_eye": 0.025, "right_eye": 0.025, "chest": 0.079,
+}  # fmt: skip
+BOX_SHARE = 0.53
+"""Area of a person in areas of the box: COCO's tools' own value for data without areas."""
 
 # Columns of the official result row, each the plain mean of its joints.
 JOINT_GROUPS = {

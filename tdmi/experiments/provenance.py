@@ -1,4 +1,4 @@
-"""What a result was made from: enough to repeat it and to trust it."""
+"""Provenance: code, environment and inputs of a result, recorded beside it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tdmi.config.settings import Settings
 from tdmi.core.errors import UserError
 from tdmi.core.files import digest, hashes_of_folder, read_json, sha256_of, write_json
+from tdmi.experiments.folder import PREDICTIONS_RECORD, RunFolder
 
-PREDICTIONS_RECORD = "predictions.provenance.json"
 OWN_HASH = "record_sha256"
+Record = dict[str, Any]
+"""Content of a provenance file, as JSON gives it."""
 PACKAGES = (
     "tdmi-bench",
     "torch",
@@ -35,7 +38,7 @@ PACKAGES = (
 )
 
 
-def provenance() -> dict[str, Any]:
+def provenance() -> Record:
     """Commit, package versions and hardware of this process; holds no path and no host name."""
     return {
         "commit": _git("rev-parse", "HEAD"),
@@ -54,7 +57,8 @@ def provenance() -> dict[str, Any]:
 def imported_code(packages: Iterable[str] = ("tdmi",)) -> dict[str, str]:
     """SHA-256 of every source file that this process has imported of `packages`.
 
-    By its path below the folder of its package, e.g. ``tdmi/data/skeletons.py``, in alphabetical order.
+    By its path below the folder of its package, e.g. ``tdmi/data/skeletons.py``, in order of
+    the paths.
     """
     wanted, found = set(packages), {}
     for name, module in list(sys.modules.items()):
@@ -65,6 +69,11 @@ def imported_code(packages: Iterable[str] = ("tdmi",)) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def packages_of(settings: Settings) -> tuple[str, str]:
+    """Packages whose code a run depends on: this one and that of the method's class."""
+    return ("tdmi", settings.method.class_path.split(".")[0])
+
+
 def code_file(path: str) -> Path | None:
     """Today's file of a path that `imported_code` gave; None if its package is not installed."""
     package, _, rest = path.partition("/")
@@ -73,13 +82,13 @@ def code_file(path: str) -> Path | None:
     return Path(folders[0]) / rest if folders else None
 
 
-def write_record(path: Path, record: dict[str, Any]) -> None:
+def write_record(path: Path, record: Record) -> None:
     """Write a record as JSON, with the hash over the rest of it as ``record_sha256``."""
     write_json(path, {**record, OWN_HASH: _hash_of_record(record)})
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """What `write_record` wrote. UserError if it is damaged; records of old have no such hash."""
+def read_record(path: Path) -> Record:
+    """Read a record; UserError if it is damaged. Older records have no hash of their own."""
     record = read_json(path)
     if not isinstance(record, dict):
         raise UserError(
@@ -111,10 +120,11 @@ def check_predictions_unchanged(folder: Path) -> None:
     A folder that no record of `tdmi predict` names, as one from elsewhere, passes.
     """
     run = folder.parent.parent
-    if not (run / PREDICTIONS_RECORD).is_file():
+    record = RunFolder(run).predictions_record
+    if not record.is_file():
         return
     name = folder.relative_to(run).as_posix()
-    for file, expected in read_record(run / PREDICTIONS_RECORD)["files"].get(name, {}).items():
+    for file, expected in read_record(record)["files"].get(name, {}).items():
         check_unchanged(folder / file, expected, f"make them again with `tdmi predict --run {run}`")
 
 
@@ -127,13 +137,13 @@ def _again(record: Path) -> str:
     return f"restore it from a copy or run `tdmi {writer_of(record)}` again"
 
 
-def _hash_of_record(record: dict[str, Any]) -> str:
+def _hash_of_record(record: Record) -> str:
     rest = {key: value for key, value in record.items() if key != OWN_HASH}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def record_of(metrics: Path) -> Path:
-    """Where the record of a metrics file lies: beside it, ``<stem>.provenance.json``."""
+    """Return the path of a metrics file's record, ``<stem>.provenance.json`` beside it."""
     return metrics.with_suffix(".provenance.json")
 
 
@@ -177,7 +187,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _dirty() -> bool | None:
-    """Whether the code differs from the commit; results are an output and do not count."""
+    """Return whether the code differs from the commit; results are an output and do not count."""
     status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return None if status is None else bool(status)
 

@@ -9,8 +9,11 @@ from typing import Any
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of
 from tdmi.evaluation.protocols.base import Request
-from tdmi.experiments.run import perform, predict_run
-from tdmi.experiments.verify import METRICS, inputs, judged_folder, read_run
+from tdmi.experiments.folder import RunFolder, evaluated_folder
+from tdmi.experiments.predict import predict_run
+from tdmi.experiments.provenance import Record
+from tdmi.experiments.train import train_run
+from tdmi.experiments.verify import inputs, read_run
 
 SHOWN = 20
 """Differences of one evaluation that are printed; a choice of this project, one screen of lines."""
@@ -30,10 +33,12 @@ class Comparison:
     @property
     def largest(self) -> float | None:
         """Largest absolute difference; None if a number is there on one side only."""
-        pairs = self.differing.values()
-        if any(None in pair for pair in pairs):
-            return None
-        return max((abs(after - before) for before, after in pairs), default=0.0)
+        largest = 0.0
+        for before, after in self.differing.values():
+            if before is None or after is None:
+                return None
+            largest = max(largest, abs(after - before))
+        return largest
 
     def lines(self) -> list[str]:
         """Return the comparison as lines of text, with the first differences."""
@@ -96,11 +101,10 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
                 f"{run}: {what}: found {_short(today)}, expected {_short(recorded)} as recorded; "
                 f"bring them back first (`tdmi verify {run}` lists all that differs)"
             )
-    name = f"{settings['suite']}/{settings['method']['name']}/seed{settings['seed']}"
-    folder = out / name
+    folder = out / settings.name
     if folder.resolve() == run.resolve():
         raise UserError(f"--out {out}: holds the recorded run itself, expected another folder")
-    perform(settings, out, name, starts=runs or run.resolve().parents[2])
+    train_run(settings, out, settings.name, starts=runs or run.resolve().parents[2])
     predict_run(folder, "test", folder)
     return folder
 
@@ -108,17 +112,17 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
 def evaluations(run: Path) -> list[tuple[Path, Request]]:
     """Metrics files of a run, relative to it, each with the request that made it."""
     settings, _ = read_run(run)
-    truth = Path(settings["dataset"]["root"]) / "annotations" / settings["dataset"]["test"]
+    truth = settings.dataset.folder.annotations(settings.dataset.test)
     found = []
-    for path in sorted(path for name in METRICS for path in run.glob(f"*/{name}")):
+    for path in RunFolder(run).evaluated:
         protocol = read_json(path).get("protocol", "poseval").removesuffix("_local")
         tracking = path.name == "tracking.json"
-        request = Request(truth, judged_folder(path), protocol, tracking)
+        request = Request(truth, evaluated_folder(path), protocol, tracking)
         found.append((path.relative_to(run), request))
     return found
 
 
-def compare(name: str, recorded: dict[str, Any], repeated: dict[str, Any]) -> Comparison:
+def compare(name: str, recorded: Record, repeated: Record) -> Comparison:
     """Compare every number of the parts that both have; a record may hold more (slices, curves)."""
     shared = [key for key in recorded if key in repeated]
     before = _numbers({key: recorded[key] for key in shared})
@@ -134,14 +138,12 @@ def compare(name: str, recorded: dict[str, Any], repeated: dict[str, Any]) -> Co
 
 def _numbers(content: Any, place: str = "") -> dict[str, float | None]:
     """Numbers and nulls of nested mappings and lists, by their place."""
-    if isinstance(content, dict):
-        entries = content.items()
-    elif isinstance(content, list):
-        entries = enumerate(content)
-    else:
+    if isinstance(content, list):
+        content = dict(enumerate(content))
+    if not isinstance(content, dict):
         return {} if isinstance(content, str) else {place: content}
     result: dict[str, float | None] = {}
-    for key, value in entries:
+    for key, value in content.items():
         result |= _numbers(value, f"{place}/{key}" if place else str(key))
     return result
 

@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from tdmi.config.inference import Rescoring
 from tdmi.data.annotations import Annotations, select_persons
-from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK18
 
-RESCORING = ("none", "mean_joint")
 SURE_JOINT = 0.2
 """Least heatmap maximum of a joint that counts for a person's score (HRNet's configuration)."""
 
 
-_SIGMA = dict(zip(POSETRACK18.joints, OKS_SIGMAS, strict=True))
-# HiEve's chest has no published sigma: that of the shoulders (choice of this project).
-_SIGMA["chest"] = _SIGMA["left_shoulder"]
-
-
-def rescored(maxima: np.ndarray, box_score: np.ndarray, kind: str) -> np.ndarray:
-    """Person scores [N] of heatmap maxima [N, J] and box scores [N].
+def rescore(maxima: np.ndarray, box_score: np.ndarray, kind: Rescoring) -> np.ndarray:
+    """Person scores [N] from heatmap maxima [N, J] and box scores [N].
 
     ``none``: the box's; ``mean_joint``: that times the mean of the maxima above `SURE_JOINT`, 0 for
     a person without such a joint.
@@ -33,7 +27,7 @@ def rescored(maxima: np.ndarray, box_score: np.ndarray, kind: str) -> np.ndarray
     return mean * box_score
 
 
-def similarity(one: int, others: np.ndarray, people: Annotations, sigmas: np.ndarray) -> np.ndarray:
+def oks(one: int, others: np.ndarray, people: Annotations, sigmas: np.ndarray) -> np.ndarray:
     """Object keypoint similarity of a person (a row) to others [K]; in 0..1.
 
     OKS = mean over joints present in both of exp(-d^2 / (2 k^2 A)) with k = 2 sigma, `sigmas` [J],
@@ -47,13 +41,13 @@ def similarity(one: int, others: np.ndarray, people: Annotations, sigmas: np.nda
     return np.where(both, closeness, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
 
 
-def suppressed(people: Annotations, threshold: float) -> Annotations:
-    """Without the persons whose OKS to a better scored one of their frame exceeds `threshold`.
+def oks_nms(people: Annotations, threshold: float) -> Annotations:
+    """Drop the persons whose OKS to a better scored one of their frame exceeds `threshold`.
 
     Greedy, best score first, of equal ones the earlier row. Boxes have to be known. The persons
     that stay keep their order; track ids become their places in the frame again.
     """
-    sigmas = np.array([_SIGMA[joint] for joint in people.skeleton.joints])
+    sigmas = people.skeleton.oks_sigmas
     keep = np.zeros(people.persons, bool)
     for frame in np.unique(people.person_frame):
         left = np.flatnonzero(people.person_frame == frame)
@@ -61,7 +55,7 @@ def suppressed(people: Annotations, threshold: float) -> Annotations:
         while len(left):
             best, left = left[0], left[1:]
             keep[best] = True
-            left = left[similarity(best, left, people, sigmas) <= threshold]
+            left = left[oks(best, left, people, sigmas) <= threshold]
     chosen = select_persons(people, keep)
     frames = chosen.person_frame
     chosen.track_id[:] = np.arange(len(frames)) - np.searchsorted(frames, frames)

@@ -9,58 +9,27 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tdmi.clips.crops import invert, transform
-from tdmi.clips.normalisation import normalise
+from tdmi.clips.crops import invert, normalise, transform
 from tdmi.clips.samples import Windows
-from tdmi.clips.targets import decode, flip_back, heatmap_to_crop
-from tdmi.core.checks import choose
+from tdmi.clips.targets import decode, flip_back
+from tdmi.config.inference import Inference, Precision
 from tdmi.core.errors import UserError
 from tdmi.core.process import out_of_memory
 from tdmi.data.annotations import Annotations
 from tdmi.data.detections import Detections
 from tdmi.models.folding import folded
 from tdmi.models.method import PoseMethod
-from tdmi.prediction.oks_nms import RESCORING, rescored, suppressed
+from tdmi.prediction.oks_nms import oks_nms, rescore
 from tdmi.prediction.streaming import Streamed
 
-PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """How heatmaps become predictions; one setting for all methods of a suite."""
-
-    flip: bool = True
-    """Average with the prediction for the mirrored crops."""
-    flip_shift: bool = False
-    """Shift mirrored maps by one cell, as official code does for its rounding convention."""
-    decoder: str = "dark"
-    blur_kernel: int = 11
-    batch_size: int = 32
-    box_score_threshold: float = 0.2
-    """Detected boxes below are skipped (0.2 in DCPose's and TDMI's code)."""
-    box_protocols: tuple[str, ...] = ("ground_truth_boxes", "detected_boxes")
-    rescoring: str = "none"
-    """Of persons, not of their joints; see `tdmi.prediction.oks_nms.rescored`."""
-    suppression: float | None = None
-    """Persons with a higher OKS to a better one of their frame are dropped (HRNet on COCO: 0.9)."""
-    precision: str = "float32"
-    """Of the network: ``float32``, or ``bf16`` or ``fp16`` where autocast trusts them."""
-    streaming: bool = False
-    """Each frame of a person is cropped by the person's own box in it and its features computed
-    once, then moved into the key frame's crop, see `tdmi.prediction.streaming`; windows are cut one by one
-    otherwise. Nothing changes for methods that need more than the backbone's features (flow)."""
-    fold_norms: bool = False
-    """Batch norms as part of the convolutions before them: faster, other rounding."""
-
-    def __post_init__(self) -> None:
-        choose("inference.rescoring", self.rescoring, RESCORING)
-        choose("inference.precision", self.precision, PRECISIONS)
+PRECISIONS: dict[Precision, torch.dtype | None] = {
+    "float32": None, "bf16": torch.bfloat16, "fp16": torch.float16,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """What to predict: one row per person box."""
+    """Boxes to predict in: one row per person."""
 
     frame: np.ndarray
     """[D] int64, row in the annotations' frames, ascending."""
@@ -71,14 +40,14 @@ class Boxes:
 
 
 def ground_truth_boxes(annotations: Annotations) -> Boxes:
-    """The own boxes, with score 1, of the persons that have joints; others cannot be judged."""
+    """Own boxes, with score 1, of the persons with joints; others cannot be evaluated."""
     boxed = (annotations.box[:, 2:] > 0).all(axis=1)
     rows = np.flatnonzero(boxed & annotations.present.any(axis=1))
     return Boxes(annotations.person_frame[rows], annotations.box[rows], np.ones(len(rows)))
 
 
 def detected_boxes(annotations: Annotations, detections: Detections, threshold: float) -> Boxes:
-    """Detections of persons on labelled frames; unlabelled frames are not judged.
+    """Detections of persons on labelled frames; unlabelled frames are not evaluated.
 
     Raises UserError if detections belong to frames that the annotations do not have.
     """
@@ -108,7 +77,7 @@ def predict(
     method: PoseMethod,
     windows: Windows,
     boxes: Boxes,
-    options: InferenceOptions,
+    options: Inference,
     device: torch.device | str = "cpu",
     progress: str | None = None,
 ) -> Annotations:
@@ -118,7 +87,7 @@ def predict(
 
     The joint score is the heatmap's maximum times the box's score, as in DCPose's and TDMI's code.
     The two ear slots, which no PoseTrack label covers, stay absent. Nothing is tracked yet: the
-    track id is the person's place in its frame, which the official evaluators take, too.
+    track id is the person's place in its frame, which the official evaluators accept.
 
     The network runs as it is written: `torch.compile` on the CPU took two minutes to compile the
     embedded suite's TDMI, which then needed 1.1 times the processor time.
@@ -128,7 +97,6 @@ def predict(
     if options.fold_norms:
         method = folded(method)
     skeleton = windows.annotations.skeleton
-    crop = windows.crop
     keypoints = np.zeros((len(boxes.frame), len(skeleton), 2))
     maxima = np.zeros((len(boxes.frame), len(skeleton)))
     kind = Streamed if options.streaming and method.streams else WindowByWindow
@@ -137,23 +105,23 @@ def predict(
     for rows in _batches(source.order, options.batch_size, progress):
         try:
             with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                heatmaps, *mirrored = source.heatmaps(rows, device)
+                plain, *mirrored = source.heatmaps(rows, device)
         except RuntimeError as error:
             raise too_many(error, len(rows), device) from error
-        heatmaps = heatmaps.float().cpu().numpy()
+        heatmaps = plain.float().cpu().numpy()
         for maps in mirrored:
             back = flip_back(maps.float().cpu().numpy(), skeleton.flip_order, options.flip_shift)
             heatmaps = (heatmaps + back) * 0.5
         points, maxima[rows] = decode(
             heatmaps, options.decoder, options.blur_kernel, threads=torch.get_num_threads()
         )
-        points = heatmap_to_crop(points, geometry=crop.geometry)
+        points = windows.geometry.to_crop(points)
         keypoints[rows] = transform(points, invert(source.matrices[rows]))
     scores = maxima * boxes.score[:, None]
     people = _as_annotations(windows.annotations, boxes, keypoints, scores)
     labelled = np.where(people.present, maxima, 0.0)
-    people = replace(people, score=rescored(labelled, boxes.score, options.rescoring))
-    return people if options.suppression is None else suppressed(people, options.suppression)
+    people = replace(people, score=rescore(labelled, boxes.score, options.rescoring))
+    return people if options.suppression is None else oks_nms(people, options.suppression)
 
 
 class WindowByWindow:
@@ -169,24 +137,25 @@ class WindowByWindow:
     ) -> None:
         self.method, self.windows, self.frames, self.flip = method, windows, frames, flip
         self.order = np.arange(len(frames))
-        self.matrices = windows.crop.matrices(boxes)
+        self.matrices = windows.matrices(boxes)
 
     def heatmaps(self, rows: np.ndarray, device: torch.device) -> list[torch.Tensor]:
         """[B, J, h, w] for boxes `rows`; with `flip`, also those of the mirrored crops."""
-        cuts = [self.windows.cut(int(self.frames[d]), self.matrices[d]) for d in rows]
+        cuts = [self.windows.crop_window(int(self.frames[d]), self.matrices[d]) for d in rows]
         frames = normalise(np.stack([c[0] for c in cuts]), device)
         offsets = torch.from_numpy(np.stack([c[1] for c in cuts])).to(device)
-        cue = []  # the further argument of methods that have a cue
         source = self.method.frame_cue
+        auxiliary, mirrored = [], []  # the third argument of methods with an auxiliary input
         if source is not None:
-            wanted = [
-                self.windows.cut_cue(source, int(self.frames[d]), self.matrices[d]) for d in rows
+            inputs = [
+                self.windows.auxiliary_input(source, int(self.frames[d]), self.matrices[d])
+                for d in rows
             ]
-            cue = [torch.from_numpy(np.stack(wanted)).to(device)]
-        maps = [self.method(frames, offsets, *cue).heatmaps]
+            auxiliary = [torch.from_numpy(np.stack(inputs)).to(device)]
+            mirrored = [source.mirrored(auxiliary[0])] if self.flip else []
+        maps = [self.method(frames, offsets, *auxiliary).heatmaps]
         if self.flip:
-            cue = [source.mirrored(c) for c in cue]
-            maps.append(self.method(frames.flip(-1), offsets, *cue).heatmaps)
+            maps.append(self.method(frames.flip(-1), offsets, *mirrored).heatmaps)
         return maps
 
 
@@ -197,7 +166,7 @@ def _batches(order: np.ndarray, size: int, progress: str | None) -> Iterator[np.
 
 
 def too_many(error: RuntimeError, windows: int, device: torch.device) -> Exception:
-    """What to raise for a failed batch: advice if memory ran out, else the error itself."""
+    """Return the error to raise for a failed batch: advice if memory ran out, else itself."""
     if not out_of_memory(error):
         return error
     return UserError(

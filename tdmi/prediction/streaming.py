@@ -15,18 +15,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tdmi.clips.crops import invert
-from tdmi.clips.normalisation import normalise
+from tdmi.clips.crops import invert, normalise
 from tdmi.clips.samples import Windows
+from tdmi.data.boxes import overlap
 from tdmi.models.method import PoseMethod
-from tdmi.prediction.tracking import box_overlap
 
 OVERLAP = 0.3
 """Least intersection over union of a person's boxes in neighbouring key frames."""
 
 
 def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int) -> np.ndarray:
-    """Which boxes are one person's: a number [D] that neighbouring key frames share.
+    """Link the boxes of one person: return a number [D] that neighbouring key frames share.
 
     A box belongs to the one in the key frame before that it overlaps, one to one, with the greatest
     sum of intersections over union.
@@ -36,24 +35,27 @@ def linked(video: np.ndarray, number: np.ndarray, boxes: np.ndarray, reach: int)
         boxes: [D, 4] x, y, width, height in frame pixels.
         reach: frames from the first to the last of a window; windows farther apart share none.
     """
-    from scipy.optimize import linear_sum_assignment  # here: a training imports this module, too
+    from scipy.optimize import (
+        linear_sum_assignment,
+    )  # here, because a training imports this module as well
 
     person = np.arange(len(boxes))
     before, previous = np.zeros(0, np.int64), (-1, 0)
     for v, n in sorted(set(zip(video.tolist(), number.tolist(), strict=True))):
         rows = np.flatnonzero((video == v) & (number == n))
         if v == previous[0] and n - previous[1] <= reach:
-            overlap = box_overlap(boxes[before], boxes[rows])
-            for a, b in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
-                if overlap[a, b] >= OVERLAP:
+            shared = overlap(boxes[before], boxes[rows])
+            for a, b in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
+                if shared[a, b] >= OVERLAP:
                     person[rows[b]] = person[before[a]]
         before, previous = rows, (v, n)
     return person
 
 
 def between_crops(key: np.ndarray, other: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Where a place of one crop lies in another: affine matrices [..., 2, 3] in -1..1 units, in
-    which all maps of a crop have the same places whatever their stride.
+    """Map places of one crop to another: affine matrices [..., 2, 3] in -1..1 units.
+
+    In these units all maps of a crop have the same places, whatever their stride.
 
     Args:
         key, other: [..., 2, 3] frame pixels to pixels of either crop.
@@ -92,12 +94,12 @@ class Streamed:
         reach = method.window[-1] - method.window[0]
         self.person = linked(video, number, boxes, reach)
         self.order = np.lexsort((number, self.person))
-        self.matrices = windows.crop.matrices(boxes)
+        self.matrices = windows.matrices(boxes)
         self._key_frames: dict[int, list[int]] = {}
         for d in self.order.tolist():
             self._key_frames.setdefault(int(self.person[d]), []).append(d)
         self._places: dict[tuple[int, int], int] = {}
-        """Where features of (person, frame row) lie in `_maps`."""
+        """Places of the features of (person, frame row) in `_maps`."""
         self._maps: list[list[torch.Tensor]] = []
         """[N, C, h, w] for each view (the crop and, with `flip`, its mirror) and depth."""
 
@@ -133,7 +135,7 @@ class Streamed:
         return flat.unflatten(0, (batch, length))
 
     def _own(self, person: int, row: int) -> int:
-        """The box that a person is cropped by in a frame: of the nearest key frame."""
+        """Return the box (a row) that crops a person in a frame: that of the nearest key frame."""
         number = self.windows.annotations.frame_number
         return min(
             self._key_frames[person],
@@ -149,7 +151,9 @@ class Streamed:
             places = torch.tensor([self._places[key] for key in kept], device=device)
             parts.append([[m[places] for m in maps] for maps in self._maps])
         if new:
-            crops = [self.windows.crops([row], self.matrices[self._own(p, row)]) for p, row in new]
+            crops = [
+                self.windows.crop_frames([row], self.matrices[self._own(p, row)]) for p, row in new
+            ]
             parts.append(self._features(normalise(np.concatenate(crops), device)))
         self._maps = [
             [torch.cat(maps) for maps in zip(*depths, strict=True)]

@@ -1,9 +1,9 @@
-"""Predicted persons to tracks: what is sure enough to be tracked, and who is who through time.
+"""Tracks of predicted persons: confident poses, associated through time.
 
-MOTA counts every predicted joint that misses as an error, AP does not mind one with a low score. So
-trackers are judged on a set of their own, without the doubtful boxes and joints (so does PoseFlow,
-Xiu et al., BMVC 2018, joint by joint). `track` makes it; the predictions it is given stay as they
-are, for AP.
+MOTA counts every predicted joint that misses as an error; AP hardly counts one with a low score.
+So tracks are evaluated on a set of their own, without the doubtful boxes and joints (PoseFlow, Xiu
+et al., BMVC 2018, does so joint by joint). `track` makes it and leaves the predictions for AP as
+they are.
 
 Association follows FlowTrack (Xiao et al., "Simple Baselines for Human Pose Estimation and
 Tracking", ECCV 2018), which pairs poses of successive frames by object keypoint similarity, and
@@ -11,7 +11,7 @@ SORT (Bewley et al., ICIP 2016), which moves boxes on with constant velocity and
 overlap with an optimal assignment. Time is counted in frames of the real video, so predictions on
 every fourth frame are four frames apart. No label is read.
 
-The numbers in `TrackingOptions` were found on the validation motions of the embedded data, rendered
+The numbers in `Tracking` were found on the validation motions of the embedded data, rendered
 longer than the suite does (80 videos, frames 2, 6, ... 30) and predicted by its single-frame model.
 Identity switches of all joints together, with ground-truth boxes and with detected ones:
 
@@ -30,46 +30,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tdmi.config.inference import Tracking
 from tdmi.data.annotations import Annotations, select_persons
-from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK18
-
-# Joints of the other skeletons: eyes as in COCO; a chest is as vague as a shoulder (choice of this
-# project).
-_SIGMAS = dict(zip(POSETRACK18.joints, OKS_SIGMAS, strict=True)) | {
-    "left_eye": 0.025, "right_eye": 0.025, "chest": 0.079,
-}  # fmt: skip
-# Area of a person in areas of the box, COCO's tools' own value for data without areas.
-_BOX_SHARE = 0.53
+from tdmi.data.boxes import extent, overlap
+from tdmi.data.skeletons import BOX_SHARE
 
 
-@dataclass(frozen=True)
-class TrackingOptions:
-    """What is output, and who may be who. Lengths of time are frames of the real video."""
-
-    joint_confidence: float = 0.4
-    """Joints whose heatmap maximum is lower are left out. The loss decides how high maxima are, so
-    a suite sets this by MOTA on its validation split; 0.4 is a choice of this project for networks
-    trained with the plain loss."""
-    person_score: float = 0.5
-    """Persons whose box has a lower score are left out; boxes from ground truth have 1. On the
-    embedded data as good as 0.6 and better than 0.3 or none."""
-    least_similarity: float = 0.1
-    """Persons less alike (0 to 1) are never the same. Anything up to 0.2 does: whoever is left over
-    seldom finds a wrong partner."""
-    motion: float = 0.2
-    """How far joints move in a frame beside the person's velocity: standard deviation in square
-    roots of the person's area. It widens the keypoint similarity with time; without it there are
-    twice the switches, from 0.1 to 0.3 they differ little."""
-    longest_gap: int = 12
-    """A track that has not been seen for more frames has ended: half a second of most videos. With
-    4 there are up to two and a half times the switches, with 24 none fewer."""
-    velocity_memory: float = 0.5
-    """Share of the former velocity in the new one, against the jitter of poses: with detected boxes
-    a fifth fewer switches than without."""
-
-
-def track(predictions: Annotations, options: TrackingOptions | None = None) -> Annotations:
-    """The sure part of the predictions, with track ids.
+def track(predictions: Annotations, options: Tracking | None = None) -> Annotations:
+    """Return the confident part of the predictions, with track ids.
 
     Persons and joints below the options' thresholds are gone, and so is a person without any joint
     left. Ids count from 0 in each video in the order in which people appear, from left to right
@@ -80,7 +48,7 @@ def track(predictions: Annotations, options: TrackingOptions | None = None) -> A
     The confidence of a joint is its score over the person's, since scores of predictions are
     heatmap maximum times box score; without a person's score it is the joint's own.
     """
-    options = options or TrackingOptions()
+    options = options or Tracking()
     finite = np.isfinite(predictions.keypoints).all(axis=2)
     predictions = replace(predictions, present=predictions.present & finite)
     sure = sure_joints(predictions, options)
@@ -99,17 +67,19 @@ def track(predictions: Annotations, options: TrackingOptions | None = None) -> A
     )
 
 
-def sure_joints(predictions: Annotations, options: TrackingOptions) -> np.ndarray:
-    """[N, J] bool: predicted joints that are sure enough, of persons who are."""
+def sure_joints(predictions: Annotations, options: Tracking) -> np.ndarray:
+    """[N, J] bool: predicted joints that are confident enough, of persons who are."""
     score = predictions.score[:, None]
     confidence = predictions.joint_score / np.where(score > 0, score, 1.0)
     likely = ~(score < options.person_score)  # an unknown score counts as high enough
     return predictions.present & likely & (confidence >= options.joint_confidence)
 
 
-def track_ids(people: Annotations, options: TrackingOptions) -> np.ndarray:
+def track_ids(people: Annotations, options: Tracking) -> np.ndarray:
     """[N] int64, the track of every person, from 0 in each video."""
-    from scipy.optimize import linear_sum_assignment  # here: a training imports this module, too
+    from scipy.optimize import (
+        linear_sum_assignment,
+    )  # here, because a training imports this module as well
 
     boxes = _boxes(people)
     ids = np.full(people.persons, -1)
@@ -125,7 +95,7 @@ def track_ids(people: Annotations, options: TrackingOptions) -> np.ndarray:
             row, column = linear_sum_assignment(similarity, maximize=True)
             real = similarity[row, column] > 0
             ids[here[column[real]]] = row[real]
-            tracks.go_on(people, row[real], here[column[real]], number, options)
+            tracks.continue_with(people, row[real], here[column[real]], number, options)
             born = here[ids[here] < 0]
             born = born[np.lexsort(boxes[born].T[::-1])]
             ids[born] = len(tracks.person) + np.arange(len(born))
@@ -153,15 +123,15 @@ class _Tracks:
         self.frame_number = np.append(self.frame_number, np.full(len(persons), number))
         self.velocity = np.concatenate([self.velocity, np.full((len(persons), 2), np.nan)])
 
-    def go_on(
+    def continue_with(
         self,
         people: Annotations,
         tracks: np.ndarray,
         persons: np.ndarray,
         number: int,
-        options: TrackingOptions,
+        options: Tracking,
     ) -> None:
-        """Tracks [M] are seen again as persons [M]; the median joint tells the velocity."""
+        """Continue tracks [M] with persons [M]; the median joint gives the velocity."""
         before = self.person[tracks]
         both = people.present[before] & people.present[persons]
         way = people.keypoints[persons] - people.keypoints[before]
@@ -182,7 +152,7 @@ def _similarity(
     tracks: _Tracks,
     here: np.ndarray,
     number: int,
-    options: TrackingOptions,
+    options: Tracking,
 ) -> np.ndarray:
     """[K, P] mean of keypoint similarity and box overlap, 0 where a pair may not be."""
     result = np.zeros((len(tracks.person), len(here)))
@@ -196,11 +166,10 @@ def _similarity(
         people.keypoints[last][:, None] + shift[:, None, None],
         people.keypoints[here],
         people.present[last][:, None] & people.present[here],
-        _BOX_SHARE * (sizes[last][:, None] + sizes[here]) / 2,
+        BOX_SHARE * (sizes[last][:, None] + sizes[here]) / 2,
         _falloff(people) ** 2 + (options.motion * time[:, None]) ** 2,
     )
-    overlap = box_overlap(moved, boxes[here])
-    mean = (alike + overlap) / 2
+    mean = (alike + overlap(moved, boxes[here])) / 2
     result[live] = np.where(mean >= options.least_similarity, mean, 0.0)
     return result
 
@@ -219,29 +188,17 @@ def keypoint_similarity(
     return (near * both).sum(axis=-1) / np.maximum(both.sum(axis=-1), 1)
 
 
-def box_overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Intersection over union [T, P] of boxes [T, 4] and [P, 4] (x, y, width, height)."""
-    low = np.maximum(one[:, None, :2], other[:, :2])
-    high = np.minimum((one[:, :2] + one[:, 2:])[:, None], other[:, :2] + other[:, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = np.prod(one[:, 2:], axis=1)[:, None] + np.prod(other[:, 2:], axis=1)
-    return common / (areas - common)
-
-
 def _boxes(people: Annotations) -> np.ndarray:
     """[N, 4] the persons' boxes; where there is none, that of their joints; a pixel at least."""
-    joints = people.present[..., None]
-    low = np.where(joints, people.keypoints, np.inf).min(axis=1)
-    high = np.where(joints, people.keypoints, -np.inf).max(axis=1)
     own = np.isfinite(people.box).all(axis=1)[:, None]
-    boxes = np.where(own, people.box, np.concatenate([low, high - low], axis=1))
+    boxes = np.where(own, people.box, extent(people.keypoints, people.present))
     boxes[:, 2:] = np.maximum(boxes[:, 2:], 1.0)
     return boxes
 
 
 def _falloff(people: Annotations) -> np.ndarray:
     """[J] standard deviation of each joint in square roots of the area: COCO's 2 sigma."""
-    return 2 * np.array([_SIGMAS[joint] for joint in people.skeleton.joints])
+    return 2 * people.skeleton.oks_sigmas
 
 
 def _frames_between(before: np.ndarray, now: int) -> np.ndarray:

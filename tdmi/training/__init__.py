@@ -1,7 +1,7 @@
 """Train one run: one loop for every method, on one process or several, resumable."""
 
 from tdmi.training.history import gradient_norms
-from tdmi.training.loop import train
-from tdmi.training.recipe import RECIPE, in_steps
+from tdmi.training.loop import keep_untrained, launch, train
+from tdmi.training.validation import Validation
 
-__all__ = ["RECIPE", "gradient_norms", "in_steps", "train"]
+__all__ = ["Validation", "gradient_norms", "keep_untrained", "launch", "train"]

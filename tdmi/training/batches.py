@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from tdmi.clips.samples import TrainingSamples
+from tdmi.config.training import Recipe
 from tdmi.core.errors import UserError
 from tdmi.models.output import Target
 
@@ -21,14 +21,15 @@ class Batch:
     """Windows that are computed together."""
 
     positions: Sequence[int]
-    """Of the windows in the endless sequence of samples."""
+    """Places of the windows in the endless sequence of samples."""
     frames: Tensor
     """[B, T, h, w, 3] uint8 RGB: a quarter of the bytes to move that floats would be."""
     offsets: Tensor
     """[B, T] int64."""
     target: Target
     cue: list[Tensor] = field(default_factory=list)
-    """[B, T, C, h, w] of methods that want one (see `tdmi.models.method.FrameCue`), else empty."""
+    """[B, T, C, h, w] for methods with an auxiliary input, else empty; see
+    `tdmi.models.method.FrameCue`."""
 
     def pin_memory(self) -> Batch:
         """A copy in page-locked memory; called by `DataLoader`."""
@@ -46,7 +47,7 @@ class Batch:
 class BatchSource(Dataset):
     """The batch at given positions of the sequence, for `DataLoader`.
 
-    A UserError is given in its place: one raised in a worker would come with the worker's trace.
+    A UserError is returned in its place: one raised in a worker would show the worker's trace.
     """
 
     def __init__(self, samples: TrainingSamples) -> None:
@@ -64,9 +65,9 @@ class BatchSource(Dataset):
         return Batch(positions, frames, offsets, Target(heatmaps, weight), cue)
 
 
-def part_size(recipe: dict[str, Any], processes: int) -> int:
+def part_size(recipe: Recipe, processes: int) -> int:
     """Windows of a batch that one process computes at a time."""
-    size, accumulate = recipe["batch_size"], recipe["accumulate"]
+    size, accumulate = recipe.batch_size, recipe.accumulate
     if size % (processes * accumulate):
         raise UserError(
             f"recipe: batch_size is {size}, expected a multiple of {processes * accumulate}: "
@@ -77,34 +78,35 @@ def part_size(recipe: dict[str, Any], processes: int) -> int:
 
 def load_batches(
     samples: TrainingSamples,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     step: int,
     rank: int = 0,
     processes: int = 1,
     pin_memory: bool = False,
 ) -> Iterator[list[Batch]]:
-    """This process's share of each batch from `step` on, in `recipe["accumulate"]` parts.
+    """This process's share of each batch from `step` on, in `recipe.accumulate` parts.
 
     Processes take turns window by window. Workers live as long as the iterator, the whole run.
     """
-    size, accumulate = recipe["batch_size"], recipe["accumulate"]
+    size, accumulate = recipe.batch_size, recipe.accumulate
+    steps = recipe.steps or 0
     part_size(recipe, processes)
     together = size // accumulate
     parts = [
         range(start + rank, start + together, processes)
-        for start in range(step * size, recipe["steps"] * size, together)
+        for start in range(step * size, steps * size, together)
     ]
-    # Before the fork: a worker has none of the threads that OpenCV would wait for in it, forever.
+    # OpenCV's threads do not survive the fork: a worker would wait for them forever.
     cv2.setNumThreads(1)
     loader = DataLoader(
         BatchSource(samples),
         sampler=parts,
         batch_size=None,
-        num_workers=recipe["workers"],
+        num_workers=recipe.workers,
         pin_memory=pin_memory,
     )
     ahead = iter(loader)
-    for _ in range(step, recipe["steps"]):
+    for _ in range(step, steps):
         batches = [next(ahead) for _ in range(accumulate)]
         for batch in batches:
             if isinstance(batch, UserError):

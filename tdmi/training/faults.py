@@ -1,18 +1,17 @@
-"""What can go wrong in a training step, noticed early: not finite, collapsed, out of memory."""
+"""Early signs of a failed training: values that are not finite, collapse, lack of memory."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from tdmi.checkpoints.own import State, save
 from tdmi.core.errors import UserError
 from tdmi.models.method import PoseMethod
 from tdmi.training.batches import Batch
-from tdmi.training.state import save
 
 COLLAPSE = 0.1
 """A method that found joints has collapsed when its mean heatmap maximum falls below this share of
@@ -21,7 +20,7 @@ steps of a row never fell below 0.9 of the best in the runs of the embedded suit
 
 
 def smaller_batch(folder: Path, device: torch.device, windows: int, accumulate: int) -> UserError:
-    """What to say when `windows` at a time, in `accumulate` parts of a batch, need too much."""
+    """Return the error for `windows` at a time that need too much memory, with advice."""
     found = f"{folder}: out of memory on {device} with {windows} windows at a time"
     if windows == 1:
         return UserError(f"{found}; set precision: bf16-mixed, or a smaller crop or backbone")
@@ -37,7 +36,7 @@ def save_step(
     path: Path, step: int, batches: Sequence[Batch], method: PoseMethod, values: dict[str, float]
 ) -> Path:
     """Keep what a suspicious step saw, to study it: batch, weights before the step, and values."""
-    content: dict[str, Any] = {
+    content: State = {
         "step": step,
         "positions": [position for batch in batches for position in batch.positions],
         "frames": torch.cat([batch.frames.cpu() for batch in batches]),
@@ -59,7 +58,7 @@ def not_finite(values: dict[str, float]) -> str | None:
 
 
 def collapsed(rows: Sequence[dict[str, float]]) -> bool:
-    """Whether the last row of a history, and no earlier one, is a collapse; see `COLLAPSE`."""
+    """Return whether the last row of a history is its first collapse; see `COLLAPSE`."""
 
     def fallen(count: int) -> bool:
         *before, last = [row.get("heatmap_peak", math.nan) for row in rows[:count]]

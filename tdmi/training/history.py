@@ -1,4 +1,4 @@
-"""What is measured while training: the rows of ``history.csv``, and TensorBoard's copy of them."""
+"""Measurements of a training: the rows of ``history.csv``, and TensorBoard's copy of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tdmi.models.output import Target
 
 
 class History:
-    """Rows of ``history.csv``: means since the last row, plus what is measured at it."""
+    """Rows of ``history.csv``: means since the last row, and values measured at it."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class History:
         return self.rows[-1]
 
     def write(self, path: Path) -> None:
-        """A column for whatever any row has; what a row lacks, or is not a number, is empty."""
+        """Write a column for every value of any row; missing values and NaN are empty."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         known = [{k: v for k, v in row.items() if not math.isnan(v)} for row in self.rows]
         with (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,96 +16,72 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from tdmi.checkpoints import load_published
-from tdmi.clips.augmentation import Augmentation
-from tdmi.clips.normalisation import normalise
-from tdmi.clips.order import SampleOrder
+from tdmi.checkpoints.own import load_state, save
+from tdmi.clips.crops import normalise
 from tdmi.clips.samples import TrainingSamples
-from tdmi.config.suites import skeleton_of
+from tdmi.config.training import Recipe
 from tdmi.core.errors import UserError
 from tdmi.core.files import write_text
 from tdmi.core.process import out_of_memory
-from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
 from tdmi.models.method import PoseMethod
 from tdmi.training.batches import Batch, load_batches, part_size
-from tdmi.training.faults import (
-    collapsed,
-    not_finite,
-    save_step,
-    smaller_batch,
-)
+from tdmi.training.faults import collapsed, not_finite, save_step, smaller_batch
 from tdmi.training.history import History, gradient_norms, tensorboard_writer, train_pck
-from tdmi.training.recipe import RECIPE, in_steps, make_optimiser, make_schedule
-from tdmi.training.state import load_state, save
+from tdmi.training.optimiser import make_optimiser, make_schedule
 from tdmi.training.validation import Validation
+
+Timing = dict[str, float | str | None]
+"""``train_seconds`` over all attempts, ``train_samples_per_second``, ``device``."""
+
+
+def launch(recipe: Recipe) -> Fabric:
+    """Start the processes that a recipe asks for, each with its device and precision."""
+    fabric = Fabric(
+        accelerator="auto",
+        devices=recipe.devices,
+        precision=recipe.precision,
+        strategy="ddp" if recipe.devices > 1 else "auto",
+    )
+    fabric.launch()
+    return fabric
 
 
 def train(
-    settings: dict[str, Any],
+    fabric: Fabric,
+    method: PoseMethod,
+    samples: TrainingSamples,
+    validation: Validation | None,
+    recipe: Recipe,
     folder: Path,
-    initial: Path | None = None,
-    identity: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Train the run described by `settings`; write ``history.csv`` and ``checkpoint.pt``.
+    identity: Mapping[str, Any] | None = None,
+) -> Timing:
+    """Train a method; write ``history.csv`` and ``checkpoint.pt`` to `folder`.
 
-    A run that was interrupted goes on from ``resume.pt`` and ends with the same bits.
+    A run that was interrupted resumes from ``resume.pt`` and ends with the same bits.
 
     Args:
-        initial: ``checkpoint.pt`` of the run that this one starts from, or the file of published
-            weights if the settings have `initial_weights`.
+        validation: measures the AP every `recipe.validate_every` steps, if that is given.
         identity: settings and hashes of data and initial weights, kept with the state; see
-            `tdmi.training.state.check_resumable`.
-
-    Returns:
-        {"train_seconds": over all attempts, "train_samples_per_second", "device"}.
+            `tdmi.checkpoints.own.check_resumable`.
     """
-    recipe = {**RECIPE, **settings["recipe"]}
-    torch.manual_seed(settings["seed"])
-    fabric = Fabric(
-        accelerator="auto",
-        devices=recipe["devices"],
-        precision=recipe["precision"],
-        strategy="ddp" if recipe["devices"] > 1 else "auto",
-    )
-    fabric.launch()
-    method = build_method(settings)
-    if initial is not None and settings.get("initial_weights"):
-        report = load_published(
-            initial,
-            method,
-            skeleton_of(settings),
-            settings["head_mapping"],
-            settings["start_whole"],
-        )
-        if fabric.is_global_zero:
-            print(f"{initial}: {report}", flush=True)
-    elif initial is not None:
-        state = load_checkpoint(initial)
-        if settings["start_whole"]:
-            method.load_state_dict(state)
-        else:
-            method.load_single_frame(state)
-    if recipe.get("steps") == 0:
-        return keep_untrained(method, folder, str(fabric.device))
     method.train()
-    loop = Loop(fabric, method, settings, recipe, folder, identity or {})
+    loop = Loop(fabric, method, samples, validation, recipe, folder, identity or {})
     loop.run()
     if fabric.is_global_zero:
         loop.finish()
     fabric.barrier()
-    samples = loop.recipe["steps"] * recipe["batch_size"]
     return {
         "train_seconds": loop.seconds,
-        "train_samples_per_second": samples / loop.seconds,
+        "train_samples_per_second": loop.total * recipe.batch_size / loop.seconds,
         "device": str(fabric.device),
     }
 
 
-def keep_untrained(method: PoseMethod, folder: Path, device: str) -> dict[str, Any]:
-    """A recipe of no steps: what the run starts from is its checkpoint, the history has no row."""
+def keep_untrained(method: PoseMethod, folder: Path, device: torch.device) -> Timing:
+    """Write the result of a recipe of no steps: the initial weights, a history without rows."""
     write_text(folder / "history.csv", "epoch,step,learning_rate,loss\n")
     save(folder / "checkpoint.pt", {"model": method.state_dict()})
-    return {"train_seconds": 0.0, "train_samples_per_second": None, "device": device}
+    return {"train_seconds": 0.0, "train_samples_per_second": None, "device": str(device)}
 
 
 class Loop:
@@ -115,41 +91,32 @@ class Loop:
         self,
         fabric: Fabric,
         method: PoseMethod,
-        settings: dict[str, Any],
-        recipe: dict[str, Any],
+        samples: TrainingSamples,
+        validation: Validation | None,
+        recipe: Recipe,
         folder: Path,
-        identity: dict[str, Any],
+        identity: Mapping[str, Any],
     ) -> None:
         self.fabric, self.folder, self.identity = fabric, folder, identity
-        windows = split_windows(settings, read_split(settings, "train"), method.window)
-        augmentation = Augmentation(**settings["augmentation"])
+        self.samples, self.validation = samples, validation
         self.part = part_size(recipe, fabric.world_size)
-        order = SampleOrder(
-            recipe["order"], recipe["lanes"], recipe["batch_size"] // recipe["accumulate"]
-        )
-        self.samples = TrainingSamples(
-            windows, augmentation, settings["seed"], cue=method.frame_cue, order=order
-        )
-        if not len(self.samples):
-            raise UserError(f"{windows.store.root}: no annotated person in the training split")
-        self.recipe = recipe = in_steps(recipe, len(self.samples))
+        self.recipe = recipe = recipe.in_steps(len(samples))
+        self.total = recipe.steps or 0
         self.plain = method
         optimiser = make_optimiser(method, recipe)
         self.schedule = make_schedule(optimiser, recipe)
         self.method, self.optimiser = fabric.setup(method, optimiser)
-        every = recipe.get("validate_every")
-        self.validation = Validation(settings, method.window) if every else None
         self.history = History()
         self.step, self.seconds = 0, 0.0
         self.resume()
         self.saved_at = time.monotonic()
         self.board = None
-        if recipe["tensorboard"] and fabric.is_global_zero:
+        if recipe.tensorboard and fabric.is_global_zero:
             self.board = tensorboard_writer(folder / "tensorboard", self.step)
 
     @property
     def scaler(self) -> torch.amp.GradScaler | None:
-        """What keeps float16 gradients in range; None in any other precision."""
+        """Scaler that keeps float16 gradients in range; None in any other precision."""
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def resume(self) -> None:
@@ -184,7 +151,6 @@ class Loop:
         self.saved_at = time.monotonic()
 
     def run(self) -> None:
-        total = self.recipe["steps"]
         batches = load_batches(
             self.samples,
             self.recipe,
@@ -197,7 +163,7 @@ class Loop:
             batches,
             desc=f"{self.folder.parent.name}/{self.folder.name}",
             initial=self.step,
-            total=total,
+            total=self.total,
             unit="step",
             mininterval=5,
             disable=not self.fabric.is_global_zero,
@@ -209,33 +175,32 @@ class Loop:
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                accumulate = self.recipe["accumulate"]
                 raise smaller_batch(
-                    self.folder, self.fabric.device, self.part, accumulate
+                    self.folder, self.fabric.device, self.part, self.recipe.accumulate
                 ) from error
             self.history.add(values)
             self.step += 1
             self.seconds = time.perf_counter() - begin
-            if self.step % self.recipe["log_every"] == 0 or self.step == total:
+            if self.step % self.recipe.log_every == 0 or self.step == self.total:
                 self.record(bar, parts)
-            if self.state_is_due() and self.step < total and self.fabric.is_global_zero:
+            if self.state_is_due() and self.step < self.total and self.fabric.is_global_zero:
                 self.save_state()
 
-    def due(self, name: str) -> bool:
-        every = self.recipe.get(name)
-        return bool(every) and (self.step % every == 0 or self.step == self.recipe["steps"])
+    def due(self, every: int | None) -> bool:
+        """Return whether a task of every so many steps is due; at the end it always is."""
+        return every is not None and (self.step % every == 0 or self.step == self.total)
 
     def epoch(self, step: int) -> int:
-        """Whole passes over the samples after so many steps."""
-        return step * self.recipe["batch_size"] // len(self.samples)
+        """Number of whole passes over the samples after so many steps."""
+        return step * self.recipe.batch_size // len(self.samples)
 
     def state_is_due(self) -> bool:
-        late = time.monotonic() - self.saved_at > 60 * self.recipe["checkpoint_minutes"]
+        late = time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
         new_epoch = self.epoch(self.step) > self.epoch(self.step - 1)
-        return late or new_epoch or self.due("checkpoint_every")
+        return late or new_epoch or self.due(self.recipe.checkpoint_every)
 
     def update(self, parts: Sequence[Batch]) -> dict[str, float]:
-        """One optimiser step; returns what the history averages."""
+        """Make one optimiser step; return the values that the history averages."""
         self.optimiser.zero_grad()
         values: dict[str, float] = {}
         for i, part in enumerate(parts):
@@ -248,7 +213,7 @@ class Loop:
         optimiser = self.optimiser.optimizer
         self.fabric.strategy.precision.unscale_gradients(optimiser)
         values |= gradient_norms(self.plain)
-        # A scaler leaves out steps whose gradients overflow, and goes on with a smaller scale.
+        # A scaler skips steps whose gradients overflow, and continues with a smaller scale.
         fault = not_finite(values)
         if fault and not (self.scaler and fault.startswith("gradient_norm")):
             path = save_step(self._own("nan_batch.pt"), self.step, parts, self.plain, values)
@@ -257,7 +222,7 @@ class Loop:
                 "learning_rate or set gradient_clip in the recipe, then start with --fresh; the "
                 f"batch and the weights before it are in {path}"
             )
-        if clip := self.recipe.get("gradient_clip"):
+        if clip := self.recipe.gradient_clip:
             # Not by Fabric, which ends the run where a gradient overflows.
             clipped = [p for group in optimiser.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(clipped, clip)
@@ -266,7 +231,7 @@ class Loop:
         return values
 
     def backward(self, batch: Batch, share: float) -> dict[str, float]:
-        """Add the gradient of `share` times the loss of a batch; returns what was measured."""
+        """Add the gradient of `share` times the loss of a batch; return the measured values."""
         frames = normalise(batch.frames, self.fabric.device)
         output = self.method(frames, batch.offsets, *batch.cue)
         losses = self.plain.loss(output, batch.target)
@@ -289,7 +254,7 @@ class Loop:
             "step": self.step,
             "learning_rate": self.optimiser.param_groups[-1]["lr"],
         }
-        if self.due("validate_every"):
+        if self.validation and self.due(self.recipe.validate_every):
             row["val_ap"] = self.validation(self.plain, self.fabric.device)
         row = self.history.row(row)
         shown = {"loss": f"{row['loss']:.5f}", "pck": f"{row['train_pck']:.2f}"}

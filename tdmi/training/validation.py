@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
+from tdmi.clips.samples import Windows
+from tdmi.config.inference import Inference
 from tdmi.data.annotations import on_skeleton
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.protocols.poseval import total_ap
-from tdmi.experiments.build import read_split, split_windows
 from tdmi.models.method import PoseMethod
-from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
+from tdmi.prediction.predict import ground_truth_boxes, predict
 
 
+@dataclass(frozen=True)
 class Validation:
-    """Mean AP on the validation split with ground-truth boxes, measured while training."""
+    """Mean AP on the windows of the validation split with ground-truth boxes."""
 
-    def __init__(self, settings: dict[str, Any], window: tuple[int, ...]) -> None:
-        self.annotations = read_split(settings, "validation")
-        self.windows = split_windows(settings, self.annotations, window)
-        self.options = InferenceOptions(**settings["inference"])
+    windows: Windows
+    options: Inference
 
     def __call__(self, method: PoseMethod, device: torch.device) -> float:
-        boxes = ground_truth_boxes(self.annotations)
-        predicted = predict(method, self.windows, boxes, self.options, device)
+        """AP in percent; the method is in training mode afterwards."""
+        truth = self.windows.annotations
+        found = predict(method, self.windows, ground_truth_boxes(truth), self.options, device)
         method.train()
-        truth, guess = (on_skeleton(a, POSETRACK17) for a in (self.annotations, predicted))
-        return total_ap(truth, guess)
+        return total_ap(on_skeleton(truth, POSETRACK17), on_skeleton(found, POSETRACK17))

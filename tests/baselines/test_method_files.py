@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
-from tdmi.config.suites import WORKFLOW, load_suite, resolve
+from tdmi.config.files import WORKFLOW
+from tdmi.config.keys import SuiteKey
+from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
+from tdmi.config.suites import load_suite
+from tdmi.config.training import Backbone
 from tdmi.experiments.build import build_method
 from tdmi.models.cost import cost
 from tdmi.models.output import Target
@@ -28,16 +34,16 @@ THREE_DEPTHS = {"depths": [1, 2, 3], "blocks": [2, 2, 2]}
 
 
 @functools.cache
-def full_scale(protocol: str) -> dict:
-    """Read once; not to be changed."""
-    return load_suite("posetrack17", protocol=protocol)
+def full_scale(protocol: str) -> Suite:
+    """Read once."""
+    return load_suite(SuiteKey("posetrack17", protocol=protocol))
 
 
-def losses_of(settings: dict, backward: bool) -> tuple[torch.Tensor, float]:
+def losses_of(settings: Settings, backward: bool) -> tuple[torch.Tensor, float]:
     """Heatmaps and the total loss of one training step's forward pass on one window."""
     torch.manual_seed(0)
     method = build_method(settings).train()
-    height, width = settings["crop"]["size"]
+    height, width = settings.crop.size
     frames = torch.randn(1, len(method.window), 3, height, width)
     offsets = torch.tensor([method.window])
     target = Target(torch.rand(1, 17, height // 4, width // 4), torch.ones(1, 17))
@@ -54,24 +60,22 @@ def losses_of(settings: dict, backward: bool) -> tuple[torch.Tensor, float]:
 
 def test_full_scale_suites_hold_every_method():
     for name in ("posetrack17", "posetrack18", "posetrack21", "hieve"):
-        assert set(load_suite(name)["methods"]) == set(METHODS)
+        assert set(load_suite(name).methods) == set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_train_at_the_embedded_scale(name):
-    described = full_scale("shared")["methods"][name]
-    options = dict(described["options"]) | SMALL_MAPS.get(name, {})
+    described = full_scale("shared").methods[name]
+    options = dict(described.options) | SMALL_MAPS.get(name, {})
     options.pop("start", None)
     if "encoder" in options:
         options["encoder"] = options["encoder"] | THREE_DEPTHS
-    backbone = EMBEDDED["backbone"]
+    backbone = EMBEDDED.backbone
     if name == "simple_baseline":
-        backbone = {"kind": "resnet", "layers": 50, "width": 8}
-    settings = resolve(full_scale("shared"), name, 0) | {
-        "backbone": backbone,
-        "crop": EMBEDDED["crop"],
-    }
-    settings["method"] = settings["method"] | {"options": options}
+        backbone = Backbone(kind="resnet", layers=50, width=8)
+    settings = full_scale("shared").settings(name, 0)
+    method = replace(settings.method, options=options)
+    settings = replace(settings, backbone=backbone, crop=EMBEDDED.crop, method=method)
     heatmaps, loss = losses_of(settings, backward=True)
     assert heatmaps.shape == (1, 17, 16, 12)
     assert 0 < loss < float("inf")
@@ -84,11 +88,11 @@ def test_methods_train_at_the_embedded_scale(name):
         (name, protocol)
         for protocol in ("shared", "published")
         for name in METHODS
-        if protocol == "shared" or "published" in full_scale("shared")["methods"][name]
+        if protocol == "shared" or full_scale("shared").methods[name].published
     ],
 )
 def test_methods_run_at_the_scale_of_the_papers(name, protocol):
-    heatmaps, loss = losses_of(resolve(full_scale(protocol), name, 0), backward=False)
+    heatmaps, loss = losses_of(full_scale(protocol).settings(name, 0), backward=False)
     assert heatmaps.shape == (1, 17, 96, 72)
     assert 0 < loss < float("inf")
 
@@ -108,7 +112,7 @@ def test_the_readme_has_a_row_for_every_method():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_the_readme_tells_sizes_and_cost(name):
-    method = build_method(resolve(full_scale("shared"), name, 0))
+    method = build_method(full_scale("shared").settings(name, 0))
     found = cost(method, 384, 288)
     shared = sum(p.numel() for part in (method.backbone, method.head) for p in part.parameters())
     parameters, trained, new = rows()[name][7].split("; ")

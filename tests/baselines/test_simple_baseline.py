@@ -2,20 +2,27 @@
 
 import copy
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from baselines.single_frame import SingleFrame
 from tdmi.checkpoints import convert, load_published, names
-from tdmi.config.suites import Trial, load_suite, resolve, tried
+from tdmi.config.files import WORKFLOW
+from tdmi.config.keys import SmallSize, SuiteKey
+from tdmi.config.settings import Settings
+from tdmi.config.suites import load_suite
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import COCO, POSETRACK18
 from tdmi.experiments.build import build_method
 from tdmi.models.cost import cost
 from tdmi.models.output import Target
 from tdmi.models.resnet import PoseResNet
+from tests.support import tiny_dataset
 from tests.support.golden_models import (
     Recorder,
     assert_equals_golden,
@@ -145,9 +152,8 @@ def test_every_temporal_baseline_starts_from_it(name):
     torch.testing.assert_close(ours, wanted, rtol=1e-5, atol=1e-5)
 
 
-def settings(backbone: dict) -> dict:
-    method = {"name": "m", "class": "baselines.single_frame.SingleFrame", "options": {}}
-    return {"method": method, "backbone": backbone, "dataset": {}}
+def settings(backbone: dict) -> Settings:
+    return tiny_dataset.typed(tiny_dataset.settings(Path("data")) | {"backbone": backbone})
 
 
 def test_a_run_names_its_backbone():
@@ -161,8 +167,11 @@ def test_a_run_names_its_backbone():
 @pytest.mark.parametrize(
     ("backbone", "words"),
     [
-        ({"kind": "vit"}, "option backbone.kind: found 'vit', expected one of hrnet, resnet"),
-        ({"kind": "resnet", "layers": 34}, "option layers: found 34, expected one of 50, 101, 152"),
+        ({"kind": "vit"}, "tiny: backbone/kind: 'vit' is not one of ['hrnet', 'resnet']"),
+        (
+            {"kind": "resnet", "layers": 34},
+            "tiny: backbone/layers: 34 is not one of [50, 101, 152]",
+        ),
         ({"kind": "resnet", "stages": 3}, "option backbone: found unknown 'stages'"),
     ],
 )
@@ -172,16 +181,19 @@ def test_wrong_backbones_are_refused(backbone, words):
     assert words in str(error.value)
 
 
-def test_a_method_may_have_a_backbone_of_its_own():
-    suite = load_suite("smoke")
-    own = {"kind": "resnet", "layers": 152}
-    method = suite["methods"]["single_frame"]
-    suite["methods"] = {"single_frame": method, "simple_baseline": {**method, "backbone": own}}
-    assert resolve(suite, "single_frame", 0)["backbone"] == suite["backbone"]
-    assert resolve(suite, "simple_baseline", 0)["backbone"] == own
-    small = tried(suite, Trial(width=4))
-    assert resolve(small, "simple_baseline", 0)["backbone"] == {**own, "width": 4}
-    assert resolve(small, "single_frame", 0)["backbone"]["stem_width"] == 4
+def test_a_method_may_have_a_backbone_of_its_own(tmp_path):
+    shutil.copytree(WORKFLOW, tmp_path / "workflow")
+    path = tmp_path / "workflow/config/smoke.yaml"
+    content, own = yaml.safe_load(path.read_text()), {"kind": "resnet", "layers": 152}
+    use = {"recipe": "from_scratch", "backbone": own}
+    content["methods"] = {"single_frame": {"recipe": "from_scratch"}, "simple_baseline": use}
+    path.write_text(yaml.safe_dump(content))
+    suite = load_suite("smoke", tmp_path / "workflow")
+    assert suite.settings("single_frame", 0).backbone == suite.backbone
+    assert suite.settings("simple_baseline", 0).backbone.to_dict() == own
+    small = load_suite(SuiteKey("smoke", size=SmallSize(width=4)), tmp_path / "workflow")
+    assert small.settings("simple_baseline", 0).backbone.to_dict() == {**own, "width": 4}
+    assert small.settings("single_frame", 0).backbone.stem_width == 4
 
 
 def test_published_weights_start_a_run_joint_by_joint(tmp_path):

@@ -43,17 +43,16 @@ import synthetic_validation
 from benchmark_figures import machine
 
 from tdmi.cli import main as cli
-from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.frames import FrameStore
-from tdmi.clips.samples import TrainingSamples
+from tdmi.config.settings import Settings
 from tdmi.core.files import write_json
 from tdmi.core.process import use_threads
 from tdmi.experiments import build as building
 from tdmi.experiments.provenance import provenance
+from tdmi.experiments.train import fit
 from tdmi.formats.posetrack18 import read_folder, write_folder
-from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
+from tdmi.prediction.predict import ground_truth_boxes, predict
 from tdmi.reporting.figures import style
-from tdmi.training import train
 from tests.benchmarks.growth_figure import growth
 from tests.support import tiny_dataset
 
@@ -64,13 +63,13 @@ CACHE = 6 * 120 * 160 * 3
 BATCH = 16
 
 
-def settings(root: Path) -> dict:
+def settings(root: Path) -> Settings:
     """Of TDMI on the tiny network."""
     chosen = tiny_dataset.settings(root)
     chosen["method"] |= {"name": "tdmi", "label": "TDMI", "class": "tdmi.models.tdmi.TDMI"}
     chosen["recipe"] = {"epochs": 1, "batch_size": BATCH, "learning_rate": 1e-3, "workers": 0}
     chosen["inference"]["batch_size"] = BATCH
-    return chosen
+    return tiny_dataset.typed(chosen)
 
 
 def labels(folder: Path) -> None:
@@ -79,15 +78,14 @@ def labels(folder: Path) -> None:
 
 def loading(folder: Path) -> None:
     chosen = settings(folder)
-    windows = building.split_windows(chosen, building.read_split(chosen, "train"), range(-2, 3))
-    samples = TrainingSamples(windows, Augmentation(**chosen["augmentation"]), seed=0)
+    samples = building.training_samples(chosen, building.build_method(chosen))
     for first in range(0, len(samples), BATCH):
         samples.batch(range(first, first + BATCH))
 
 
 def training(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as run:
-        train(settings(folder), Path(run))
+        fit(settings(folder), Path(run))
 
 
 def prediction(folder: Path) -> None:
@@ -95,7 +93,7 @@ def prediction(folder: Path) -> None:
     method = building.build_method(chosen)
     annotations = building.read_split(chosen, "train")
     windows = building.split_windows(chosen, annotations, method.window)
-    options = InferenceOptions(**chosen["inference"])
+    options = chosen.inference
     with tempfile.TemporaryDirectory() as out:
         write_folder(predict(method, windows, ground_truth_boxes(annotations), options), out)
 

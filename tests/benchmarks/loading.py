@@ -27,11 +27,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.crops import crop_matrix, transform
 from tdmi.clips.frames import FrameStore
 from tdmi.clips.order import SampleOrder
-from tdmi.clips.samples import CropOptions, TrainingSamples, Windows
+from tdmi.clips.samples import TrainingSamples, Windows
+from tdmi.config.inputs import Augmentation, Crop
 from tdmi.data.annotations import UNSCORED, Annotations
 from tdmi.data.skeletons import POSETRACK18
 
@@ -98,7 +98,7 @@ class DecodeAndWarp(Windows):
     mirrored = False
     """Mirror the frames that are read, as the reference does; the matrix is for mirrored ones."""
 
-    def cut(self, frame, matrix, out=None):
+    def crop_window(self, frame, matrix, out=None):
         rows = self._rows[self.annotations.frame_video[frame]]
         number = int(self.annotations.frame_number[frame])
         files = [self.annotations.frame_file[rows.get(number + k, frame)] for k in self.window]
@@ -125,7 +125,9 @@ class Reference(TrainingSamples):
                 centre[0] = WIDTH - 1 - centre[0]
             matrix = crop_matrix(centre, geometry.width, crop.size, geometry.rotation)
             out = np.empty((len(WINDOW), *crop.size, 3), np.uint8)
-            frames.append(self.windows.cut(int(annotations.person_frame[person]), matrix, out)[0])
+            frames.append(
+                self.windows.crop_window(int(annotations.person_frame[person]), matrix, out)[0]
+            )
             points = transform(annotations.keypoints[person], matrix) / 4
             heatmaps.append(drawn_targets(points, crop.heatmap_size, crop.sigma))
         return np.stack(frames), np.stack(heatmaps)
@@ -184,10 +186,10 @@ def main() -> None:
 def made_ways(root: Path, annotations: Annotations) -> dict[str, TrainingSamples]:
     # The frames of a pool of clips fit into memory, those of the data set do not.
     memory = 120 * WIDTH * HEIGHT * 3
-    crop = CropOptions((384, 288), 3.0)
-    reduced = CropOptions((384, 288), 3.0, reduced_decoding=True)
+    crop = Crop((384, 288), 3.0)
+    reduced = Crop((384, 288), 3.0, reduced_decoding=True)
 
-    def made(kind: str, crop: CropOptions) -> TrainingSamples:
+    def made(kind: str, crop: Crop) -> TrainingSamples:
         windows = Windows(annotations, FrameStore(root, memory), WINDOW, crop)
         return TrainingSamples(
             windows, Augmentation(), 0, order=SampleOrder(kind, batch_size=BATCH)

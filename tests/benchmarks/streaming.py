@@ -23,15 +23,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmi.clips.samples import CropOptions, Windows
-from tdmi.config.suites import load_suite, resolve
-from tdmi.core.files import read_yaml
+from tdmi.checkpoints.own import load_checkpoint
+from tdmi.clips.samples import Windows
+from tdmi.config.inference import Inference
+from tdmi.config.inputs import Crop
+from tdmi.config.settings import Settings
+from tdmi.config.suites import load_suite
 from tdmi.core.process import use_threads
 from tdmi.data.annotations import UNSCORED, Annotations, on_skeleton, select_persons
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
 from tdmi.evaluation.protocols.poseval import total_ap
-from tdmi.experiments.build import build_method, load_checkpoint, read_split, split_windows
-from tdmi.prediction.predict import Boxes, InferenceOptions, ground_truth_boxes, predict
+from tdmi.experiments.build import build_method, read_split, split_windows
+from tdmi.prediction.predict import Boxes, ground_truth_boxes, predict
 
 
 class Noise:
@@ -67,13 +70,13 @@ def video(frames: int) -> Annotations:
 
 
 def speed(frames: int, exact: int, batch: int) -> None:
-    settings = resolve(load_suite("posetrack18"), "tdmi", 0)
+    settings = load_suite("posetrack18").settings("tdmi", 0)
     method = build_method(settings)
-    windows = Windows(video(frames), Noise(), method.window, CropOptions((384, 288), 3.0))
+    windows = Windows(video(frames), Noise(), method.window, Crop((384, 288), 3.0))
     walk = np.array([[200.0 + 5.3 * i, 150.0, 170.0 + 0.4 * i, 400.0] for i in range(frames)])
 
     def seconds(rows: np.ndarray, streaming: bool) -> float:
-        options = InferenceOptions(flip=False, batch_size=batch, streaming=streaming)
+        options = Inference(flip=False, batch_size=batch, streaming=streaming)
         boxes = Boxes(rows, walk[rows], np.ones(len(rows)))
         begin = time.process_time()
         predict(method, windows, boxes, options)
@@ -118,12 +121,12 @@ def in_between(annotations: Annotations) -> Boxes:
 
 
 def accuracy(run: Path) -> None:
-    settings = read_yaml(run / "config.yaml")
+    settings = Settings.read(run / "config.yaml")
     method = build_method(settings)
     method.load_state_dict(load_checkpoint(run / "checkpoint.pt"))
     truth = read_split(settings, "validation")
     windows = split_windows(settings, truth, method.window)
-    options = InferenceOptions(**settings["inference"])
+    options = settings.inference
     print("| key frames | boxes | exact | streaming | streaming, bf16 |\n|---|---|---|---|---|")
     for name, boxes in (("labelled", ground_truth_boxes(truth)), ("all", in_between(truth))):
         scores = []

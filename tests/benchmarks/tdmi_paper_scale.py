@@ -20,15 +20,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import torch
-import yaml
 from benchmark_figures import bars, machine
 from timing import in_turn, peak_bytes, spent
 
-from tdmi.config.suites import WORKFLOW
+from tdmi.config.files import read_config
+from tdmi.config.suites import load_suite
+from tdmi.config.training import Backbone
 from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
@@ -38,16 +40,12 @@ MEMORY_BAR, RATIO_BAR = 8.0, 1.25
 
 
 def paper_scale(name: str) -> PoseMethod:
-    """Build the method of a method file with the published backbone."""
-    method = yaml.safe_load((WORKFLOW / "config" / "methods" / f"{name}.yaml").read_text())
+    """The method of a method file with the published backbone."""
+    _, content = read_config("method", name)
+    settings = load_suite("posetrack18").settings(name, 0)
+    method = replace(settings.method, options=content.get("options", {}))
     torch.manual_seed(0)
-    return build_method(
-        {
-            "backbone": {"kind": "hrnet"},
-            "dataset": {"name": "posetrack18"},
-            "method": {"name": name, "class": method["class"], "options": method.get("options")},
-        }
-    )
+    return build_method(replace(settings, backbone=Backbone(), method=method))
 
 
 def clip(method: PoseMethod) -> tuple[torch.Tensor, torch.Tensor]:

@@ -28,11 +28,10 @@ from tests.support.scheduler_stand_ins import environment, stand_in_tdmi
 STEP = "import torch; p = torch.ones(1, requires_grad=True); p.sum().backward()"
 PROGRAMS = {
     "torch alone": "import torch",
-    "imports of a prediction": "import tdmi.experiments.run, scipy.optimize",
+    "imports of a prediction": "import tdmi.experiments.predict, scipy.optimize",
     "torch alone, one step of Adam": f"{STEP}; torch.optim.Adam([p]).step()",
     "imports of a training, and such a step": (
-        "import tdmi.experiments.run, tdmi.models.cost, tdmi.training; "
-        f"{STEP}; torch.optim.Adam([p]).step()"
+        f"import tdmi.experiments.train; {STEP}; torch.optim.Adam([p]).step()"
     ),
 }
 REPEATS = 3

@@ -13,11 +13,11 @@ from baselines.fami_pose import FAMIPose
 from baselines.posewarper import PoseWarper
 from baselines.single_frame import SingleFrame
 from tdmi.checkpoints import inspect_published, load_published
+from tdmi.checkpoints.own import load_checkpoint
 from tdmi.cli.main import main
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import COCO, HIEVE, POSETRACK18
-from tdmi.experiments.build import load_checkpoint
-from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.predict import predict_run
 from tdmi.models.hrnet import HRNet
 from tdmi.models.tdmi import TDMI
 from tdmi.reporting.data.runs import read_runs
@@ -439,7 +439,7 @@ def test_an_official_model_is_judged_without_training(root, tmp_path):
     settings["method"] |= {"class": "baselines.dcpose.DCPose", "options": {"start": "paper"}}
     settings["inference"]["box_protocols"] = ["ground_truth_boxes"]
     run = tmp_path / "tiny/dcpose/seed3"
-    perform(settings, tmp_path, "tiny/dcpose/seed3")
+    tiny_dataset.train(settings, tmp_path, "tiny/dcpose/seed3")
     kept = load_checkpoint(run / "checkpoint.pt")
     assert kept.keys() == source.state_dict().keys()
     assert all(torch.equal(kept[name], value) for name, value in source.state_dict().items())
@@ -455,15 +455,16 @@ def test_an_official_model_is_judged_without_training(root, tmp_path):
     assert runs.history.empty and len(runs.timing) == 1 and not runs.groups.empty
 
 
-def test_training_starts_from_another_project_and_says_what_it_took(root, tmp_path, capsys):
+def test_training_starts_from_another_project_and_says_what_it_took(root, tmp_path, caplog):
+    caplog.set_level("INFO")
     source = files.single_frame(two_stages)
     settings = tiny_dataset.settings(root, steps=1, learning_rate=1e-12) | {
         "initial_weights": str(saved(tmp_path, files.mmpose_1(source))),
         "head_mapping": "reuse_eyes",
     }
     settings["method"]["options"] = {"backbone_norm": "frozen"}
-    perform(settings, tmp_path, "tiny/single_frame/seed3")
-    said = capsys.readouterr().out
+    tiny_dataset.train(settings, tmp_path, "tiny/single_frame/seed3")
+    (said,) = caplog.messages
     assert "weights.pth: weights of mmpose 1.x (HRNet)\nhead: reuse_eyes, all joints" in said
     kept = load_checkpoint(tmp_path / "tiny/single_frame/seed3/checkpoint.pt")
     for name, value in source.state_dict().items():

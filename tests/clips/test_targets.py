@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tdmi.clips.crops import crop_matrix, invert, transform
-from tdmi.clips.targets import crop_to_heatmap, decode, encode, flip_back, heatmap_to_crop, peaks
+from tdmi.clips.crops import OFFICIAL, PIXEL_CENTRES, crop_matrix, invert, transform
+from tdmi.clips.targets import decode, encode, flip_back, peaks
 from tdmi.data.skeletons import POSETRACK18
 from tests.support.golden import normal, processing, processing_cases
 
@@ -14,7 +14,7 @@ def test_rounded_targets_equal_the_official_ones(case):
     height, width = case["shape"][1:]
     points = np.array(
         [
-            crop_to_heatmap(np.array(case["joints_xy"]), size / cells, "official")[:, axis]
+            OFFICIAL.to_heatmap(np.array(case["joints_xy"]), size / cells)[:, axis]
             for axis, (size, cells) in enumerate(
                 zip(case["image_size_wh"], case["heatmap_size_wh"], strict=True)
             )
@@ -62,7 +62,7 @@ def test_peaks_and_quarter_offset_equal_the_official_ones(case):
     matrices = np.stack(
         [
             crop_matrix(
-                np.array(centre), 200 * scale[0], (4 * height, 4 * width), geometry="official"
+                np.array(centre), 200 * scale[0], (4 * height, 4 * width), geometry=OFFICIAL
             )
             for centre, scale in zip(case["center"], case["scale"], strict=True)
         ]
@@ -72,7 +72,7 @@ def test_peaks_and_quarter_offset_equal_the_official_ones(case):
         ("argmax", "final_preds_without_quarter_offset_xy"),
     ):
         points, _ = decode(maps, method)
-        image = transform(heatmap_to_crop(points, geometry="official"), invert(matrices))
+        image = transform(OFFICIAL.to_crop(points), invert(matrices))
         np.testing.assert_allclose(image, case[key], atol=2e-3)
 
 
@@ -177,9 +177,9 @@ def test_patches_larger_than_the_map_and_over_its_borders_equal_whole_gaussians(
 
 def test_crop_and_heatmap_pixels_invert_and_share_the_outer_border():
     points = np.random.default_rng(0).uniform(-5, 300, (7, 2))
-    np.testing.assert_allclose(heatmap_to_crop(crop_to_heatmap(points)), points)
-    assert crop_to_heatmap(np.array(-0.5)) == -0.5
-    assert crop_to_heatmap(np.array(287.5)) == 71.5
+    np.testing.assert_allclose(PIXEL_CENTRES.to_crop(PIXEL_CENTRES.to_heatmap(points)), points)
+    assert PIXEL_CENTRES.to_heatmap(np.array(-0.5)) == -0.5
+    assert PIXEL_CENTRES.to_heatmap(np.array(287.5)) == 71.5
 
 
 def test_flipping_an_encoded_pose_needs_no_shift():

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from tdmi.clips.frames import FrameStore
-from tdmi.clips.samples import CropOptions, Windows
+from tdmi.clips.samples import Windows
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
+from tdmi.config.inputs import Crop
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import select_frames
 from tests.support import tiny_dataset
@@ -80,7 +81,7 @@ def test_sides_are_alike(ends):
 
 
 def windows_of(root, annotations, **crop):
-    return Windows(annotations, FrameStore(root), FIVE, CropOptions((64, 48), 1.5, **crop))
+    return Windows(annotations, FrameStore(root), FIVE, Crop((64, 48), 1.5, **crop))
 
 
 def test_windows_are_cut_by_frame_numbers_not_positions(tmp_path):
@@ -89,7 +90,7 @@ def test_windows_are_cut_by_frame_numbers_not_positions(tmp_path):
     gap = select_frames(whole, np.array([True, True, False, True, True]))
     assert gap.frame_number.tolist() == [0, 1, 3, 4]
     matrix = np.array([[1.0, 0, -50], [0, 1, -20]])
-    frames, offsets = windows_of(tmp_path, gap, window_ends="nearest").cut(2, matrix)
+    frames, offsets = windows_of(tmp_path, gap, window_ends="nearest").crop_window(2, matrix)
     assert offsets.tolist() == [-2, -2, 0, 1, 1]
     for crop, number in zip(frames, [1, 1, 3, 4, 4], strict=True):
         picture = cv2.imread(str(tmp_path / whole.frame_file[number]))
@@ -101,10 +102,3 @@ def test_frames_with_the_same_number_are_refused(tmp_path):
     annotations.frame_number[3] = 1
     with pytest.raises(UserError, match=r"000001\.png and .*000003\.png both have frame number 1"):
         windows_of(tmp_path, annotations)
-
-
-def test_unknown_rules_are_named():
-    with pytest.raises(UserError, match=r"crop\.window_ends: found 'mirror', expected one of rep"):
-        CropOptions(window_ends="mirror")
-    with pytest.raises(UserError, match=r"crop\.box_cleaning: found 'yes', expected one of none"):
-        CropOptions(box_cleaning="yes")

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from tdmi.clips.samples import CropOptions
+from tdmi.checkpoints import HEAD_MAPPINGS
+from tdmi.clips.targets import DECODERS
+from tdmi.clips.windows import WINDOW_ENDS
+from tdmi.config.inference import Decoder, Inference, Precision
+from tdmi.config.inputs import Crop, WindowEnds
+from tdmi.config.training import Backbone, HeadMapping
 from tdmi.core.checks import keywords
+from tdmi.experiments.build import BACKBONES
 from tdmi.losses.mutual_information import ESTIMATORS, MutualInformation
 from tdmi.models.disentanglement import Disentanglement
 from tdmi.models.tdmi import TDMI
 from tdmi.models.tdmi_st import SequenceAlignment
 from tdmi.models.temporal_difference import TemporalDifferenceEncoder
-from tdmi.prediction.predict import InferenceOptions
+from tdmi.prediction.predict import PRECISIONS
 from tests.support.paths import ROOT
 
 PARTS = {
@@ -68,8 +76,28 @@ def test_every_option_of_tdmi_has_a_row_and_every_row_is_an_option():
     assert dotted - options == set()
 
 
-@pytest.mark.parametrize(("part", "kind"), [("crop", CropOptions), ("inference", InferenceOptions)])
+@pytest.mark.parametrize(("part", "kind"), [("crop", Crop), ("inference", Inference)])
 def test_every_shared_choice_has_a_row(part, kind):
-    table = rows(ROOT / "README.md")
+    table = rows(ROOT / "docs" / "choices.md")
     wanted = {f"{part}.{field.name}" for field in fields(kind) if field.name not in NO_CHOICE}
     assert wanted - table == set()
+
+
+def test_schemas_and_table_of_choices_are_as_their_script_writes_them():
+    script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "write_schemas.py"))
+    for path, text in script["texts"]().items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, path
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "expected"),
+    [
+        ("window_ends", WINDOW_ENDS, WindowEnds),
+        ("decoder", DECODERS, Decoder),
+        ("precision", PRECISIONS, Precision),
+        ("head_mapping", HEAD_MAPPINGS, HeadMapping),
+        ("kind", BACKBONES, get_type_hints(Backbone)["kind"]),
+    ],
+)
+def test_what_can_be_chosen_is_what_the_code_can_do(name, found, expected):
+    assert tuple(found) == get_args(expected), name

@@ -2,6 +2,7 @@
 
 import inspect
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,9 @@ import yaml
 
 from tdmi.config.files import WORKFLOW, known_configs
 from tdmi.config.grids import DEFAULTS, in_words, merged
-from tdmi.config.suites import (
-    Trial,
-    load_suite,
-    load_suites,
-    resolve,
-    run_name,
-    run_names,
-    seeds_of,
-)
+from tdmi.config.keys import SmallSize, SuiteKey
+from tdmi.config.suite import Suite
+from tdmi.config.suites import load_suite, load_suites
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method, check_buildable
 from tdmi.models.method import PoseMethod
@@ -41,43 +36,43 @@ def write(workflow: Path, **content) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def model_of(suite: dict, method: str):
+def model_of(suite: Suite, method: str):
     with torch.device("meta"):
-        return build_method(resolve(suite, method, 0))
+        return build_method(suite.settings(method, 0))
 
 
 @pytest.mark.parametrize("name", SUITES)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_every_grid_resolves_on_small_and_full_scale(name, grid):
-    plain, suite = load_suite(name), load_suite(name, grid=grid)
-    assert suite["suite"] == f"{name}_{grid}" and suite["base"] == name
-    runs = run_names(suite)
+    plain, suite = load_suite(name), load_suite(SuiteKey(name, grid))
+    assert suite.name == f"{name}_{grid}" and suite.base == name
+    runs = suite.run_names
     assert len(set(runs)) == len(runs)
-    told = [resolve(suite, m, 0) for m in suite["methods"]]
-    told = [str(t | {"method": [t["method"][k] for k in ("class", "options")]}) for t in told]
-    assert len(set(told)) == len(told)
-    for method in suite["methods"]:
-        for seed in seeds_of(suite, method):
-            settings, owner = resolve(suite, method, seed), run_name(suite, method, seed)
+    found = [suite.settings(m, 0).to_dict() for m in suite.methods]
+    found = [str(s | {"method": [s["method"][k] for k in ("class", "options")]}) for s in found]
+    assert len(set(found)) == len(found)
+    for method in suite.methods:
+        for seed in suite.seeds_of(method):
+            settings, owner = suite.settings(method, seed), suite.run_name(method, seed)
             if owner.startswith(f"{name}/"):
-                assert settings == resolve(plain, owner.split("/")[1], seed)
+                assert settings == plain.settings(owner.split("/")[1], seed)
             else:
                 assert owner == f"{name}_{grid}/{method}/seed{seed}"
                 start = seed if name == "embedded" else 0
-                assert settings["start_from"] == f"{name}/single_frame/seed{start}"
+                assert settings.start_from == f"{name}/single_frame/seed{start}"
             for key in ("dataset", "crop", "augmentation", "inference"):
-                assert settings[key] == resolve(plain, "tdmi", 0)[key]
+                assert getattr(settings, key) == getattr(plain.settings("tdmi", 0), key)
 
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_every_variant_of_the_embedded_grids_learns_something_finite(grid):
-    suite = load_suite("embedded", grid=grid, trial=Trial(width=4))
+    suite = load_suite(SuiteKey("embedded", grid, size=SmallSize(width=4)))
     generator = torch.Generator().manual_seed(0)
-    for method, use in suite["methods"].items():
-        if "run_of" in use:
+    for method, use in suite.methods.items():
+        if use.run_of:
             continue
         torch.manual_seed(0)
-        model = build_method(resolve(suite, method, 0))
+        model = build_method(suite.settings(method, 0))
         frames = torch.randn(2, len(model.window), 3, 64, 48, generator=generator)
         output = model(frames, torch.tensor([model.window] * 2))
         maps = torch.rand(output.heatmaps.shape, generator=generator)
@@ -90,39 +85,40 @@ def test_every_variant_of_the_embedded_grids_learns_something_finite(grid):
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_every_variant_of_the_full_scale_grids_can_be_built(grid):
-    check_buildable(load_suite("posetrack17", grid=grid, trial=Trial(width=12)))
+    check_buildable(load_suite(SuiteKey("posetrack17", grid, size=SmallSize(width=12))))
 
 
 def test_components_add_one_part_after_the_other():
     for name, depths in (("embedded", (1, 2, 3)), ("posetrack17", (1, 2, 3, 4))):
-        suite = load_suite(name, grid="components", trial=Trial(width=4))
-        assert list(suite["methods"])[:3] == ["single_frame", "equal_compute", "equal_layers"]
+        suite = load_suite(SuiteKey(name, "components", size=SmallSize(width=4)))
+        assert list(suite.methods)[:3] == ["single_frame", "equal_compute", "equal_layers"]
         ladder = {m: model_of(suite, m) for m in ("one_stage", "all_stages", "split", "tdmi")}
         assert [m.encoder.depths for m in ladder.values()] == [depths[-1:], *[depths] * 3]
         assert [m.disentanglement.gate for m in ladder.values()] == ["none"] * 2 + ["channel"] * 2
         terms = [len(m.mutual_information.weights) for m in ladder.values()]
         assert terms[:3] == [0, 0, 0] and terms[3] == 5
-        assert suite["grid"]["comparisons"]["previous"]["one_stage"] == "equal_layers"
+        assert suite.grid.comparisons["previous"]["one_stage"] == "equal_layers"
         single = {"single_frame", "equal_compute"}
-        assert set(suite["grid"]["comparisons"]["equal_layers"]) == {*single, *ladder}
+        assert set(suite.grid.comparisons["equal_layers"]) == {*single, *ladder}
 
 
 def test_what_changes_nothing_is_the_suites_own_run():
-    suite = load_suite("embedded", grid="components")
-    assert run_name(suite, "tdmi", 2) == "embedded/tdmi/seed2"
-    assert run_name(suite, "equal_compute", 1) == "embedded/single_frame_equal_compute/seed1"
+    suite = load_suite(SuiteKey("embedded", "components"))
+    assert suite.run_name("tdmi", 2) == "embedded/tdmi/seed2"
+    assert suite.run_name("equal_compute", 1) == "embedded/single_frame_equal_compute/seed1"
     # Each seed starts from its own single-frame model; where all start from one, further seeds of
     # it would say nothing.
-    assert seeds_of(suite, "single_frame") == [0, 1, 2]
-    assert seeds_of(load_suite("posetrack17", grid="components"), "single_frame") == [0]
-    assert run_name(load_suite("embedded", grid="backbone"), "frozen", 0) == "embedded/tdmi/seed0"
-    full = load_suite("posetrack17", grid="backbone")
-    assert run_name(full, "tenth", 0) == "posetrack17/tdmi/seed0"
-    assert run_name(full, "frozen", 0) == "posetrack17_backbone/frozen/seed0"
+    assert suite.seeds_of("single_frame") == (0, 1, 2)
+    assert load_suite(SuiteKey("posetrack17", "components")).seeds_of("single_frame") == (0,)
+    backbone = load_suite(SuiteKey("embedded", "backbone"))
+    assert backbone.run_name("frozen", 0) == "embedded/tdmi/seed0"
+    full = load_suite(SuiteKey("posetrack17", "backbone"))
+    assert full.run_name("tenth", 0) == "posetrack17/tdmi/seed0"
+    assert full.run_name("frozen", 0) == "posetrack17_backbone/frozen/seed0"
 
 
 def test_references_are_what_their_labels_say():
-    suites = {grid: load_suite("posetrack17", grid=grid) for grid in GRIDS}
+    suites = {grid: load_suite(SuiteKey("posetrack17", grid)) for grid in GRIDS}
     tdmi = model_of(suites["gate"], "channel")
     assert tdmi.disentanglement.gate == "channel"
     assert tdmi.encoder.difference == "consecutive" and tdmi.encoder.guidance == "difference"
@@ -134,7 +130,7 @@ def test_references_are_what_their_labels_say():
         "stages": "stages4",
     }  # fmt: skip
     for grid, variant in same.items():
-        assert run_name(suites[grid], variant, 0) == "posetrack17/tdmi/seed0"
+        assert suites[grid].run_name(variant, 0) == "posetrack17/tdmi/seed0"
 
 
 def test_defaults_are_those_of_the_class():
@@ -146,29 +142,29 @@ def test_defaults_are_those_of_the_class():
 
 
 def test_stages_are_the_deepest_and_what_the_backbone_lacks_is_left_out():
-    small, full = (load_suite(name, grid="stages") for name in SUITES)
-    assert small["grid"]["left_out"] == {"Four stages": "the backbone of embedded has 3 stages"}
-    assert "stages4" not in small["methods"] and full["grid"]["left_out"] == {}
-    assert [model_of(full, m).encoder.depths for m in full["methods"]] == [
+    small, full = (load_suite(SuiteKey(name, "stages")) for name in SUITES)
+    assert small.grid.left_out == {"Four stages": "the backbone of embedded has 3 stages"}
+    assert "stages4" not in small.methods and full.grid.left_out == {}
+    assert [model_of(full, m).encoder.depths for m in full.methods] == [
         (4,), (3, 4), (2, 3, 4), (1, 2, 3, 4)
     ]  # fmt: skip
     assert model_of(small, "stages2").encoder.depths == (2, 3)
-    rungs = small["grid"]["comparisons"]["previous"]
+    rungs = small.grid.comparisons["previous"]
     assert rungs == {"stages2": "stages1", "stages3": "stages2"}
 
 
 def test_frames_of_a_step_stay_the_same_to_half_a_window():
     for name, expected in (("embedded", (27, 16, 11)), ("posetrack17", (40, 24, 17))):
-        suite = load_suite(name, grid="frames")
-        recipes = [suite["recipes"][use["recipe"]] for use in suite["methods"].values()]
-        assert tuple(recipe["batch_size"] for recipe in recipes) == expected
+        suite = load_suite(SuiteKey(name, "frames"))
+        recipes = [suite.recipes[use.recipe] for use in suite.methods.values()]
+        assert tuple(recipe.batch_size for recipe in recipes) == expected
         for windows, frames in zip(expected, (3, 5, 7), strict=True):
             assert abs(windows * frames - expected[1] * 5) <= frames / 2
 
 
 def test_the_review_time_estimator_weighs_on_small_maps_what_it_weighs_on_large_ones():
     def weights(name):
-        return load_suite(name, grid="estimator")["methods"]["legacy"]["options"]
+        return load_suite(SuiteKey(name, "estimator")).methods["legacy"].options
 
     assert weights("embedded")["mutual_information"]["scale"] == pytest.approx(16 * 12 / (96 * 72))
     assert "scale" not in weights("posetrack17")["mutual_information"]
@@ -178,22 +174,19 @@ def test_a_method_that_the_suite_lacks_takes_recipe_and_start_from_the_base(work
     write(workflow, variants=[
         {"name": "tdmi", "label": "TDMI"}, {"name": "flow", "label": "F", "method": "flow_motion"},
     ])  # fmt: skip
-    settings = resolve(load_suite("smoke", workflow, grid="own"), "flow", 0)
-    assert settings["method"]["class"] == "baselines.flow_motion.FlowMotion"
-    assert settings["method"]["family"] == "flow" and settings["method"]["options"] == {}
-    base = resolve(load_suite("smoke", workflow), "tdmi", 0)
-    assert {k: settings[k] for k in ("recipe", "start_from")} == {
-        k: base[k] for k in ("recipe", "start_from")
-    }
+    settings = load_suite(SuiteKey("smoke", "own"), workflow).settings("flow", 0)
+    assert settings.method.class_path == "baselines.flow_motion.FlowMotion"
+    assert settings.method.family == "flow" and settings.method.options == {}
+    base = load_suite("smoke", workflow).settings("tdmi", 0)
+    assert (settings.recipe, settings.start_from) == (base.recipe, base.start_from)
 
 
 def test_a_variant_of_training_gets_a_recipe_of_its_own():
-    suite = load_suite("embedded", grid="backbone")
-    usual = load_suite("embedded")["recipes"]["temporal"]
-    assert resolve(suite, "full", 0)["recipe"] == usual | {"backbone_rate": 1.0}
-    assert resolve(suite, "frozen_norms_updated", 0)["recipe"] == usual
-    told = suite["methods"]["full"]["description"]
-    assert told == "TDMI with freeze_backbone False, backbone_rate 1.0"
+    suite = load_suite(SuiteKey("embedded", "backbone"))
+    usual = load_suite("embedded").recipes["temporal"]
+    assert suite.settings("full", 0).recipe == replace(usual, backbone_rate=1.0)
+    assert suite.settings("frozen_norms_updated", 0).recipe == usual
+    assert suite.methods["full"].description == "TDMI with freeze_backbone False, backbone_rate 1.0"
 
 
 def test_a_length_replaces_the_suites(workflow):
@@ -201,24 +194,23 @@ def test_a_length_replaces_the_suites(workflow):
         {"name": "long", "label": "Long"},
         {"name": "short", "label": "Short", "recipe": {"steps": 7}},
     ])  # fmt: skip
-    recipe = resolve(load_suite("posetrack17", workflow, grid="own"), "short", 0)["recipe"]
-    assert recipe["steps"] == 7 and not {"epochs", "milestones"} & set(recipe)
+    recipe = load_suite(SuiteKey("posetrack17", "own"), workflow).settings("short", 0).recipe
+    assert recipe.steps == 7 and recipe.epochs is None and recipe.milestones == ()
 
 
-def test_a_trial_of_a_grid_keeps_to_trials_of_its_suite():
-    suite = load_suite("posetrack17", grid="components", trial=Trial(4, 2))
-    assert suite["suite"] == "posetrack17_components_width4_steps2"
-    assert (
-        resolve(suite, "split", 0)["start_from"] == "posetrack17_width4_steps2/single_frame/seed0"
-    )
-    assert run_name(suite, "tdmi", 0) == "posetrack17_width4_steps2/tdmi/seed0"
-    plain = load_suite("posetrack17", trial=Trial(4, 2))
-    assert resolve(suite, "tdmi", 0) == resolve(plain, "tdmi", 0)
+def test_a_grid_at_a_small_size_keeps_to_its_suite_at_that_size():
+    suite = load_suite(SuiteKey("posetrack17", "components", size=SmallSize(4, 2)))
+    assert suite.name == "posetrack17_components_width4_steps2"
+    start = suite.settings("split", 0).start_from
+    assert start == "posetrack17_width4_steps2/single_frame/seed0"
+    assert suite.run_name("tdmi", 0) == "posetrack17_width4_steps2/tdmi/seed0"
+    plain = load_suite(SuiteKey("posetrack17", size=SmallSize(4, 2)))
+    assert suite.settings("tdmi", 0) == plain.settings("tdmi", 0)
     check_buildable(suite)
 
 
 def test_a_grid_has_no_companions():
-    assert list(load_suites("embedded", grid="gate")) == ["embedded_gate"]
+    assert list(load_suites(SuiteKey("embedded", "gate"))) == ["embedded_gate"]
 
 
 TWO = [{"name": "a", "label": "A"}, {"name": "b", "label": "B", "stages": 1}]
@@ -247,7 +239,7 @@ TWO = [{"name": "a", "label": "A"}, {"name": "b", "label": "B", "stages": 1}]
 def test_faults_of_a_grid_are_named_in_one_line(workflow, content, message):
     write(workflow, **content)
     with pytest.raises(UserError, match=message) as caught:
-        load_suite("smoke", workflow, grid="own")
+        load_suite(SuiteKey("smoke", "own"), workflow)
     assert "\n" not in str(caught.value)
 
 
@@ -265,7 +257,7 @@ def test_faults_of_a_grid_are_named_in_one_line(workflow, content, message):
 )
 def test_options_without_sense_are_refused_before_anything_is_trained(workflow, options, message):
     write(workflow, variants=[TWO[0], {"name": "b", "label": "B", "options": options}])
-    suite = load_suite("smoke", workflow, grid="own")
+    suite = load_suite(SuiteKey("smoke", "own"), workflow)
     with pytest.raises(UserError, match=message) as caught:
         check_buildable(suite)
     assert str(caught.value).startswith("suite smoke_own: methods/b: ")
@@ -273,7 +265,7 @@ def test_options_without_sense_are_refused_before_anything_is_trained(workflow, 
 
 def test_an_unknown_grid_is_named_with_those_there_are():
     with pytest.raises(UserError, match=r"no grid 'nope' in .*grids; expected one of accumulation"):
-        load_suite("smoke", grid="nope")
+        load_suite(SuiteKey("smoke", "nope"))
 
 
 def test_mappings_are_merged_deeply_and_told_in_one_line():

@@ -5,17 +5,9 @@ import pytest
 import yaml
 
 from tdmi.config.files import WORKFLOW
-from tdmi.config.suites import (
-    Trial,
-    load_suite,
-    load_suites,
-    resolve,
-    run_names,
-    seeds_of,
-    start_of,
-    tried,
-    with_seeds,
-)
+from tdmi.config.keys import SmallSize, SuiteKey
+from tdmi.config.suite import Resources
+from tdmi.config.suites import load_suite, load_suites, with_seeds
 from tdmi.core.errors import UserError
 
 SUITES = sorted(p.stem for p in (WORKFLOW / "config").glob("*.yaml"))
@@ -40,25 +32,25 @@ def change(workflow: Path, file: str, edit) -> None:
 @pytest.mark.parametrize("name", SUITES)
 def test_every_shipped_suite_is_valid_and_every_run_resolves(name):
     suite = load_suite(name)
-    runs = run_names(suite)
+    runs = suite.run_names
     assert len(set(runs)) == len(runs)
-    for method in suite["methods"]:
-        for seed in seeds_of(suite, method):
-            settings = resolve(suite, method, seed)
-            assert settings["seed"] == seed
-            assert settings["recipe"].get("steps", settings["recipe"].get("epochs")) > 0
+    for method in suite.methods:
+        for seed in suite.seeds_of(method):
+            settings = suite.settings(method, seed)
+            assert settings.seed == seed
+            assert (settings.recipe.steps or settings.recipe.epochs) > 0
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_every_start_is_a_run_of_a_suite_that_the_main_job_includes(name):
     suites = load_suites(name)
-    everything = {run for suite in suites.values() for run in run_names(suite)}
+    everything = {run for suite in suites.values() for run in suite.run_names}
     for suite in suites.values():
-        if suite.get("base") not in (None, *suites):
-            everything |= set(run_names(load_suite(suite["base"])))
-        for method in suite["methods"]:
-            for seed in seeds_of(suite, method):
-                start = start_of(suite, method, seed)
+        if suite.base not in (None, *suites):
+            everything |= set(load_suite(suite.base).run_names)
+        for method in suite.methods:
+            for seed in suite.seeds_of(method):
+                start = suite.settings(method, seed).start_from
                 assert start is None or start in everything
 
 
@@ -133,7 +125,7 @@ def test_unknown_suite_and_broken_yaml(workflow):
 
 def test_unknown_method_of_a_suite():
     with pytest.raises(UserError, match="no method 'x'; expected one of single_frame"):
-        resolve(load_suite("smoke"), "x", 0)
+        load_suite("smoke").settings("x", 0)
 
 
 def test_published_weights_and_what_becomes_of_their_head(workflow):
@@ -146,36 +138,38 @@ def test_published_weights_and_what_becomes_of_their_head(workflow):
 
     change(workflow, "smoke.yaml", edit)
     suite = load_suite("smoke", workflow)
-    dcpose = resolve(suite, "dcpose", 0)
-    assert dcpose["recipe"] == {"steps": 0} and dcpose["start_whole"]
-    assert resolve(suite, "tdmi", 0)["head_mapping"] == "as_is"
-    assert resolve(suite, "temporal_concatenation", 0)["head_mapping"] == "by_joint_name"
-    assert "head_mapping" not in resolve(suite, "single_frame", 0)
-    assert resolve(tried(suite, Trial(steps=2)), "dcpose", 0)["recipe"] == {"steps": 0}
-    assert resolve(tried(suite, Trial(steps=2)), "tdmi", 0)["recipe"]["steps"] == 2
+    dcpose = suite.settings("dcpose", 0)
+    assert dcpose.recipe.to_dict() == {"steps": 0} and dcpose.start_whole
+    assert suite.settings("tdmi", 0).head_mapping == "as_is"
+    assert suite.settings("temporal_concatenation", 0).head_mapping == "by_joint_name"
+    assert "head_mapping" not in suite.settings("single_frame", 0).to_dict()
+    small = load_suite(SuiteKey("smoke", size=SmallSize(steps=2)), workflow)
+    assert small.settings("dcpose", 0).recipe.steps == 0
+    assert small.settings("tdmi", 0).recipe.steps == 2
 
 
-def test_a_trial_changes_width_steps_and_names_alone():
-    real, small = load_suite("posetrack18"), load_suite("posetrack18", trial=Trial(12, 2))
-    assert small["suite"] == "posetrack18_width12_steps2"
-    assert small["backbone"] == real["backbone"] | {"width": 12, "stem_width": 12}
-    for name, recipe in real["recipes"].items():
-        kept = {k: v for k, v in recipe.items() if k not in ("epochs", "milestones")}
-        assert small["recipes"][name] == kept | {"steps": 2}
-    for key in ("dataset", "crop", "augmentation", "inference", "report", "seeds"):
-        assert small[key] == real[key]
-    settings = resolve(small, "tdmi", 0)
-    assert settings["start_from"] == "posetrack18_width12_steps2/single_frame/seed0"
-    assert "initial_weights" not in resolve(small, "single_frame", 0)
-    assert "initial_weights" in resolve(
-        load_suite("posetrack18", trial=Trial(steps=2)), "single_frame", 0
-    )
+def test_a_small_size_changes_width_steps_and_names_alone():
+    real = load_suite("posetrack18")
+    small = load_suite(SuiteKey("posetrack18", size=SmallSize(12, 2)))
+    assert small.name == "posetrack18_width12_steps2"
+    narrow = real.backbone.to_dict() | {"width": 12, "stem_width": 12}
+    assert small.backbone.to_dict() == narrow
+    for name, recipe in real.recipes.items():
+        kept = {k: v for k, v in recipe.to_dict().items() if k not in ("epochs", "milestones")}
+        assert small.recipes[name].to_dict() == kept | {"steps": 2}
+    for part in ("dataset", "crop", "augmentation", "inference", "report", "seeds"):
+        assert getattr(small, part) == getattr(real, part)
+    settings = small.settings("tdmi", 0)
+    assert settings.start_from == "posetrack18_width12_steps2/single_frame/seed0"
+    assert small.settings("single_frame", 0).initial_weights is None
+    few = load_suite(SuiteKey("posetrack18", size=SmallSize(steps=2)))
+    assert few.settings("single_frame", 0).initial_weights is not None
 
 
-def test_a_trial_reaches_companions():
-    suites = load_suites("embedded", trial=Trial(steps=3))
+def test_a_small_size_reaches_companions():
+    suites = load_suites(SuiteKey("embedded", size=SmallSize(steps=3)))
     assert list(suites) == ["embedded_steps3", "pose2sim_steps3"]
-    start = resolve(suites["pose2sim_steps3"], "tdmi", 0)["start_from"]
+    start = suites["pose2sim_steps3"].settings("tdmi", 0).start_from
     assert start.split("/")[0] in suites
 
 
@@ -192,13 +186,13 @@ def test_box_protocols_of_a_companion_must_be_the_same(workflow):
 def test_full_scale_suites_share_the_published_settings():
     for name in ("posetrack17", "posetrack18", "posetrack21", "hieve"):
         suite = load_suite(name)
-        recipe = suite["recipes"]["temporal"]
-        assert suite["crop"]["size"] == [384, 288] and suite["crop"]["sigma"] == 3
-        assert suite["backbone"]["width"] == 48 and suite["backbone"]["stages"] == 4
-        assert (recipe["optimiser"], recipe["learning_rate"]) == ("adam", 1e-3)
-        assert (recipe["epochs"], recipe["milestones"]) == (20, [6, 12, 18])
-        assert recipe["batch_size"] == 24
-        assert suite["dataset"]["root"] == f"data/{name}/prepared"
+        recipe = suite.recipes["temporal"]
+        assert suite.crop.size == (384, 288) and suite.crop.sigma == 3
+        assert suite.backbone.width == 48 and suite.backbone.stages == 4
+        assert (recipe.optimiser, recipe.learning_rate) == ("adam", 1e-3)
+        assert (recipe.epochs, recipe.milestones) == (20, (6, 12, 18))
+        assert recipe.batch_size == 24
+        assert suite.dataset.root == f"data/{name}/prepared"
 
 
 def test_seeds_leave_of_each_method_and_companion_what_is_asked_for(workflow):
@@ -206,20 +200,20 @@ def test_seeds_leave_of_each_method_and_companion_what_is_asked_for(workflow):
     change(workflow, "pose2sim.yaml", lambda c: c.update(seeds=[0]))
     whole = load_suites("embedded", workflow)
     part = with_seeds(whole, [1, 2, 5])
-    assert seeds_of(part["embedded"], "tdmi") == [2, 5]
-    assert seeds_of(part["embedded"], "dcpose") == [1, 2]
-    assert run_names(part["pose2sim"]) == []
-    assert seeds_of(whole["embedded"], "dcpose") == [0, 1, 2, 3, 4], "the suites stay as they are"
+    assert part["embedded"].seeds_of("tdmi") == (2, 5)
+    assert part["embedded"].seeds_of("dcpose") == (1, 2)
+    assert part["pose2sim"].run_names == []
+    assert whole["embedded"].seeds_of("dcpose") == (0, 1, 2, 3, 4), "the suites stay as they are"
     with pytest.raises(UserError, match=r"embedded: no seed 7, 9; expected some of 0, 1, 2, 3, 4"):
         with_seeds(load_suites("embedded"), [9, 0, 7])
 
 
-def test_jobs_of_the_full_scale_ask_for_a_gpu_and_those_of_a_trial_for_nothing():
+def test_jobs_of_the_full_scale_ask_for_a_gpu_and_those_of_a_small_size_for_nothing():
     for name in ("posetrack17", "posetrack18", "posetrack21", "hieve"):
-        asked = load_suite(name)["resources"]
-        assert asked["train"]["gpu"] == asked["predict"]["gpu"] == 1
-        assert load_suite(name, grid="gate", trial=Trial())["resources"] == asked
-        assert "resources" not in load_suite(name, trial=Trial(width=4))
+        asked = load_suite(name).resources
+        assert asked.train.gpu == asked.predict.gpu == 1
+        assert load_suite(SuiteKey(name, "gate")).resources == asked
+        assert load_suite(SuiteKey(name, size=SmallSize(width=4))).resources == Resources()
 
 
 def test_unknown_resource_is_named(workflow):
@@ -229,7 +223,15 @@ def test_unknown_resource_is_named(workflow):
 
 
 def test_a_file_that_has_changed_is_read_again(workflow):
-    assert load_suite("smoke", workflow)["seeds"] == [0]
+    assert load_suite("smoke", workflow).seeds == (0,)
     change(workflow, "smoke.yaml", lambda c: c.update(seeds=[4]))
-    load_suite("smoke", workflow)["seeds"].append(8)
-    assert load_suite("smoke", workflow)["seeds"] == [4]
+    assert load_suite("smoke", workflow).seeds == (4,)
+
+
+def test_suites_are_found_from_another_folder(tmp_path, monkeypatch):
+    here = load_suite("embedded")
+    monkeypatch.chdir(tmp_path)
+    assert load_suite("embedded") == here
+    monkeypatch.setattr("tdmi.config.files.__file__", str(tmp_path / "tdmi/config/files.py"))
+    with pytest.raises(UserError, match=r"found no folder workflow with suites, expected a check"):
+        load_suite("embedded")

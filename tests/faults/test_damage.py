@@ -6,7 +6,6 @@ import pytest
 
 from tdmi.cli.main import main
 from tdmi.core.errors import UserError
-from tdmi.experiments.run import perform
 from tdmi.reporting.data.runs import read_runs
 from tdmi.reporting.data.spec import Method
 from tdmi.reporting.figures.gallery import check_predictions_unchanged
@@ -78,7 +77,7 @@ def test_prediction_refuses_a_damaged_run(runs, capsys, file, how):
 def test_training_refuses_to_start_from_a_damaged_checkpoint(runs, recorded, how):
     damage(runs / SINGLE / "checkpoint.pt", how)
     with pytest.raises(UserError, match=r"checkpoint\.pt: not a checkpoint .* train that run"):
-        perform(tiny_runs.temporal_settings(recorded / "data", steps=2), runs, TEMPORAL)
+        tiny_dataset.train(tiny_runs.temporal_settings(recorded / "data", steps=2), runs, TEMPORAL)
 
 
 @pytest.mark.parametrize("how", DAMAGES)
@@ -95,12 +94,12 @@ def test_damaged_state_is_refused_by_hand_and_left_by_the_workflow(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Loop, "update", stopped)
-        perform(settings, tmp_path, SINGLE)
+        tiny_dataset.train(settings, tmp_path, SINGLE)
     state = tmp_path / SINGLE / "resume.pt"
     damage(state, how)
     with pytest.raises(UserError, match=r"resume\.pt: not a training state .* --fresh"):
-        perform(settings, tmp_path, SINGLE)
-    perform(settings, tmp_path, SINGLE, restart=True)
+        tiny_dataset.train(settings, tmp_path, SINGLE)
+    tiny_dataset.train(settings, tmp_path, SINGLE, restart=True)
     assert f"{state}: not a training state" in capsys.readouterr().err
     expected = (recorded / "runs" / SINGLE / "checkpoint.pt").read_bytes()
     assert (tmp_path / SINGLE / "checkpoint.pt").read_bytes() == expected
@@ -124,7 +123,7 @@ def test_prediction_refuses_damaged_data(restored, runs, capsys, file, how):
 def test_training_refuses_damaged_data(restored, tmp_path, how):
     damage(restored / "images" / "train" / "900001_mpiinew_dots" / "000000.png", how)
     with pytest.raises(UserError, match=r"000000\.png: found no read|dataset-train\.json: files"):
-        perform(tiny_dataset.settings(restored, steps=2), tmp_path, SINGLE)
+        tiny_dataset.train(tiny_dataset.settings(restored, steps=2), tmp_path, SINGLE)
 
 
 @pytest.mark.parametrize("how", DAMAGES)

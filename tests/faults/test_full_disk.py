@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tdmi.core.errors import UserError
-from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.predict import predict_run
 from tests.support import tiny_dataset
 
 RUN = "tiny/single_frame/seed3"
@@ -28,7 +28,7 @@ def whole(tmp_path_factory):
     """Data, and a run on it with enough room."""
     folder = tmp_path_factory.mktemp("whole")
     tiny_dataset.write(folder / "data")
-    perform(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
+    tiny_dataset.train(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
     predict_run(folder / "runs" / RUN, "test", folder / "runs" / RUN)
     return folder
 
@@ -63,7 +63,7 @@ def test_training_says_what_is_full_loses_nothing_and_ends_with_the_same_bytes(
     settings, run = tiny_dataset.settings(whole / "data"), disk / "runs" / RUN
     filler = fill(disk, room << 10)
     with pytest.raises(UserError) as raised:
-        perform(settings, disk / "runs", RUN)
+        tiny_dataset.train(settings, disk / "runs", RUN)
     (line,) = str(raised.value).splitlines()
     assert line.endswith(
         ": No space left on device; free some room there and run the same command again"
@@ -72,7 +72,7 @@ def test_training_says_what_is_full_loses_nothing_and_ends_with_the_same_bytes(
     assert not [path for path in disk.rglob("*.part*")]
     assert not (run / "provenance.json").exists()
     filler.unlink()
-    perform(settings, disk / "runs", RUN)
+    tiny_dataset.train(settings, disk / "runs", RUN)
     predict_run(run, "test", run)
     assert contents(run) == contents(whole / "runs" / RUN)
 

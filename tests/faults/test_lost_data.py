@@ -4,11 +4,12 @@ import shutil
 
 import pytest
 
-import tdmi.experiments.run
+import tdmi.experiments.predict
 from tdmi.clips.frames import FrameStore
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
-from tdmi.experiments.run import labels_hashes, perform, predict_run
+from tdmi.data.folders import DatasetFolder
+from tdmi.experiments.predict import predict_run
 from tdmi.training.loop import Loop
 from tests.support import tiny_dataset
 
@@ -22,7 +23,7 @@ def whole(tmp_path_factory):
     """Data, and an undisturbed run on it."""
     folder = tmp_path_factory.mktemp("whole")
     tiny_dataset.write(folder / "data")
-    perform(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
+    tiny_dataset.train(tiny_dataset.settings(folder / "data"), folder / "runs", RUN)
     return folder
 
 
@@ -31,9 +32,9 @@ def no_cache(monkeypatch):
     """Read every frame from disk each time, as in a data set larger than the memory."""
     read = FrameStore.read
 
-    def anew(store, file, reduction=1):
+    def anew(store, file):
         store._frames.clear()
-        return read(store, file, reduction)
+        return read(store, file)
 
     monkeypatch.setattr(FrameStore, "read", anew)
 
@@ -55,14 +56,14 @@ def test_training_names_lost_data_and_continues_when_it_is_back(
     try:
         with monkeypatch.context() as patched, pytest.raises(UserError) as raised:
             patched.setattr(Loop, "update", losing)
-            perform(settings, tmp_path, RUN)
+            tiny_dataset.train(settings, tmp_path, RUN)
     finally:
         away.rename(root / lost)
     (line,) = str(raised.value).splitlines()
     assert line.startswith(f"{root}/images/") and "no such frame; fetch or generate" in line
     run = tmp_path / RUN
     assert not (run / "checkpoint.pt").exists() and (run / "resume.pt").exists()
-    perform(settings, tmp_path, RUN)
+    tiny_dataset.train(settings, tmp_path, RUN)
     for file in FILES:
         assert (run / file).read_bytes() == (whole / "runs" / RUN / file).read_bytes()
 
@@ -82,14 +83,14 @@ def test_labels_lost_in_the_middle_of_a_prediction_are_recorded_as_they_were_rea
     whole, tmp_path, monkeypatch
 ):
     root = whole / "data"
-    expected = labels_hashes(tiny_dataset.settings(root))["test"]
-    predict = tdmi.experiments.run.predict
+    expected = DatasetFolder(root).labels_hashes(["test"])["test"]
+    predict = tdmi.experiments.predict.predict
 
     def losing(*arguments, **more):
         shutil.rmtree(root / "annotations", ignore_errors=True)
         return predict(*arguments, **more)
 
-    monkeypatch.setattr(tdmi.experiments.run, "predict", losing)
+    monkeypatch.setattr(tdmi.experiments.predict, "predict", losing)
     shutil.copytree(root / "annotations", tmp_path / "copy")
     try:
         predict_run(whole / "runs" / RUN, "test", tmp_path / "out")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tdmi.experiments.run import perform
 from tdmi.experiments.verify import verify
 from tests.support import tiny_dataset
 from tests.support.paths import ROOT
@@ -18,7 +17,6 @@ import pathlib, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 import torch
 from tests.support import tiny_dataset
-from tdmi.experiments.run import perform
 from tdmi.training.loop import Loop
 torch.set_num_threads(1)
 folder, rate, go = pathlib.Path(sys.argv[1]), float(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -31,7 +29,7 @@ def paused(loop, parts):
     return update(loop, parts)
 Loop.update = paused
 settings = tiny_dataset.settings(folder / "data", learning_rate=rate)
-perform(settings, folder / "runs", {RUN!r}, restart=True)
+tiny_dataset.train(settings, folder / "runs", {RUN!r}, restart=True)
 """
 
 
@@ -64,7 +62,9 @@ def test_orphan_with_older_settings_does_not_overwrite_the_run(train, tmp_path):
     (tmp_path / "go").touch()
     assert orphan.wait() == 0
     assert new.communicate() and new.returncode == 0
-    perform(tiny_dataset.settings(tmp_path / "data", learning_rate=0.003), tmp_path / "alone", RUN)
+    tiny_dataset.train(
+        tiny_dataset.settings(tmp_path / "data", learning_rate=0.003), tmp_path / "alone", RUN
+    )
     run, alone = tmp_path / "runs" / RUN, tmp_path / "alone" / RUN
     for file in ("checkpoint.pt", "history.csv", "config.yaml"):
         assert (run / file).read_bytes() == (alone / file).read_bytes()

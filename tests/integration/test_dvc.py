@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tdmi.config.suites import load_suites, resolve
+from tdmi.config.suites import load_suites
 from tests.support.checkouts import checkout
 from tests.support.paths import ROOT
 
@@ -136,11 +136,11 @@ def test_stages_of_the_main_job_watch_all_its_settings_and_keep_all_its_runs():
     settings |= {
         f"workflow/config/methods/{method}.yaml"
         for suite in suites.values()
-        for method in suite["methods"]
+        for method in suite.methods
     }
     assert {next(iter(entry)) for entry in stages["runs"]["params"]} == settings
     assert {next(iter(out)) for out in stages["runs"]["outs"]} == {f"runs/{s}" for s in suites}
-    roots = {suite["dataset"]["root"] for suite in suites.values()}
+    roots = {suite.dataset.root for suite in suites.values()}
     assert set(stages["runs"]["deps"]) == roots
     assert roots < {next(iter(out)) for out in stages["data"]["outs"]}
 
@@ -158,9 +158,9 @@ def test_runs_of_other_settings_are_found(tmp_path):
     for method in METHODS:
         folder = tmp_path / "smoke" / method / "seed0"
         folder.mkdir(parents=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump(resolve(suite, method, 0)))
+        (folder / "config.yaml").write_text(suite.settings(method, 0).text())
     assert outdated() == []
-    changed = resolve(suite, "key_frame_fusion", 0)
+    changed = suite.settings("key_frame_fusion", 0).to_dict()
     changed["recipe"] = changed["recipe"] | {"steps": 3}
     config = tmp_path / "smoke" / "key_frame_fusion" / "seed0" / "config.yaml"
     config.write_text(yaml.safe_dump(changed))

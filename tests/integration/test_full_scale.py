@@ -15,9 +15,8 @@ import pytest
 import yaml
 
 from tdmi.cli.main import main
-from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import TrainingSamples
-from tdmi.config.suites import load_suite, resolve
+from tdmi.config.suites import load_suite
 from tdmi.data.annotations import select_persons
 from tdmi.experiments.build import read_split, split_windows
 from tdmi.formats import posetrack18
@@ -79,10 +78,10 @@ def test_from_archives_to_samples_and_a_perfect_score(made, address, name, tmp_p
     assert main(["data", "check", name, "--root", str(root)]) == 0
     assert main(["data", "prepare", name, "--root", str(root)]) == 0
 
-    settings = resolve(suite, "tdmi", 0)
+    settings = suite.settings("tdmi", 0)
     truth = read_split(settings, "test")
     windows = split_windows(settings, truth, (-2, -1, 0, 1, 2))
-    samples = TrainingSamples(windows, Augmentation(**suite["augmentation"]), seed=0)
+    samples = TrainingSamples(windows, suite.augmentation, seed=0)
     sample = samples[0]
     assert sample.frames.shape == (5, 384, 288, 3) and sample.frames.any()
     assert sample.heatmaps.shape == (len(truth.skeleton), 96, 72)
@@ -92,7 +91,7 @@ def test_from_archives_to_samples_and_a_perfect_score(made, address, name, tmp_p
     posetrack18.write_folder(judged, tmp_path / "predictions")
     out = tmp_path / "metrics.json"
     arguments = ["--gt", str(root / "prepared" / "annotations" / "val"), "--out", str(out)]
-    arguments += ["--pred", str(tmp_path / "predictions"), "--protocol", suite["evaluation"]]
+    arguments += ["--pred", str(tmp_path / "predictions"), "--protocol", suite.evaluation]
     assert main(["evaluate", *arguments, "--quiet"]) == 0
     assert json.loads(out.read_text())["ap"]["total"] == pytest.approx(100)
 
@@ -144,4 +143,4 @@ def test_every_full_scale_suite_runs_with_nothing_changed_but_width_and_steps(
     clone = checkout(tmp_path)
     run_suite(made, address, name, clone, "width=4", "steps=2")
     table = table_of(clone, f"{name}_width4_steps2")
-    assert all(use["label"] in table for use in load_suite(name)["methods"].values())
+    assert all(use.label in table for use in load_suite(name).methods.values())

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from tdmi.cli.main import main
-from tdmi.clips.crops import crop_matrix, crop_regions, transform
+from tdmi.clips.crops import transform
 from tdmi.clips.frames import FrameStore
-from tdmi.clips.person_boxes import cleaned, extent_boxes, frame_sizes
-from tdmi.clips.samples import CropOptions, Windows
+from tdmi.clips.person_boxes import clean, frame_sizes
+from tdmi.clips.samples import Windows
 from tdmi.clips.video import VideoFrames
+from tdmi.config.inputs import Crop
 from tdmi.core.files import write_json
+from tdmi.data.boxes import box_of_joints
 from tdmi.experiments.build import build_method
 from tdmi.formats.posetrack18 import read_file
 from tdmi.prediction.predict import ground_truth_boxes
@@ -41,7 +43,7 @@ def test_the_official_annotation_is_read(truth):
 
 
 def test_the_official_box_is_the_extent_of_the_joints_and_three_tenths(truth):
-    np.testing.assert_allclose(extent_boxes(truth, "poseval"), truth.box)
+    np.testing.assert_allclose(box_of_joints(truth.keypoints, truth.present), truth.box)
     assert truth.box.tolist() == [[214.25, 15, 1358.5, 1092]]
 
 
@@ -51,16 +53,15 @@ def test_the_box_is_cleaned_to_the_picture(truth):
     np.testing.assert_array_equal(frame_sizes(truth, SAMPLES), [[1920, 1080]])
     np.testing.assert_array_equal(stated, [[1920, 1080]])
     # Width 1358.5 - 1; the lower edge is the last row, 1079.
-    box = cleaned(truth, "official", SAMPLES).box
+    box = clean(truth, "official", SAMPLES).box
     assert box.tolist() == [[214.25, 15, 1357.5, 1064]]
 
 
 def test_the_crop_shows_the_person(truth):
-    crop = CropOptions((384, 288), window_ends="nearest")
+    crop = Crop((384, 288), window_ends="nearest")
     windows = Windows(truth, FrameStore(SAMPLES), (-2, -1, 0, 1, 2), crop)
-    centres, sizes = crop_regions(ground_truth_boxes(truth).box, crop.aspect)
-    matrix = crop_matrix(centres[0], sizes[0, 0], crop.size)
-    frames, offsets = windows.cut(0, matrix)
+    matrix = windows.matrices(ground_truth_boxes(truth).box)[0]
+    frames, offsets = windows.crop_window(0, matrix)
     assert offsets.tolist() == [0, 0, 0, 0, 0]  # one frame only
     points = transform(truth.keypoints[0], matrix)[truth.present[0]]
     assert (points > 0).all()
@@ -85,7 +86,7 @@ def test_the_video_shows_its_frames_in_order():
 def test_the_demo_runs_on_the_clip(tmp_path, source):
     settings = tiny_dataset.settings(tmp_path)
     write_json(tmp_path / "run" / "config.yaml", settings)
-    state = {"model": build_method(settings).state_dict()}
+    state = {"model": build_method(tiny_dataset.typed(settings)).state_dict()}
     torch.save(state, tmp_path / "run" / "checkpoint.pt")
     write_json(
         tmp_path / "boxes.json",

@@ -14,7 +14,8 @@ import yaml
 
 import baselines
 from tdmi.cli.main import main
-from tdmi.config.suites import WORKFLOW, load_suite
+from tdmi.config.files import WORKFLOW
+from tdmi.config.suites import load_suite
 from tests.support import tiny_dataset
 from tests.support.paths import ROOT
 
@@ -58,7 +59,7 @@ def test_a_method_added_as_the_readme_says_trains_predicts_and_is_judged(tmp_pat
     monkeypatch.setitem(sys.modules, "baselines.frame_average", None)
     del sys.modules["baselines.frame_average"]
 
-    assert "frame_average" in load_suite("smoke")["methods"]
+    assert "frame_average" in load_suite("smoke").methods
     for method in ("single_frame", "frame_average"):
         assert main(["train", "--suite", "smoke", "--method", method, "--steps", "3"]) == 0
     run = Path("runs/smoke_steps3/frame_average/seed0")

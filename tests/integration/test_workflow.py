@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tdmi.config.suites import load_suites, run_names
+from tdmi.config.suites import load_suites
 from tests.support.checkouts import ROOT, checkout, copy_sources, snakemake
 
 BOXES = ("ground_truth_boxes", "detected_boxes")
@@ -29,7 +29,7 @@ def test_fresh_clone_plans_to_train_although_results_are_committed(tmp_path):
     clone = checkout(tmp_path)
     assert (clone / "results" / "embedded" / "index.html").exists()
     jobs = planned_jobs(clone)
-    runs = sum(len(run_names(suite)) for suite in load_suites("embedded").values())
+    runs = sum(len(suite.run_names) for suite in load_suites("embedded").values())
     assert jobs["train"] == jobs["predict"] == runs
     assert jobs["evaluate"] == jobs["evaluate_tracks"] == 2 * runs
     assert jobs["report"] == 1
@@ -75,14 +75,14 @@ def smoke(tmp_path_factory):
 
 def test_smoke_suite_makes_every_run_and_the_report(smoke):
     (suite,) = load_suites("smoke").values()
-    for run in run_names(suite):
-        for boxes in suite["inference"]["box_protocols"]:
+    for run in suite.run_names:
+        for boxes in suite.inference.box_protocols:
             metrics = json.loads((smoke / "runs" / run / boxes / "metrics.json").read_text())
             assert metrics["protocol"] == "poseval"
             assert metrics["frames"] > 0
             assert 0 <= metrics["ap"]["total"] <= 100
     page = (smoke / "results" / "smoke" / "index.html").read_text()
-    assert all(use["label"] in page for use in suite["methods"].values())
+    assert all(use.label in page for use in suite.methods.values())
 
 
 def test_a_run_of_the_workflow_can_be_verified(smoke):

@@ -9,13 +9,14 @@ from torch import nn
 
 from baselines.dcpose import DCPose
 from baselines.single_frame import SingleFrame
+from tdmi.config.inference import Inference
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import read_split, split_windows
 from tdmi.models.folding import folded
 from tdmi.models.method import PoseMethod
 from tdmi.models.resnet import PoseResNet
 from tdmi.prediction import predict as inference
-from tdmi.prediction.predict import InferenceOptions, ground_truth_boxes, predict
+from tdmi.prediction.predict import ground_truth_boxes, predict
 from tests.support import tiny_dataset
 from tests.support.methods import (
     METHODS,
@@ -108,14 +109,16 @@ def test_folding_within_inference_mode_gives_a_method_that_works():
 def test_prediction_folds_if_asked(tmp_path, monkeypatch):
     tiny_dataset.write(tmp_path)
     settings = tiny_dataset.settings(tmp_path)
-    windows = split_windows(settings, read_split(settings, "test"), (0,))
+    windows = split_windows(
+        tiny_dataset.typed(settings), read_split(tiny_dataset.typed(settings), "test"), (0,)
+    )
     boxes = ground_truth_boxes(windows.annotations)
     torch.manual_seed(0)
     method = varied(SingleFrame(small_hrnet(), 17))
     used = []
     monkeypatch.setattr(inference, "folded", lambda m: used.append(folded(m)) or used[-1])
     plain, fast = (
-        predict(method, windows, boxes, InferenceOptions(blur_kernel=3, fold_norms=fold))
+        predict(method, windows, boxes, Inference(blur_kernel=3, fold_norms=fold))
         for fold in (False, True)
     )
     assert len(used) == 1 and norms(method)

@@ -13,7 +13,7 @@ import torch
 from tdmi.clips.crops import crop_matrix
 from tdmi.data.annotations import Annotations
 from tdmi.experiments.build import build_method, read_split, split_windows
-from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.predict import predict_run
 from tdmi.formats.posetrack18 import write_folder
 from tests.support import tiny_dataset
 
@@ -73,7 +73,7 @@ def test_methods_train_and_predict_on_videos_shorter_than_their_window(tmp_path,
     settings["recipe"] = {k: v for k, v in settings["recipe"].items() if v is not None}
     for detections in (tmp_path / "boxes").iterdir():
         detections.write_text("[]")
-    perform(settings, tmp_path / "runs", name)
+    tiny_dataset.train(settings, tmp_path / "runs", name)
     run = tmp_path / "runs" / name
     assert np.isfinite(pd.read_csv(run / "history.csv").loss).all()
     predict_run(run, "test", run)
@@ -90,18 +90,18 @@ def test_a_lone_frame_is_a_window_of_copies(tmp_path, name):
         write(root, frames, moving=False)
         settings = settings_of(name, root)
         torch.manual_seed(1)
-        method = build_method(settings).eval()
+        method = build_method(tiny_dataset.typed(settings)).eval()
         with torch.no_grad():
             for parameter in method.parameters():
                 parameter += 0.05 * torch.randn_like(parameter)
-        annotations = read_split(settings, "test")
-        windows = split_windows(settings, annotations, method.window)
+        annotations = read_split(tiny_dataset.typed(settings), "test")
+        windows = split_windows(tiny_dataset.typed(settings), annotations, method.window)
         key = frames // 2
         matrix = crop_matrix(np.array([80.0, 60.0]), 90.0, (64, 48))
-        crops, offsets = windows.cut(key, matrix)
+        crops, offsets = windows.crop_window(key, matrix)
         cue = []
         if method.frame_cue is not None:
-            cut = windows.cut_cue(method.frame_cue, key, matrix)
+            cut = windows.auxiliary_input(method.frame_cue, key, matrix)
             cue = [torch.from_numpy(cut)[None]]
         given = torch.from_numpy(crops).permute(0, 3, 1, 2)[None].float() / 128 - 1
         with torch.no_grad():

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from baselines.fami_pose import LocalAlignment
 from baselines.single_frame import SingleFrame
-from tdmi.config.files import check
+from tdmi.config.suite import MethodFile
 from tdmi.core.checks import build
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_yaml
@@ -174,7 +174,7 @@ def test_one_neighbour_is_enough():
 @pytest.mark.parametrize("name", ["tdmi", "tdmi_st", "tdmi_review"])
 def test_method_files_fit_their_schema(name):
     path = WORKFLOW / "config" / "methods" / f"{name}.yaml"
-    check(read_yaml(path), WORKFLOW / "schemas" / "method.schema.yaml", path)
+    MethodFile.from_dict(read_yaml(path), str(path))
 
 
 def test_sizes_of_the_review_time_variant():

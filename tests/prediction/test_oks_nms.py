@@ -8,10 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tdmi.core.errors import UserError
 from tdmi.data.skeletons import HIEVE, OKS_SIGMAS, POSETRACK18
-from tdmi.prediction.oks_nms import rescored, similarity, suppressed
-from tdmi.prediction.predict import InferenceOptions
+from tdmi.prediction.oks_nms import oks, oks_nms, rescore
 from tests.support import tiny_dataset
 
 
@@ -38,7 +36,7 @@ def people(shifts: list[float], scores: list[float], frames: list[int]):
     )
 
 
-def test_similarity_by_hand():
+def test_oks_by_hand():
     pair = people([0.0, 3.0], [1.0, 1.0], [0, 0])
     area = pair.box[0, 2] * pair.box[0, 3]
     present = pair.present[0]
@@ -47,44 +45,44 @@ def test_similarity_by_hand():
         for sigma, there in zip(OKS_SIGMAS, present, strict=True)
         if there
     ]
-    (found,) = similarity(0, np.array([1]), pair, np.array(OKS_SIGMAS))
+    (found,) = oks(0, np.array([1]), pair, np.array(OKS_SIGMAS))
     assert found == pytest.approx(sum(terms) / len(terms), rel=1e-12)
-    assert similarity(0, np.array([0]), pair, np.array(OKS_SIGMAS)) == 1
+    assert oks(0, np.array([0]), pair, np.array(OKS_SIGMAS)) == 1
 
 
-def test_similarity_reads_joints_that_both_have():
+def test_oks_reads_joints_that_both_have():
     pair = people([0.0, 0.0], [1.0, 1.0], [0, 0])
     pair.keypoints[1, 0] += 1000
     pair.present[1, 0] = False
-    assert similarity(0, np.array([1]), pair, np.array(OKS_SIGMAS)) == 1
+    assert oks(0, np.array([1]), pair, np.array(OKS_SIGMAS)) == 1
     pair.present[1] = False
-    assert similarity(0, np.array([1]), pair, np.array(OKS_SIGMAS)) == 0
+    assert oks(0, np.array([1]), pair, np.array(OKS_SIGMAS)) == 0
 
 
 def test_the_worse_of_two_copies_goes_and_other_frames_do_not_matter():
     five = people([0, 0.1, 60, 0, 0.2], [0.5, 0.9, 0.4, 0.8, 0.8], [0, 0, 0, 1, 1])
-    kept = suppressed(five, 0.9)
+    kept = oks_nms(five, 0.9)
     assert kept.score.tolist() == [0.9, 0.4, 0.8]  # of equal scores the first stays
     assert kept.person_frame.tolist() == [0, 0, 1]
     assert kept.track_id.tolist() == [0, 1, 0]
     np.testing.assert_array_equal(kept.keypoints, five.keypoints[[1, 2, 3]])
-    assert suppressed(five, 1.0).persons == 5
+    assert oks_nms(five, 1.0).persons == 5
 
 
 def test_a_suppressed_person_suppresses_nobody():
     """A chain: the middle one is close to both ends, which are not close to each other."""
     chain = people([0.0, 4.0, 8.0], [0.9, 0.8, 0.7], [0, 0, 0])
     sigmas = np.array(OKS_SIGMAS)
-    middle, end = similarity(0, np.array([1, 2]), chain, sigmas)
-    kept = suppressed(chain, (middle + end) / 2)
+    middle, end = oks(0, np.array([1, 2]), chain, sigmas)
+    kept = oks_nms(chain, (middle + end) / 2)
     assert kept.score.tolist() == [0.9, 0.7]
 
 
 def test_scores_by_hand():
     maxima = np.array([[0.9, 0.5, 0.1], [0.1, 0.2, 0.0]])
     box = np.array([0.5, 0.8])
-    assert rescored(maxima, box, "none") is box
-    assert rescored(maxima, box, "mean_joint").tolist() == pytest.approx([0.35, 0.0])
+    assert rescore(maxima, box, "none") is box
+    assert rescore(maxima, box, "mean_joint").tolist() == pytest.approx([0.35, 0.0])
 
 
 def test_every_skeleton_has_sigmas():
@@ -93,10 +91,5 @@ def test_every_skeleton_has_sigmas():
     hieve = replace(
         one, skeleton=HIEVE, keypoints=one.keypoints[:, order], present=one.present[:, order]
     )
-    assert suppressed(hieve, 0.9).score.tolist() == [0.6]
+    assert oks_nms(hieve, 0.9).score.tolist() == [0.6]
     assert one.skeleton == POSETRACK18
-
-
-def test_unknown_rescoring_is_named():
-    with pytest.raises(UserError, match=r"inference\.rescoring: found 'sum', expected one of none"):
-        InferenceOptions(rescoring="sum")

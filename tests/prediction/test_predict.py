@@ -5,19 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from tdmi.clips.normalisation import DEVIATION, MEAN, normalise
+from tdmi.clips.crops import DEVIATION, MEAN, normalise
+from tdmi.config.inference import Inference
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import NO_PERSON_ID
 from tdmi.data.detections import Detections, read_detections
 from tdmi.experiments.build import read_split, split_windows
 from tdmi.models.output import PoseOutput
-from tdmi.prediction.predict import (
-    Boxes,
-    InferenceOptions,
-    detected_boxes,
-    ground_truth_boxes,
-    predict,
-)
+from tdmi.prediction.predict import Boxes, detected_boxes, ground_truth_boxes, predict
 from tests.support import tiny_dataset
 
 
@@ -48,7 +43,11 @@ def one_blob(tmp_path):
         cv2.imwrite(str(tmp_path / file), tiny_dataset.draw(truth.keypoints[row], nose))
     settings = tiny_dataset.settings(tmp_path)
     settings["crop"] = {"size": [256, 192], "sigma": 2}
-    return split_windows(settings, read_split(settings, "test"), (-2, -1, 0, 1, 2))
+    return split_windows(
+        tiny_dataset.typed(settings),
+        read_split(tiny_dataset.typed(settings), "test"),
+        (-2, -1, 0, 1, 2),
+    )
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -56,7 +55,7 @@ def one_blob(tmp_path):
 def test_predictions_land_on_the_blob_in_the_full_frame(one_blob, flip, decoder):
     truth = one_blob.annotations
     boxes = ground_truth_boxes(truth)
-    options = InferenceOptions(flip=flip, decoder=decoder, blur_kernel=3, batch_size=2)
+    options = Inference(flip=flip, decoder=decoder, blur_kernel=3, batch_size=2)
     predicted = predict(Brightness(2), one_blob, boxes, options)
     error = np.abs(predicted.keypoints[:, 0] - truth.keypoints[:, 0])
     assert error.max() < {"dark": 0.25, "quarter": 0.7, "argmax": 1.3}[decoder]
@@ -73,7 +72,7 @@ def test_people_without_joints_get_no_ground_truth_box():
 def test_window_is_given_in_order(one_blob):
     """The slot before the key frame shows the blob two pixels to the left, where it exists."""
     truth = one_blob.annotations
-    options = InferenceOptions(flip=False, blur_kernel=3)
+    options = Inference(flip=False, blur_kernel=3)
     predicted = predict(Brightness(1), one_blob, ground_truth_boxes(truth), options)
     shift = predicted.keypoints[:, 0, 0] - truth.keypoints[:, 0, 0]
     np.testing.assert_allclose(shift, [0, 0, -2, -2, -2], atol=0.25)
@@ -82,7 +81,7 @@ def test_window_is_given_in_order(one_blob):
 def test_scores_are_heatmap_maximum_times_box_score(one_blob):
     boxes = ground_truth_boxes(one_blob.annotations)
     halved = Boxes(boxes.frame, boxes.box, boxes.score * 0.5)
-    options = InferenceOptions(blur_kernel=3)
+    options = Inference(blur_kernel=3)
     full = predict(Brightness(2), one_blob, boxes, options).joint_score
     half = predict(Brightness(2), one_blob, halved, options).joint_score
     np.testing.assert_allclose(half, full / 2)
@@ -94,7 +93,7 @@ def test_doubled_boxes_give_one_person_where_duplicates_are_suppressed(one_blob)
     twice = Boxes(
         np.repeat(boxes.frame, 2), np.repeat(boxes.box, 2, axis=0), np.tile([0.5, 1.0], 5)
     )
-    options = InferenceOptions(flip=False, blur_kernel=3, rescoring="mean_joint")
+    options = Inference(flip=False, blur_kernel=3, rescoring="mean_joint")
     plain = predict(Brightness(2), one_blob, twice, options)
     kept = predict(Brightness(2), one_blob, twice, replace(options, suppression=0.9))
     assert plain.persons == 10 and kept.persons == 5
@@ -111,7 +110,7 @@ def test_predictions_take_no_column_over_from_the_labels(one_blob):
     truth.person_id[:], truth.action[:], truth.area[:] = 7, ["walk"] * 5, 99
     boxes = ground_truth_boxes(truth)
     two = Boxes(boxes.frame[:2], boxes.box[:2], boxes.score[:2])
-    predicted = predict(Brightness(2), one_blob, two, InferenceOptions(blur_kernel=3))
+    predicted = predict(Brightness(2), one_blob, two, Inference(blur_kernel=3))
     assert predicted.track_id.tolist() == [0, 0]
     assert predicted.person_id.tolist() == [NO_PERSON_ID] * 2
     assert predicted.action == ["", ""]

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from tdmi.clips.crops import crop_matrix, invert, transform
+from tdmi.config.inference import Inference
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method, read_split, split_windows
 from tdmi.models.output import PoseOutput
 from tdmi.prediction import streaming
-from tdmi.prediction.predict import Boxes, InferenceOptions, ground_truth_boxes, predict
+from tdmi.prediction.predict import Boxes, ground_truth_boxes, predict
 from tdmi.prediction.streaming import between_crops, linked
 from tests.support import tiny_dataset
 
@@ -71,15 +72,19 @@ def prepared(root, name):
     settings["method"] |= {"name": name, "class": CLASSES[name]}
     settings["crop"] = {"size": [96, 72], "sigma": 1.5}
     torch.manual_seed(0)
-    method = build_method(settings)
+    method = build_method(tiny_dataset.typed(settings))
     with torch.no_grad():
         for parameter in method.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    return method, split_windows(settings, read_split(settings, "test"), method.window)
+    return method, split_windows(
+        tiny_dataset.typed(settings),
+        read_split(tiny_dataset.typed(settings), "test"),
+        method.window,
+    )
 
 
 def predicted(method, windows, boxes, **options):
-    options = InferenceOptions(decoder="argmax", batch_size=2, **options)
+    options = Inference(decoder="argmax", batch_size=2, **options)
     return predict(method, windows, boxes, options)
 
 
@@ -149,11 +154,15 @@ def test_neighbours_are_moved_into_the_crop_of_the_key_frame(root, tmp_path, fli
         cv2.imwrite(str(tmp_path / file), tiny_dataset.draw(truth.keypoints[row], nose))
     settings = tiny_dataset.settings(tmp_path)
     settings["crop"] = {"size": [256, 192], "sigma": 2}
-    windows = split_windows(settings, read_split(settings, "test"), NeighbourBrightness.window)
+    windows = split_windows(
+        tiny_dataset.typed(settings),
+        read_split(tiny_dataset.typed(settings), "test"),
+        NeighbourBrightness.window,
+    )
     own = ground_truth_boxes(windows.annotations)
     drift = np.arange(5)[:, None] * [3.0, -2.0, 4.0, 3.0]
     boxes = Boxes(own.frame, own.box + drift, own.score)
-    options = InferenceOptions(flip=flip, blur_kernel=3, batch_size=2, streaming=True)
+    options = Inference(flip=flip, blur_kernel=3, batch_size=2, streaming=True)
     found = predict(NeighbourBrightness(1), windows, boxes, options).keypoints[:, 0]
     # The frame before; at the start the key frame: windows (0, 0, 0, 1, 2) and (-1, 0, 0, 1, 2).
     expected = truth.keypoints[[0, 1, 1, 2, 3], 0]

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from tdmi.cli.main import main
+from tdmi.config.inference import Tracking
 from tdmi.core.files import write_json
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, concatenate
 from tdmi.data.skeletons import POSETRACK18, SKELETONS
@@ -15,17 +16,11 @@ from tdmi.datasets.mocap.families import load_library
 from tdmi.datasets.mocap.generate import generate_video
 from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.experiments.build import build_method
-from tdmi.experiments.run import predict_run
+from tdmi.experiments.predict import predict_run
 from tdmi.formats import posetrack17
 from tdmi.formats.conversion import to_posetrack17
 from tdmi.formats.posetrack18 import read_folder, write_folder
-from tdmi.prediction.tracking import (
-    TrackingOptions,
-    box_overlap,
-    keypoint_similarity,
-    sure_joints,
-    track,
-)
+from tdmi.prediction.tracking import keypoint_similarity, sure_joints, track
 from tests.support import tiny_dataset
 from tests.support.mocap_sources import make_sources
 
@@ -118,7 +113,7 @@ def test_a_missed_person_comes_back_as_the_same_unless_missed_for_long(missed):
     for t in range(3, 3 + missed):
         walk[t] = walk[t][1:]
     again = ids(track(scene(walk)))[3 + missed]
-    assert again == ([0, 1] if missed + 1 <= TrackingOptions().longest_gap else [2, 1])
+    assert again == ([0, 1] if missed + 1 <= Tracking().longest_gap else [2, 1])
 
 
 def test_the_longest_gap_is_counted_in_frame_numbers():
@@ -230,8 +225,8 @@ def test_doubtful_joints_and_persons_are_left_out_of_a_copy():
 def test_joints_without_score_are_not_sure():
     people = scene([[(0, 50)]])
     people.joint_score[:] = UNSCORED
-    assert not sure_joints(people, TrackingOptions()).any()
-    everything = TrackingOptions(joint_confidence=0, person_score=0)
+    assert not sure_joints(people, Tracking()).any()
+    everything = Tracking(joint_confidence=0, person_score=0)
     assert not sure_joints(people, everything).any()
 
 
@@ -250,12 +245,6 @@ def test_keypoint_similarity_by_hand():
     np.testing.assert_allclose(found, [[np.exp(-0.5) / 2]])
     none = keypoint_similarity(one, other, ~both[..., :1] & both, np.ones((1, 1)), np.ones((1, 3)))
     assert none.tolist() == [[0.0]]
-
-
-def test_box_overlap_by_hand():
-    one = np.array([[0.0, 0.0, 2.0, 2.0]])
-    other = np.array([[1.0, 0.0, 2.0, 2.0], [2.0, 0.0, 1.0, 1.0], [0.0, 0.0, 2.0, 2.0]])
-    np.testing.assert_allclose(box_overlap(one, other), [[1 / 3, 0, 1]])
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
@@ -373,7 +362,7 @@ def test_a_run_predicts_everything_and_tracks_the_sure_part(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    method = build_method(settings)
+    method = build_method(tiny_dataset.typed(settings))
     torch.save({"model": method.state_dict()}, folder / "checkpoint.pt")
     write_json(folder / "provenance.json", {"training": {}})
     predict_run(folder, "test", folder)

@@ -11,15 +11,23 @@ import numpy as np
 import torch
 
 from tdmi.checkpoints.heads import map_head
-from tdmi.clips.crops import crop_matrix, invert, scale_of, transform, warp
+from tdmi.clips.crops import (
+    OFFICIAL,
+    PIXEL_CENTRES,
+    crop_matrix,
+    invert,
+    scale_of,
+    transform,
+    warp,
+)
 from tdmi.clips.samples import Windows
-from tdmi.clips.targets import DECODERS, crop_to_heatmap, decode, encode, flip_back, heatmap_to_crop
+from tdmi.clips.targets import DECODERS, decode, encode, flip_back
 from tdmi.clips.windows import WINDOW_ENDS, window_offsets
+from tdmi.config.settings import Settings
 from tdmi.data.annotations import Annotations, on_skeleton
 from tdmi.data.skeletons import ALIASES, COCO, POSETRACK17, POSETRACK18, SKELETONS, Skeleton
 from tests.regression.subjects import (
     Probes,
-    Settings,
     detections_of,
     fingerprint,
     training_samples,
@@ -84,8 +92,8 @@ def neighbours(windows: Windows) -> Probes:
     found = [windows.neighbours(int(key)) for key in keys]
     wrong = [numbers[rows] - numbers[key] - k for key, (rows, k) in zip(keys, found, strict=True)]
     middle = int(np.argmax([len(set(rows)) for rows, _ in found]))
-    matrix = windows.crop.matrices(people.box)[0]
-    cut, offsets = windows.cut(int(keys[middle]), matrix)
+    matrix = windows.matrices(people.box)[0]
+    cut, offsets = windows.crop_window(int(keys[middle]), matrix)
     separate = [
         warp(windows.store.read(people.frame_file[keys[middle] + k]), matrix, windows.crop.size)
         for k in offsets
@@ -105,14 +113,14 @@ def neighbours(windows: Windows) -> Probes:
 
 def crops(windows: Windows) -> Probes:
     people, crop = windows.annotations, windows.crop
-    matrices = crop.matrices(people.box)
+    matrices = windows.matrices(people.box)
     centres = (people.box[:, :2] + people.box[:, 2:] / 2)[:, None]
     height, width = crop.size
     off_centre = (transform(centres, matrices)[:, 0] - (width / 2 - 0.5, height / 2 - 0.5)).mean(0)
     joints = transform(people.keypoints, matrices)[people.present]
     rotated = [
         crop_matrix(centre[0], 90.0, crop.size, 30.0, True, kind)
-        for kind in ("pixel_centres", "official")
+        for kind in (PIXEL_CENTRES, OFFICIAL)
         for centre in centres
     ]
     # Pictures whose pixel values are their own coordinates.
@@ -155,8 +163,8 @@ def heatmaps(size: tuple[int, int], sigma: float) -> Probes:
         "encode_mass": encoded.sum() / maps.sum(),
         "encode_weight": weight.mean(),
         "flip_back": np.abs(back - maps).max(),
-        "stride": crop_to_heatmap(np.array([10.0]))[0],
-        "stride_inverse": heatmap_to_crop(crop_to_heatmap(np.array([10.0])))[0] - 10,
+        "stride": PIXEL_CENTRES.to_heatmap(np.array([10.0]))[0],
+        "stride_inverse": PIXEL_CENTRES.to_crop(PIXEL_CENTRES.to_heatmap(np.array([10.0])))[0] - 10,
     }
     for method in DECODERS:
         found, maxima = decode(maps, method, blur_kernel=3)

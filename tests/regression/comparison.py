@@ -20,7 +20,7 @@ PARTS = {
     ),
     "windows": ("tdmi/clips/windows.py", "tdmi/clips/samples.py"),
     "crops": ("tdmi/clips/crops.py", "tdmi/clips/samples.py"),
-    "heatmaps": ("tdmi/clips/targets.py",),
+    "heatmaps": ("tdmi/clips/targets.py", "tdmi/clips/crops.py"),
     "samples": ("tdmi/clips/augmentation.py", "tdmi/clips/order.py", "tdmi/clips/samples.py"),
     "evaluation": ("tdmi/evaluation", "tdmi/prediction/tracking.py"),
     "inference": (
@@ -32,7 +32,7 @@ PARTS = {
     "models": (
         "tdmi/models",
         "baselines",
-        "tdmi/clips/normalisation.py",
+        "tdmi/clips/crops.py",
         "tdmi/experiments/build.py",
     ),
     "training": ("tdmi/training", "tdmi/models", "tdmi/losses", "workflow/config"),

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from tdmi.checkpoints.own import load_checkpoint
+from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
 from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17
-from tdmi.experiments.build import build_method, load_checkpoint
+from tdmi.experiments.build import build_method
 from tdmi.losses.heatmap import heatmap_loss
 from tdmi.losses.mutual_information import ESTIMATORS, TERMS, MutualInformation
 from tdmi.models.method import PoseMethod
@@ -22,8 +25,6 @@ from tdmi.prediction.tracking import track
 from tests.regression.scoring import scores, tracking
 from tests.regression.subjects import (
     Probes,
-    Settings,
-    Suite,
     all_methods,
     detections_of,
     fingerprint,

@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import TrainingSamples, Windows
+from tdmi.config.inputs import Augmentation
+from tdmi.config.settings import Settings
 from tdmi.data.annotations import Annotations, on_skeleton
 from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK17
 from tdmi.evaluation.matching.assignment import head_sizes
 from tdmi.evaluation.protocols import poseval as average_precision
 from tdmi.evaluation.tracking import mota
 from tdmi.models.output import PoseOutput
-from tdmi.prediction.oks_nms import rescored, similarity
+from tdmi.prediction.oks_nms import oks, rescore
 from tdmi.prediction.predict import Boxes, detected_boxes, ground_truth_boxes, predict
 from tdmi.prediction.tracking import track
 from tests.regression.subjects import (
     Probes,
-    Settings,
     detections_of,
     fingerprint,
     in_one_batch,
@@ -138,9 +138,9 @@ def inference(settings: Settings, windows: Windows) -> Probes:
         "detected_boxes": detected_boxes(truth, detections, options.box_score_threshold),
     }
     validation = validation_in_one_batch(settings)
-    perfect, _ = oracle(validation.windows, ground_truth_boxes(validation.annotations))
+    perfect, _ = oracle(validation.windows, ground_truth_boxes(validation.windows.annotations))
     probes = {
-        "validation_persons": validation.annotations.persons,
+        "validation_persons": validation.windows.annotations.persons,
         "validation_ap": validation(perfect, torch.device("cpu")),
     }
     for protocol, asked in boxes.items():
@@ -154,14 +154,14 @@ def inference(settings: Settings, windows: Windows) -> Probes:
             f"{protocol}/median_error": np.median(error),
             f"{protocol}/joint_score": people.joint_score[people.present].mean(),
             f"{protocol}/mota": tracking(truth, track(people)).mota[-1],
-            f"{protocol}/rescored": rescored(people.joint_score, asked.score, "mean_joint").mean(),
+            f"{protocol}/rescored": rescore(people.joint_score, asked.score, "mean_joint").mean(),
         }
     # Every detection twice, the second time with a lower score: OKS NMS has to remove half.
     twice = Boxes(*(np.repeat(column, 2, axis=0) for column in vars(asked).values()))
     twice.score[1::2] *= 0.9
     network, _ = oracle(windows, twice)
     similarities = [
-        similarity(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)
+        oks(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)
     ]
     return probes | {
         "persons_of_pairs": predict(

@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tdmi.clips.augmentation import Augmentation
 from tdmi.clips.samples import TrainingSamples, Windows
-from tdmi.config.suites import resolve
+from tdmi.config.inference import Inference
+from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
 from tdmi.data.detections import Detections, read_detections
-from tdmi.experiments.build import read_split, split_windows
-from tdmi.experiments.run import boxes_path
-from tdmi.prediction.predict import InferenceOptions
-from tdmi.training import train
+from tdmi.experiments.build import read_split, split_windows, validation_windows
+from tdmi.experiments.train import fit
 from tdmi.training.validation import Validation
 
 Probes = dict[str, float]
-Settings = dict[str, Any]
-Suite = dict[str, Any]
 
 
 def fingerprint(values: Any) -> float:
@@ -32,35 +29,34 @@ def fingerprint(values: Any) -> float:
 
 def subject(suite: Suite, seed: int) -> Settings:
     """Return the settings of the suite's subject, TDMI."""
-    return resolve(suite, suite["report"]["subject"], seed)
+    return suite.settings(str(suite.report.subject), seed)
 
 
 def reference(suite: Suite, seed: int) -> Settings:
     """Return the settings of the single frame that the subject is compared with."""
-    return resolve(suite, suite["report"]["reference"], seed)
+    return suite.settings(suite.report.reference, seed)
 
 
 def name_of(settings: Settings) -> str:
-    return settings["method"]["name"]
+    return settings.method.name
 
 
 def all_methods(suite: Suite) -> dict[str, Settings]:
-    return {name: resolve(suite, name, 0) for name in suite["methods"]}
+    return {name: suite.settings(name, 0) for name in suite.methods}
 
 
 def frozen(settings: Settings) -> Settings:
     """Return the settings with a backbone that does not learn."""
-    method = settings["method"]
-    return settings | {
-        "method": method | {"options": method["options"] | {"freeze_backbone": True}}
-    }
+    options = {**settings.method.options, "freeze_backbone": True}
+    return replace(settings, method=replace(settings.method, options=options))
 
 
 def shortened(settings: Settings, steps: int, clip: float) -> Settings:
     """Return the settings of so many steps, each logged, gradients clipped, not validated."""
-    recipe = settings["recipe"] | {"steps": steps, "log_every": 1, "gradient_clip": clip}
-    recipe.pop("validate_every", None)
-    return settings | {"recipe": recipe}
+    recipe = replace(
+        settings.recipe, steps=steps, log_every=1, gradient_clip=clip, validate_every=None
+    )
+    return replace(settings, recipe=recipe)
 
 
 def training_history(
@@ -68,7 +64,7 @@ def training_history(
 ) -> list[dict[str, float]]:
     """Train into `folder`, which is made, and return the rows of the history."""
     folder.mkdir()
-    train(settings, folder, start)
+    fit(settings, folder, start)
     return pd.read_csv(folder / "history.csv").drop(columns="epoch").to_dict("records")
 
 
@@ -78,24 +74,21 @@ def windows_of(settings: Settings, split: str, window: tuple[int, ...]) -> Windo
 
 def training_samples(settings: Settings, window: tuple[int, ...]) -> TrainingSamples:
     """Return the samples of the training split, augmented as the suite says."""
-    augmentation = Augmentation(**settings["augmentation"])
-    return TrainingSamples(windows_of(settings, "train", window), augmentation, seed=0)
+    return TrainingSamples(windows_of(settings, "train", window), settings.augmentation, seed=0)
 
 
 def detections_of(settings: Settings) -> Detections:
-    return read_detections(boxes_path(settings, "test"))
+    return read_detections(settings.dataset.folder.boxes(settings.dataset.test))
 
 
-def inference_of(settings: Settings) -> InferenceOptions:
-    return InferenceOptions(**settings["inference"])
+def inference_of(settings: Settings) -> Inference:
+    return settings.inference
 
 
 def validation_in_one_batch(settings: Settings) -> Validation:
     """Return the validation of a training with all boxes in one batch."""
-    validation = Validation(settings, (0,))
-    validation.options = in_one_batch(validation.options)
-    return validation
+    return Validation(validation_windows(settings, (0,)), in_one_batch(settings.inference))
 
 
-def in_one_batch(options: InferenceOptions) -> InferenceOptions:
+def in_one_batch(options: Inference) -> Inference:
     return replace(options, batch_size=10**6)

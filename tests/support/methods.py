@@ -16,7 +16,9 @@ from typing import Any, cast, get_args
 import torch
 
 from baselines.single_frame import SingleFrame
-from tdmi.config.suites import PROTOCOLS, WORKFLOW, Trial, load_suite, resolve
+from tdmi.config.files import WORKFLOW
+from tdmi.config.keys import PROTOCOLS, Protocol, SmallSize, SuiteKey
+from tdmi.config.suites import load_suite
 from tdmi.core.checks import build as build_checked
 from tdmi.core.checks import keywords
 from tdmi.core.errors import UserError
@@ -67,25 +69,27 @@ def _names(folder: str) -> list[str]:
     return sorted(path.stem for path in (CONFIG / folder).glob("*.yaml"))
 
 
-def _cases_of(suite: str, protocol: str = "shared", grid: str | None = None) -> dict[str, Case]:
+def _cases_of(
+    suite: str, protocol: Protocol = "shared", grid: str | None = None
+) -> dict[str, Case]:
     """The methods of a suite by name; none where it has no such protocol."""
     try:
-        loaded = load_suite(suite, trial=Trial(width=8), grid=grid, protocol=protocol)
+        loaded = load_suite(SuiteKey(suite, grid, protocol, SmallSize(width=8)))
     except UserError:
         if protocol == "shared":
             raise
         return {}
     cases = {}
-    for name in loaded["methods"]:
-        settings = resolve(loaded, name, 0)
-        module, _, cls = settings["method"]["class"].rpartition(".")
-        trunk = settings["backbone"]
+    for name in loaded.methods:
+        settings = loaded.settings(name, 0)
+        module, _, cls = settings.method.class_path.rpartition(".")
+        trunk = settings.backbone
         cases[name] = Case(
             " ".join([suite, *([grid] if grid else []), name, protocol]),
             getattr(importlib.import_module(module), cls),
-            settings["method"]["options"],
-            trunk.get("kind") == "resnet",
-            trunk.get("stages", 4),
+            {**settings.method.options},
+            trunk.kind == "resnet",
+            trunk.depths,
         )
     return cases
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tdmi.config.section import Plain
+from tdmi.config.settings import Settings
 from tdmi.core.files import write_json
 from tdmi.data.annotations import UNSCORED, Annotations
 from tdmi.data.detections import Detections, write_detections
@@ -74,8 +76,8 @@ def write(root: Path) -> None:
         write_json(root / f"dataset-{split}.json", {"split": split})
 
 
-def settings(root: Path, **recipe) -> dict:
-    """Settings of a run on it that takes about a second."""
+def settings(root: Path, **recipe) -> Plain:
+    """Content of a config.yaml of a run on it that takes about a second."""
     return {
         "suite": "tiny",
         "seed": 3,
@@ -124,3 +126,14 @@ def settings(root: Path, **recipe) -> dict:
             "box_score_threshold": 0.2,
         },
     }
+
+
+def typed(content: Plain) -> Settings:
+    return Settings.from_dict(content, "tiny")
+
+
+def train(content: Plain, runs: Path, name: str, **options) -> None:
+    """Train a run from the content of its config.yaml."""
+    from tdmi.experiments.train import train_run  # after a test has chosen its threads
+
+    train_run(typed(content), runs, name, **options)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tdmi.cli.main import main
 from tdmi.core.files import write_json
 from tdmi.data.integrity import KINDS, sha256_of_files
-from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.predict import predict_run
 from tests.support import tiny_dataset
 
 SINGLE = "tiny/single_frame/seed3"
@@ -48,8 +48,8 @@ def record(folder: Path) -> None:
     root, runs = folder / "data", folder / "runs"
     tiny_dataset.write(root)
     seal(root)
-    perform(tiny_dataset.settings(root, steps=2), runs, SINGLE)
-    perform(temporal_settings(root, steps=2), runs, TEMPORAL)
+    tiny_dataset.train(tiny_dataset.settings(root, steps=2), runs, SINGLE)
+    tiny_dataset.train(temporal_settings(root, steps=2), runs, TEMPORAL)
     run = runs / TEMPORAL
     predict_run(run, "test", run)
     for boxes in BOXES:

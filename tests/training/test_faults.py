@@ -6,7 +6,6 @@ import torch
 
 from tdmi.core.errors import UserError
 from tdmi.core.process import out_of_memory
-from tdmi.experiments.run import perform
 from tdmi.training.faults import collapsed, not_finite, smaller_batch
 from tdmi.training.loop import Loop
 from tests.support import tiny_dataset
@@ -37,7 +36,7 @@ def test_out_of_memory_names_the_batch_to_try(root, tmp_path, monkeypatch):
     monkeypatch.setattr(Loop, "backward", allocate_too_much)
     message = r"with 4 windows at a time; set accumulate: 2 in the recipe, which takes 2 at a time"
     with pytest.raises(UserError, match=message):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(
 
     monkeypatch.setattr("tdmi.training.loop.gradient_norms", infinite)
     with pytest.raises(UserError, match=r"gradient_norm_backbone is inf at step 0"):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     kept = torch.load(tmp_path / RUN / "nan_batch.pt", weights_only=True)
     assert all(value.isfinite().all() for value in kept["model"].values())
 
@@ -93,7 +92,7 @@ def test_collapse_is_told_and_its_batch_kept(root, tmp_path, monkeypatch, capsys
         return backward(loop, batch, share) | {"heatmap_peak": 0.9 if loop.step < 4 else 0.01}
 
     monkeypatch.setattr(Loop, "backward", fading)
-    perform(tiny_dataset.settings(root), tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     told = capsys.readouterr().err
     assert told.count("may have collapsed") == 1
     assert "fell to 0.01 by step 6" in told

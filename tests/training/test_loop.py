@@ -10,15 +10,12 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
+from tdmi.checkpoints.own import FORMAT, load_checkpoint
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
-from tdmi.experiments.build import CHECKPOINT_FORMAT, build_method, load_checkpoint
-from tdmi.experiments.run import perform, predict_run
-from tdmi.models.output import Target
-from tdmi.training import RECIPE, in_steps
-from tdmi.training.history import History, train_pck
+from tdmi.experiments.build import build_method
+from tdmi.experiments.predict import predict_run
 from tdmi.training.loop import Loop
-from tdmi.training.recipe import make_optimiser, make_schedule
 from tests.support import tiny_dataset
 
 RUN = "tiny/single_frame/seed3"
@@ -40,14 +37,14 @@ def content(runs):
 @pytest.fixture(scope="module")
 def finished(root, tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
-    perform(tiny_dataset.settings(root), runs, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root), runs, RUN)
     return runs
 
 
 def test_same_settings_give_the_same_bytes(root, finished, tmp_path):
-    perform(tiny_dataset.settings(root), tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     assert content(tmp_path) == content(finished)
-    perform(tiny_dataset.settings(root) | {"seed": 4}, tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root) | {"seed": 4}, tmp_path, RUN)
     assert content(tmp_path)[0] != content(finished)[0]
 
 
@@ -73,9 +70,9 @@ def test_interrupted_run_ends_with_the_same_bytes(
 ):
     seen = stop_at(monkeypatch, stop)
     with pytest.raises(KeyboardInterrupt):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     assert not (tmp_path / RUN / "checkpoint.pt").exists()
-    perform(tiny_dataset.settings(root, workers=1), tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root, workers=1), tmp_path, RUN)
     assert seen[stop + 1] == resumed
     assert content(tmp_path)[:2] == content(finished)[:2]
     assert not (tmp_path / RUN / "resume.pt").exists()
@@ -91,17 +88,17 @@ def test_state_is_saved_at_the_end_of_epochs_and_every_few_minutes(
     settings["recipe"] |= {f"checkpoint_{key}": value for key, value in recipe.items()}
     seen = stop_at(monkeypatch, stop)
     with pytest.raises(KeyboardInterrupt):
-        perform(settings, tmp_path, RUN)
-    perform(settings, tmp_path, RUN)
+        tiny_dataset.train(settings, tmp_path, RUN)
+    tiny_dataset.train(settings, tmp_path, RUN)
     assert seen[stop + 1] == resumed
 
 
 def test_state_of_other_settings_is_refused_with_the_difference(
-    root, tmp_path, monkeypatch, capsys
+    root, tmp_path, monkeypatch, caplog
 ):
     seen = stop_at(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     config = (tmp_path / RUN / "config.yaml").read_bytes()
     changed = tiny_dataset.settings(root, learning_rate=0.001)
     message = (
@@ -109,12 +106,12 @@ def test_state_of_other_settings_is_refused_with_the_difference(
         r"\(found 0\.003, expected 0\.001\); .* --fresh"
     )
     with pytest.raises(UserError, match=message):
-        perform(changed, tmp_path, RUN)
+        tiny_dataset.train(changed, tmp_path, RUN)
     assert (tmp_path / RUN / "config.yaml").read_bytes() == config
     assert (tmp_path / RUN / "resume.pt").exists()
-    perform(changed, tmp_path, RUN, restart=True)
+    tiny_dataset.train(changed, tmp_path, RUN, restart=True)
     assert seen[5] == 0
-    assert re.search(message, capsys.readouterr().err)
+    assert re.search(message, caplog.text)
 
 
 def test_damaged_state_is_refused_or_left_and_a_newer_one_always_refused(root, tmp_path):
@@ -123,31 +120,31 @@ def test_damaged_state_is_refused_or_left_and_a_newer_one_always_refused(root, t
     path.write_bytes(b"half a file")
     settings = tiny_dataset.settings(root, steps=1)
     with pytest.raises(UserError, match=r"resume\.pt: not a training state .* --fresh"):
-        perform(settings, tmp_path, RUN)
-    perform(settings, tmp_path, RUN, restart=True)
+        tiny_dataset.train(settings, tmp_path, RUN)
+    tiny_dataset.train(settings, tmp_path, RUN, restart=True)
     assert (tmp_path / RUN / "checkpoint.pt").exists()
-    torch.save({"format": CHECKPOINT_FORMAT + 1}, path)
+    torch.save({"format": FORMAT + 1}, path)
     for restart in (False, True):
         with pytest.raises(UserError, match=r"resume\.pt: written by a newer version"):
-            perform(settings, tmp_path, RUN, restart=restart)
-    perform(settings, tmp_path, RUN, fresh=True)
+            tiny_dataset.train(settings, tmp_path, RUN, restart=restart)
+    tiny_dataset.train(settings, tmp_path, RUN, fresh=True)
 
 
 def test_state_without_a_format_is_one_of_the_first(root, finished, tmp_path, monkeypatch):
     seen = stop_at(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     path = tmp_path / RUN / "resume.pt"
     state = torch.load(path, weights_only=True)
     del state["format"]
     torch.save(state, path)
-    perform(tiny_dataset.settings(root), tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     assert content(tmp_path) == content(finished)
     assert seen == [0, 1, 2, 3, 4, *range(4, len(set(seen)))]
 
 
 def test_worker_processes_change_nothing(root, finished, tmp_path):
-    perform(tiny_dataset.settings(root, workers=2), tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root, workers=2), tmp_path, RUN)
     assert content(tmp_path)[:2] == content(finished)[:2]
 
 
@@ -170,7 +167,7 @@ def test_training_learns_the_blobs_and_prediction_writes_them(root, tmp_path):
         root, steps=120, learning_rate=0.01, backbone_rate=1.0, batch_size=8
     )
     settings["method"]["options"] = {"loss_foreground": 9.0}
-    perform(settings, tmp_path, RUN)
+    tiny_dataset.train(settings, tmp_path, RUN)
     history = pd.read_csv(tmp_path / RUN / "history.csv")
     assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
     predict_run(tmp_path / RUN, "test", tmp_path / RUN)
@@ -184,75 +181,22 @@ def test_temporal_run_starts_from_the_single_frame_checkpoint(root, finished, tm
     settings = tiny_dataset.settings(root, steps=1, learning_rate=1e-12)
     settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
     settings["start_from"] = RUN
-    perform(settings, finished, "tiny/temporal_concatenation/seed3")
+    tiny_dataset.train(settings, finished, "tiny/temporal_concatenation/seed3")
     state = load_checkpoint(finished / "tiny/temporal_concatenation/seed3/checkpoint.pt")
     start = load_checkpoint(finished / RUN / "checkpoint.pt")
     for name, value in start.items():
         torch.testing.assert_close(state[name], value, atol=1e-6, rtol=0)
 
 
-def test_rates_and_schedules(root):
-    settings = tiny_dataset.settings(root)
-    settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
-    method = build_method(settings)
-    recipe = {**RECIPE, "learning_rate": 1.0, "backbone_rate": 0.25, "steps": 10}
-    optimiser = make_optimiser(method, recipe)
-    assert [group["lr"] for group in optimiser.param_groups] == [0.25, 1.0]
-    recipe |= {"schedule": "milestones", "milestones": [2, 3], "milestone_factor": 0.1}
-    schedule = make_schedule(optimiser, recipe)
-    rates = []
-    for _ in range(4):
-        rates.append(optimiser.param_groups[1]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert rates == pytest.approx([1.0, 1.0, 0.1, 0.01])
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 10])
-def test_one_cycle_of_any_length_ends_near_nothing(steps):
-    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    schedule = make_schedule(optimiser, {"schedule": "one_cycle", "steps": steps})
-    for _ in range(steps - 1):
-        optimiser.step()
-        schedule.step()
-    assert steps == 1 or optimiser.param_groups[0]["lr"] < 0.01
-
-
-def test_cosine_schedule_falls_from_the_whole_rate_to_nothing():
-    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    schedule = make_schedule(optimiser, {"schedule": "cosine", "steps": 10})
-    rates = []
-    for _ in range(11):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert rates == pytest.approx([1 + math.cos(math.pi * step / 10) for step in range(11)])
-
-
-def test_epochs_become_steps():
-    recipe = {"epochs": 20, "batch_size": 24, "milestones": [6, 12], "learning_rate": 1.0}
-    steps = in_steps(recipe, 24 * 10 + 5)
-    assert steps == {"steps": 200, "milestones": [60, 120], "batch_size": 24, "learning_rate": 1.0}
-    assert in_steps(recipe, 3)["steps"] == 20
-    assert in_steps(steps, 99) is steps
-
-
-def test_history_has_a_column_for_all_and_a_gap_for_what_is_no_number(tmp_path):
-    rows = [{"step": 8, "loss": 1e-5}, {"step": 16, "val_ap": 50.25, "loss": math.nan}]
-    History([*rows, {"step": 24, "loss": math.inf, "val_ap": 1e16}]).write(tmp_path / "h.csv")
-    written = (tmp_path / "h.csv").read_text()
-    assert written == "step,loss,val_ap\n8,1e-05,\n16,,50.25\n24,inf,1e+16\n"
-
-
 @pytest.mark.parametrize(
     ("modules", "unwanted"),
     [
         (
-            "tdmi.experiments.run",
+            "tdmi.experiments.predict",
             ("scipy", "pandas", "triton", "lightning_fabric", "torch._dynamo"),
         ),
         (
-            "tdmi.experiments.run, tdmi.training, tdmi.models.cost",
+            "tdmi.experiments.train",
             ("scipy", "pandas", "torchvision"),
         ),
     ],
@@ -264,24 +208,12 @@ def test_jobs_never_import_what_they_do_not_need(modules, unwanted):
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_train_pck_by_hand():
-    target = torch.zeros(1, 3, 6, 6)
-    target[0, :, 2, 2] = 1
-    prediction = torch.zeros(1, 3, 6, 6)
-    prediction[0, 0, 2, 3] = 1  # one cell off: counts
-    prediction[0, 1, 3, 3] = 1  # diagonal: does not
-    prediction[0, 2, 2, 2] = 1  # not labelled
-    weight = torch.tensor([[1.0, 1.0, 0.0]])
-    assert train_pck(prediction, Target(target, weight)) == 0.5
-    assert math.isnan(train_pck(prediction, Target(target, weight * 0)))
-
-
 def test_loss_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "tdmi.models.method.heatmap_loss", lambda prediction, *_, **__: prediction.sum() * math.nan
     )
     with pytest.raises(UserError, match=r"loss is nan at step 0; lower .*nan_batch\.pt"):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
     assert not (tmp_path / RUN / "checkpoint.pt").exists()
     kept = torch.load(tmp_path / RUN / "nan_batch.pt", weights_only=True)
     assert kept["step"] == 0
@@ -297,7 +229,7 @@ def test_gradient_that_is_not_finite_stops_with_a_cure(root, tmp_path, monkeypat
 
     monkeypatch.setattr("tdmi.models.method.heatmap_loss", steep)
     with pytest.raises(UserError, match=r"gradient_norm_backbone is nan at step 0; lower learning"):
-        perform(tiny_dataset.settings(root), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root), tmp_path, RUN)
 
 
 class Half(Fabric):
@@ -316,10 +248,27 @@ def test_scaled_gradients_are_recorded_and_clipped_as_they_are(root, tmp_path, m
         if name == "half":
             monkeypatch.setattr("tdmi.training.loop.Fabric", Half)
         settings = tiny_dataset.settings(root, gradient_clip=0.01, validate_every=8)
-        perform(settings, tmp_path, name)
+        tiny_dataset.train(settings, tmp_path, name)
         histories[name] = pd.read_csv(tmp_path / name / "history.csv")
     whole, half = (histories[name].gradient_norm_backbone for name in ("whole", "half"))
     assert half.to_numpy() == pytest.approx(whole.to_numpy(), rel=0.1)
+
+
+def test_the_optimiser_gets_clipped_gradients(root, tmp_path, monkeypatch):
+    step, norms = torch.optim.Adam.step, []
+
+    def watched(optimiser, *arguments, **more):
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+        return step(optimiser, *arguments, **more)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    settings = tiny_dataset.settings(root, gradient_clip=0.001, steps=2, log_every=1)
+    tiny_dataset.train(settings, tmp_path, RUN)
+    recorded = pd.read_csv(tmp_path / RUN / "history.csv").gradient_norm_backbone
+    assert len(norms) == 2 and (recorded > 0.002).all(), "the history has them unclipped"
+    assert norms == pytest.approx([0.001, 0.001], rel=1e-3)
 
 
 def test_an_overflow_of_half_precision_leaves_the_step_out(root, tmp_path, monkeypatch):
@@ -329,11 +278,14 @@ def test_an_overflow_of_half_precision_leaves_the_step_out(root, tmp_path, monke
         lambda prediction, target, *_, **__: 1e6 * (prediction - target).square().mean(),
     )
     settings = tiny_dataset.settings(root, validate_every=8, steps=1)
-    perform(settings, tmp_path, RUN)
+    tiny_dataset.train(settings, tmp_path, RUN)
     history = pd.read_csv(tmp_path / RUN / "history.csv")
     assert not math.isfinite(history.gradient_norm_backbone[0])
     torch.manual_seed(settings["seed"])
-    before, after = build_method(settings), load_checkpoint(tmp_path / RUN / "checkpoint.pt")
+    before, after = (
+        build_method(tiny_dataset.typed(settings)),
+        load_checkpoint(tmp_path / RUN / "checkpoint.pt"),
+    )
     for name, value in before.named_parameters():
         assert torch.equal(after[name], value)
 
@@ -352,25 +304,7 @@ def test_interrupted_half_precision_goes_on_with_its_scale(root, tmp_path, monke
     monkeypatch.setattr(Loop, "update", watched)
     settings = tiny_dataset.settings(root, validate_every=8, steps=5)
     with pytest.raises(KeyboardInterrupt):
-        perform(settings, tmp_path, RUN)
+        tiny_dataset.train(settings, tmp_path, RUN)
     scales.append(None)
-    perform(settings, tmp_path, RUN)
+    tiny_dataset.train(settings, tmp_path, RUN)
     assert scales == [1024.0, 2048.0, 4096.0, 8192.0, None, 16384.0]
-
-
-def test_unusable_checkpoints_are_named(tmp_path):
-    with pytest.raises(UserError, match="no such checkpoint; train that run first"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
-    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
-    with pytest.raises(UserError, match="not a checkpoint of this project"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
-    torch.save({"model": {}, "format": CHECKPOINT_FORMAT + 1}, tmp_path / "checkpoint.pt")
-    with pytest.raises(UserError, match="written by a newer version"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
-
-
-def test_class_that_does_not_exist_is_named(root):
-    settings = tiny_dataset.settings(root)
-    settings["method"]["class"] = "baselines.nowhere.Method"
-    with pytest.raises(UserError, match=r"'baselines\.nowhere\.Method' cannot be imported"):
-        build_method(settings)

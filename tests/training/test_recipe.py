@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
+from tdmi.checkpoints.own import load_checkpoint
 from tdmi.core.errors import UserError
-from tdmi.experiments.build import load_checkpoint
-from tdmi.experiments.run import perform
 from tests.support import tiny_dataset
 from tests.support.paths import ROOT
 
@@ -36,7 +35,7 @@ def frozen_norms(root, **recipe):
 
 
 def trained(settings, runs):
-    perform(settings, runs, RUN)
+    tiny_dataset.train(settings, runs, RUN)
     return load_checkpoint(runs / RUN / "checkpoint.pt")
 
 
@@ -83,13 +82,12 @@ def test_workers_load_after_opencv_and_torch_have_used_threads(root, tmp_path):
         "import sys, pathlib, cv2, numpy, torch\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from tests.support import tiny_dataset\n"
-        "from tdmi.experiments.run import perform\n"
         "from tdmi.core.process import use_threads\n"
         "use_threads(2)\n"
         "torch.nn.Conv2d(3, 8, 3)(torch.randn(8, 3, 200, 200)).sum().backward()\n"
         "cv2.warpAffine(numpy.zeros((720, 1280, 3), numpy.uint8), numpy.eye(2, 3), (1280, 720))\n"
         f"settings = tiny_dataset.settings(pathlib.Path({str(root)!r}), workers=2, steps=2)\n"
-        f"perform(settings, pathlib.Path(sys.argv[1]), {RUN!r})\n"
+        f"tiny_dataset.train(settings, pathlib.Path(sys.argv[1]), {RUN!r})\n"
     )
     process = subprocess.Popen(
         [sys.executable, script, tmp_path], stderr=subprocess.DEVNULL, start_new_session=True
@@ -104,7 +102,7 @@ def test_workers_load_after_opencv_and_torch_have_used_threads(root, tmp_path):
 def test_a_batch_that_cannot_be_shared_is_named(root, tmp_path):
     settings = tiny_dataset.settings(root, accumulate=3)
     with pytest.raises(UserError, match=r"batch_size is 4, expected a multiple of 3"):
-        perform(settings, tmp_path, RUN)
+        tiny_dataset.train(settings, tmp_path, RUN)
 
 
 def test_mixed_precision_learns_nearly_the_same(root, whole, tmp_path):
@@ -130,7 +128,7 @@ def test_clip_order_trains_the_same_with_any_number_of_workers(root, whole, tmp_
 
 def test_history_for_tensorboard_holds_the_rows(root, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    perform(tiny_dataset.settings(root, tensorboard=True), tmp_path, RUN)
+    tiny_dataset.train(tiny_dataset.settings(root, tensorboard=True), tmp_path, RUN)
     events = accumulator.EventAccumulator(str(tmp_path / RUN / "tensorboard")).Reload()
     history = pd.read_csv(tmp_path / RUN / "history.csv")
     loss = events.Scalars("loss")
@@ -149,4 +147,4 @@ def test_missing_tensorboard_is_named(root, tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"tensorboard is not installed.*tdmi-bench\[tensorboard\]"):
-        perform(tiny_dataset.settings(root, tensorboard=True), tmp_path, RUN)
+        tiny_dataset.train(tiny_dataset.settings(root, tensorboard=True), tmp_path, RUN)

@@ -3,22 +3,24 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tdmi.core.errors import UserError
 from tdmi.config.files import known_configs
-from tdmi.config.published import SUFFIX
-from tdmi.config.suites import Trial, load_suite, load_suites, resolve, run_names, with_seeds
+from tdmi.config.keys import SmallSize, SuiteKey
+from tdmi.config.suites import load_suite, load_suites, with_seeds
+from tdmi.core.errors import UserError
+from tdmi.experiments.folder import RunFolder
 
 SPLITS = ("train", "val", "test")
 # Used only with `--software-deployment-method conda`; paths are relative to this folder.
 ENVIRONMENT = "../../environment.yml"
-
+RUN = RunFolder(Path("runs/{suite}/{method}/seed{seed}"))
 
 
 def asked_seeds(value):
-    """What Snakemake makes of `seeds=0,1`, a text or already numbers, as a list of whole numbers."""
+    """Return `seeds=0,1`, which Snakemake gives as a text or as numbers, as a list of numbers."""
     try:
         return [int(seed) for seed in str(value).strip("()[]").split(",") if seed.strip()]
     except ValueError:
@@ -28,27 +30,21 @@ def asked_seeds(value):
 
 
 # `--config width=8 steps=2` tries a suite at a small size; its runs and results get their own name.
-TRIAL = Trial(**{key: int(config[key]) for key in ("width", "steps") if key in config})
-TRIAL_OPTIONS = "".join(f" --{key} {config[key]}" for key in ("width", "steps") if key in config)
-
-# `--config protocol=published` gives each method its own published settings, under another name.
-PROTOCOL = config.get("protocol", "shared")
+SIZE = SmallSize(**{key: int(config[key]) for key in ("width", "steps") if key in config})
 # `--config grid=components,gate` runs ablations of the suite in the suite's place, `grid=all` every one.
 ASKED = str(config.get("grid", ""))
 GRIDS = known_configs("grid") if ASKED == "all" else ASKED.split(",")
-# `--config seeds=0` or `seeds=0,1` makes the runs of these seeds alone, a part of the whole job.
+# `--config seeds=0` or `seeds=0,1` makes only the runs of these seeds, a part of the whole job.
 SEEDS = asked_seeds(config["seeds"]) if "seeds" in config else None
 
 
 def wanted_suites():
     """Per report, under its name: the suites that it is made of, itself first."""
-    reports = {}
-    for grid in GRIDS:
-        suites = load_suites(
-            config.get("suite", "embedded"), trial=TRIAL, grid=grid, protocol=PROTOCOL
-        )
-        reports[next(iter(suites))] = suites
-    return reports
+    name = config.get("suite", "embedded")
+    # `--config protocol=published` gives each method its own published settings.
+    protocol = config.get("protocol", "shared")
+    reports = [load_suites(SuiteKey(name, grid or None, protocol, SIZE)) for grid in GRIDS]
+    return {next(iter(suites)): suites for suites in reports}
 
 
 def chosen(suites):
@@ -56,27 +52,20 @@ def chosen(suites):
     return suites if SEEDS is None else with_seeds(suites, SEEDS)
 
 
-def file_of(suite):
-    """Name of the suite's file: its own name without a trial's and a protocol's."""
-    return suite.removesuffix(TRIAL.name("")).removesuffix(SUFFIX)
-
-
 def bases_of(suites):
     """The suites that others start from or share runs with, where they are not asked for."""
-    names = {suite["base"] for suite in suites.values() if "base" in suite} - set(suites)
-    return {name: load_suite(file_of(name), trial=TRIAL) for name in sorted(names)}
+    keys = {suite.base_key.folder: suite.base_key for suite in suites.values() if suite.base_key}
+    return {folder: load_suite(keys[folder]) for folder in sorted(set(keys) - set(suites))}
 
 
 try:
     REPORTS = wanted_suites()
     # What is asked for; and beside it what its runs start from.
-    JOB = {
-        name: suite for suites in REPORTS.values() for name, suite in chosen(suites).items()
-    }
+    JOB = {name: suite for suites in REPORTS.values() for name, suite in chosen(suites).items()}
     SUITES = JOB | bases_of(JOB)
 except UserError as error:
     raise WorkflowError(str(error)) from None
-BOX_PROTOCOLS = next(iter(JOB.values()))["inference"]["box_protocols"]
+BOX_PROTOCOLS = next(iter(JOB.values())).inference.box_protocols
 
 
 wildcard_constraints:
@@ -87,16 +76,6 @@ wildcard_constraints:
     boxes="|".join(BOX_PROTOCOLS),
 
 
-def suite_options(suite):
-    """What names a suite on the command line: its file, what changed it, how it is tried."""
-    content = SUITES[suite]
-    if "grid" in content:
-        base = file_of(content["base"])
-        return f"{base} --grid {file_of(suite).removeprefix(f'{base}_')}{TRIAL_OPTIONS}"
-    protocol = " --protocol published" if "protocol" in content else ""
-    return file_of(suite) + protocol + TRIAL_OPTIONS
-
-
 def digest(value):
     """Short hash of settings: a changed YAML makes Snakemake run the rule again."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
@@ -104,70 +83,74 @@ def digest(value):
 
 def dataset_records(suite):
     """Files that mark a suite's data set complete; mocap makes each split by itself."""
-    dataset = SUITES[suite]["dataset"]
-    if dataset["name"] == "mocap":
-        return [f"{dataset['root']}/dataset-{split}.json" for split in SPLITS]
-    return [f"{dataset['root']}/dataset.json"]
+    dataset = SUITES[suite].dataset
+    if dataset.name == "mocap":
+        return [str(dataset.folder.split_record(split)) for split in SPLITS]
+    return [str(dataset.folder.record)]
 
 
 def initial_checkpoint(wildcards):
-    """What a run starts from: another run of this project, or published weights."""
+    """Return the weights that a run starts from: of another run, or published ones."""
     settings = run_settings(wildcards)
-    if settings["start_from"]:
-        return f"runs/{settings['start_from']}/checkpoint.pt"
-    return settings.get("initial_weights", [])
+    if settings.start_from:
+        return str(RunFolder(Path("runs", settings.start_from)).checkpoint)
+    return settings.initial_weights or []
 
 
 def runs_of(suites):
-    """Every run of some suites with its suite; one that several share comes once."""
-    return {run: suite for suite in suites.values() for run in run_names(suite)}
+    """The folder of every run of some suites, and its suite; a shared one comes once."""
+    found = {run: suite for suite in suites.values() for run in suite.run_names}
+    return [(RunFolder(Path("runs", run)), suite) for run, suite in found.items()]
 
 
 def trained_runs():
     """The checkpoints of every run of the job."""
-    return [f"runs/{run}/checkpoint.pt" for run in runs_of(JOB)]
+    return [str(run.checkpoint) for run, _ in runs_of(JOB)]
 
 
 def evaluated_runs(suites):
     """The metrics of every run of some suites, and of its tracks."""
     return [
-        f"runs/{run}/{boxes}/{file}.json"
-        for run, suite in runs_of(suites).items()
+        str(file)
+        for run, suite in runs_of(suites)
         for boxes in BOX_PROTOCOLS
-        for file in judged_files(suite)
+        for file in metrics_files(run, suite, boxes)
     ]
 
 
-def judged_files(suite):
-    """Tracks are judged by poseval alone; the other protocols have no tracking score here."""
-    poseval = suite.get("evaluation", "poseval") == "poseval"
-    return ("metrics", "tracking") if poseval else ("metrics",)
+def metrics_files(run, suite, boxes):
+    """Only poseval scores tracks; the other protocols have no tracking score here."""
+    tracked = [run.tracking(boxes)] if suite.evaluation == "poseval" else []
+    return [run.metrics(boxes), *tracked]
 
 
 def run_settings(wildcards):
-    return resolve(SUITES[wildcards.suite], wildcards.method, int(wildcards.seed))
+    return SUITES[wildcards.suite].settings(wildcards.method, int(wildcards.seed))
 
 
 def truth_folder(wildcards):
-    dataset = SUITES[wildcards.suite]["dataset"]
-    return f"{dataset['root']}/annotations/{dataset['test']}"
+    dataset = SUITES[wildcards.suite].dataset
+    return str(dataset.folder.annotations(dataset.test))
 
 
 def evaluate_options(wildcards, threads):
     """Curves and slices beside AP, with attributes where the data set has them; not for HiEve."""
     suite = SUITES[wildcards.suite]
-    if suite.get("evaluation", "poseval") == "hieve":
+    if suite.evaluation == "hieve":
         return ""
-    dataset = suite["dataset"]
-    table = f"{dataset['root']}/attributes/{dataset['test']}.csv"
-    known = f" --attributes {table}" if dataset["name"] == "mocap" else ""
+    dataset = suite.dataset
+    table = dataset.folder.attributes(dataset.test)
+    known = f" --attributes {table}" if dataset.name == "mocap" else ""
     return f"--jobs {threads} --curves --slices{known}"
 
 
 def report_inputs(wildcards):
     suites = chosen(REPORTS[wildcards.report])
-    files = ("history.csv", "cost.json", "provenance.json", "timing.json")
-    return evaluated_runs(suites) + [f"runs/{run}/{file}" for run in runs_of(suites) for file in files]
+    return evaluated_runs(suites) + [
+        str(file)
+        for run, _ in runs_of(suites)
+        for file in (run.history, run.cost, run.provenance, run.timing)
+    ]
 
 
 def report_data(wildcards):
@@ -175,12 +158,12 @@ def report_data(wildcards):
 
 
 # Which suite makes which data set; where several share one, the one that the others start from.
-GENERATED = {suite["dataset"]["root"]: name for name, suite in SUITES.items()}
+GENERATED = {suite.dataset.root: name for name, suite in SUITES.items()}
 
 
 def roots_of(*names):
     """Roots of the job's data sets that have one of these names."""
-    return [root for root, suite in GENERATED.items() if SUITES[suite]["dataset"]["name"] in names]
+    return [root for root, suite in GENERATED.items() if SUITES[suite].dataset.name in names]
 
 
 MOCAP = roots_of("mocap")

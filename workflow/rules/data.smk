@@ -9,8 +9,8 @@ rule fetch:
     retries: 2
     threads: 1
     resources:
-        mem_mb=SMALL["mem_mb"],
-        runtime=SMALL["runtime"],
+        mem_mb=SMALL.mem_mb,
+        runtime=SMALL.runtime,
     conda:
         ENVIRONMENT
     message:
@@ -28,8 +28,8 @@ rule mocap:
     wildcard_constraints:
         root="|".join(MOCAP) or "none",
     params:
-        suite=lambda wildcards: file_of(GENERATED[wildcards.root]),
-        options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]]["dataset"]),
+        suite=lambda wildcards: SUITES[GENERATED[wildcards.root]].key.name,
+        options=lambda wildcards: digest(SUITES[GENERATED[wildcards.root]].dataset.to_dict()),
     log:
         "{root}-{split}.log",
     benchmark:
@@ -78,7 +78,7 @@ rule acquire:
     wildcard_constraints:
         root="|".join(BIG) or "none",
     params:
-        name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
+        name=lambda wildcards: BIG[wildcards.root].dataset.name,
         # Not a setting: another mirror gives the same files.
         mirror=lambda wildcards: f" --base-url {config['base_url']}" if "base_url" in config else "",
     log:
@@ -106,7 +106,7 @@ rule check:
     wildcard_constraints:
         root="|".join(BIG) or "none",
     params:
-        name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
+        name=lambda wildcards: BIG[wildcards.root].dataset.name,
     log:
         "{root}-check.log",
     benchmark:
@@ -133,10 +133,10 @@ rule prepare:
     wildcard_constraints:
         root="|".join(BIG) or "none",
     params:
-        name=lambda wildcards: BIG[wildcards.root]["dataset"]["name"],
+        name=lambda wildcards: BIG[wildcards.root].dataset.name,
         boxes=lambda wildcards: (
             ""
-            if "detected_boxes" in BIG[wildcards.root]["inference"]["box_protocols"]
+            if "detected_boxes" in BIG[wildcards.root].inference.box_protocols
             else " --without-boxes"
         ),
     log:

@@ -3,25 +3,20 @@
 
 rule predict:
     input:
-        checkpoint="runs/{suite}/{method}/seed{seed}/checkpoint.pt",
-        provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
+        checkpoint=str(RUN.checkpoint),
+        provenance=str(RUN.provenance),
         data=lambda wildcards: dataset_records(wildcards.suite),
     output:
         directory(
-            expand(
-                "runs/{suite}/{method}/seed{seed}/{boxes}/{kind}",
-                boxes=BOX_PROTOCOLS,
-                kind=("predictions", "tracked"),
-                allow_missing=True,
-            )
+            [str(folder(boxes)) for boxes in BOX_PROTOCOLS for folder in (RUN.predictions, RUN.tracked)]
         ),
-        timing="runs/{suite}/{method}/seed{seed}/timing.json",
+        timing=str(RUN.timing),
     params:
-        settings=lambda wildcards: digest(run_settings(wildcards)["inference"]),
+        settings=lambda wildcards: digest(run_settings(wildcards).inference.to_dict()),
     log:
-        "runs/{suite}/{method}/seed{seed}/predict.log",
+        f"{RUN.path}/predict.log",
     benchmark:
-        "runs/{suite}/{method}/seed{seed}/predict.benchmark.tsv"
+        f"{RUN.path}/predict.benchmark.tsv"
     threads: cores("predict")
     resources:
         gpu=asked("predict", "gpu"),
@@ -39,17 +34,17 @@ rule predict:
 rule evaluate:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),
-        predictions="runs/{suite}/{method}/seed{seed}/{boxes}/predictions",
+        predictions=str(RUN.predictions("{boxes}")),
     output:
-        "runs/{suite}/{method}/seed{seed}/{boxes}/metrics.json",
+        str(RUN.metrics("{boxes}")),
     params:
         truth=truth_folder,
-        protocol=lambda wildcards: SUITES[wildcards.suite].get("evaluation", "poseval"),
+        protocol=lambda wildcards: SUITES[wildcards.suite].evaluation,
         options=evaluate_options,
     log:
-        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.log",
+        f"{RUN.path}/{{boxes}}/evaluate.log",
     benchmark:
-        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate.benchmark.tsv"
+        f"{RUN.path}/{{boxes}}/evaluate.benchmark.tsv"
     threads: cores("evaluate")
     resources:
         mem_mb=memory("evaluate"),
@@ -63,19 +58,19 @@ rule evaluate:
         " {params.options} --out {output} > {log} 2>&1"
 
 
-# Judged apart, because MOTA is of the sure part of the predictions alone (see tdmi.prediction.tracking).
+# Evaluated apart, because MOTA is of the confident part of the predictions (tdmi.prediction.tracking).
 rule evaluate_tracks:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),
-        tracked="runs/{suite}/{method}/seed{seed}/{boxes}/tracked",
+        tracked=str(RUN.tracked("{boxes}")),
     output:
-        "runs/{suite}/{method}/seed{seed}/{boxes}/tracking.json",
+        str(RUN.tracking("{boxes}")),
     params:
         truth=truth_folder,
     log:
-        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate_tracks.log",
+        f"{RUN.path}/{{boxes}}/evaluate_tracks.log",
     benchmark:
-        "runs/{suite}/{method}/seed{seed}/{boxes}/evaluate_tracks.benchmark.tsv"
+        f"{RUN.path}/{{boxes}}/evaluate_tracks.benchmark.tsv"
     threads: cores("evaluate")
     resources:
         mem_mb=memory("evaluate"),

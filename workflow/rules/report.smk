@@ -1,4 +1,4 @@
-"""Tables, figures, gallery and page of each suite asked for, from the run folders alone."""
+"""Tables, figures, gallery and page of each suite asked for, from the run folders."""
 
 
 rule report:
@@ -31,7 +31,7 @@ rule report:
         ),
         directory("results/{report}/gallery"),
     params:
-        suite=lambda wildcards: suite_options(wildcards.report),
+        suite=lambda wildcards: REPORTS[wildcards.report][wildcards.report].key.cli_options,
         settings=lambda wildcards: digest(without_resources(REPORTS[wildcards.report])),
     log:
         "runs/{report}/report.log",

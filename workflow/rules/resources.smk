@@ -1,22 +1,23 @@
-"""What each job asks for, of this machine or of a cluster, and what this machine has."""
+"""Resources of each job, on this machine or on a cluster, and those that this machine has."""
 
 import os
 
+from tdmi.config.suite import Job
 from tdmi.core.process import POOL, visible_gpus
 
-# Of jobs of suites that name nothing: small networks on one core. The most that a training of the
-# embedded suite was seen to take is 1,766 MB.
-SMALL = {"gpu": 0, "threads": 1, "mem_mb": 2400, "runtime": 120, "disk_mb": 1000}
-# What did not fit is tried again (`--retries`, set in the profile slurm) with twice, then three times
-# as much; a job that was too long goes on where it was and needs no more.
+# What suites that name nothing ask for. The most memory that a training of the embedded suite was
+# seen to take is 1,766 MB.
+SMALL = Job()
+# A job that did not fit is repeated (`--retries`, set in the profile slurm) with twice, then three
+# times as much; one that was too long resumes and needs no more.
 MOST_MEMORY = 3
 
 
 def asked(stage, name):
-    """What a job of a stage asks for, as a function that Snakemake calls with its wildcards."""
+    """Return a resource of a stage's jobs as a function that Snakemake calls with its wildcards."""
 
     def of(wildcards):
-        return suite_of(wildcards).get("resources", {}).get(stage, {}).get(name, SMALL[name])
+        return getattr(getattr(suite_of(wildcards).resources, stage), name)
 
     return of
 
@@ -29,7 +30,7 @@ def memory(stage):
 
 def training_devices(wildcards):
     """GPUs of a training: as many as its recipe has processes."""
-    return asked("train", "gpu")(wildcards) * run_settings(wildcards)["recipe"].get("devices", 1)
+    return asked("train", "gpu")(wildcards) * run_settings(wildcards).recipe.devices
 
 
 def cores(stage):
@@ -44,7 +45,7 @@ def cores(stage):
 
 def without_resources(suites):
     return [
-        {key: value for key, value in suite.items() if key != "resources"}
+        {key: value for key, value in suite.to_dict().items() if key not in ("resources", "key")}
         for suite in suites.values()
     ]
 
@@ -54,7 +55,7 @@ def without_resources(suites):
 HERE = workflow.is_main_process and workflow.resource_settings.nodes is None
 DEVICES = (
     visible_gpus()
-    if HERE and any("gpu" in job for s in SUITES.values() for job in s.get("resources", {}).values())
+    if HERE and any(job.gpu for suite in SUITES.values() for job in suite.resources.jobs)
     else []
 )
 if DEVICES:

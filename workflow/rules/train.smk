@@ -1,7 +1,7 @@
 """One job per run; a run may start from another run's checkpoint or from published weights."""
 
 
-# Nothing is downloaded: weights that are not there stop the job at its start, with what to do.
+# Nothing is downloaded: missing weights stop the job at its start, with what to do.
 rule weights:
     output:
         "data/weights/{file}.pth",
@@ -9,8 +9,8 @@ rule weights:
         "data/weights/{file}.log",
     threads: 1
     resources:
-        mem_mb=SMALL["mem_mb"],
-        runtime=SMALL["runtime"],
+        mem_mb=SMALL.mem_mb,
+        runtime=SMALL.runtime,
     conda:
         ENVIRONMENT
     message:
@@ -24,18 +24,18 @@ rule train:
         data=lambda wildcards: dataset_records(wildcards.suite),
         start=initial_checkpoint,
     output:
-        checkpoint="runs/{suite}/{method}/seed{seed}/checkpoint.pt",
-        history="runs/{suite}/{method}/seed{seed}/history.csv",
-        config="runs/{suite}/{method}/seed{seed}/config.yaml",
-        cost="runs/{suite}/{method}/seed{seed}/cost.json",
-        provenance="runs/{suite}/{method}/seed{seed}/provenance.json",
+        checkpoint=str(RUN.checkpoint),
+        history=str(RUN.history),
+        config=str(RUN.config),
+        cost=str(RUN.cost),
+        provenance=str(RUN.provenance),
     params:
-        suite=lambda wildcards: suite_options(wildcards.suite),
-        settings=lambda wildcards: digest(run_settings(wildcards)),
+        suite=lambda wildcards: SUITES[wildcards.suite].key.cli_options,
+        settings=lambda wildcards: digest(run_settings(wildcards).to_dict()),
     log:
-        "runs/{suite}/{method}/seed{seed}/train.log",
+        f"{RUN.path}/train.log",
     benchmark:
-        "runs/{suite}/{method}/seed{seed}/train.benchmark.tsv"
+        f"{RUN.path}/train.benchmark.tsv"
     threads: cores("train")
     resources:
         gpu=training_devices,

@@ -1,4 +1,4 @@
-"""Write dvc.yaml anew: the main job of a suite in three stages.
+"""Write dvc.yaml: the main job of a suite in three stages.
 
     python workflow/scripts/dvc_stages.py [--suite SUITE] [FILE]
 
@@ -53,9 +53,9 @@ def stages(name: str) -> dict[str, Any]:
     """
     suites = load_suites(name)
     files = [f"workflow/config/{suite}.yaml" for suite in suites]
-    methods = dict.fromkeys(m for suite in suites.values() for m in suite["methods"])
+    methods = dict.fromkeys(m for suite in suites.values() for m in suite.methods)
     settings = [*files, *(f"workflow/config/methods/{method}.yaml" for method in methods)]
-    roots = dict.fromkeys(suite["dataset"]["root"] for suite in suites.values())
+    roots = dict.fromkeys(suite.dataset.root for suite in suites.values())
     runs = [f"runs/{suite}" for suite in suites]
     results = f"results/{name}"
     kept = ("index.html", "tables", "figures", "gallery")

@@ -2,9 +2,9 @@
 
     python workflow/scripts/outdated_runs.py SUITE
 
-Snakemake tells changed settings by what it wrote down when it made a run. It wrote nothing down
-where the run came by `dvc pull` or was put into an experiment's own folder (`dvc exp run --temp`),
-and would keep the run. So DVC's stage forces these.
+Snakemake compares settings with its own notes of a run. It has none of one that came by `dvc pull`
+or was put into an experiment's own folder (`dvc exp run --temp`), and would keep it. So DVC's stage
+forces these.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tdmi.config.suites import load_suites, resolve, run_name, seeds_of
+from tdmi.config.suites import load_suites
 from tdmi.core.files import read_yaml
+from tdmi.experiments.folder import RunFolder
 
 
 def outdated(suite: str, runs: Path) -> list[str]:
     """Runs of a suite and its companions below `runs` whose config.yaml is not today's settings."""
     wanted = {
-        run_name(content, method, seed): resolve(content, method, seed)
+        content.run_name(method, seed): content.settings(method, seed)
         for content in load_suites(suite).values()
-        for method in content["methods"]
-        for seed in seeds_of(content, method)
+        for method in content.methods
+        for seed in content.seeds_of(method)
     }
+    configs = {run: RunFolder(runs / run).config for run in wanted}
     return [
         run
         for run, settings in wanted.items()
-        if (runs / run / "config.yaml").is_file()
-        and read_yaml(runs / run / "config.yaml") != settings
+        if configs[run].is_file() and read_yaml(configs[run]) != settings.to_dict()
     ]
 
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.prediction.detect_boxes import detect_split
+    from tdmi.experiments.detect_boxes import detect_split
 
     out = args.out or args.root / "boxes" / f"{args.split}.json"
     count, frames = detect_split(

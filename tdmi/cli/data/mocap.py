@@ -23,9 +23,9 @@ def run(args: argparse.Namespace) -> None:
     if args.suite:
         from tdmi.config.suites import load_suite
 
-        dataset = load_suite(args.suite)["dataset"]
-        options = options_from(dataset.get("options"), f"suite {args.suite}: dataset/options")
-        root = args.root or Path(dataset["root"])
+        dataset = load_suite(args.suite).dataset
+        options = options_from(dataset.options, f"suite {args.suite}: dataset/options")
+        root = args.root or Path(dataset.root)
     for split in [args.split] if args.split else SPLITS:
         record = generate_split(options, split, args.sources, root)
         print(f"mocap {split}: {record['counts']}")

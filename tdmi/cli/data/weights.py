@@ -26,15 +26,15 @@ def run(args: argparse.Namespace) -> None:
     if args.suite is None:
         report = inspect_published(args.file)
     else:
-        from tdmi.config.suites import load_suite, resolve, skeleton_of
+        from tdmi.config.suites import load_suite
         from tdmi.experiments.build import build_method
 
-        settings = resolve(load_suite(args.suite), args.method, seed=0)
+        settings = load_suite(args.suite).settings(args.method, seed=0)
         report = load_published(
             args.file,
             build_method(settings),
-            skeleton_of(settings),
-            settings.get("head_mapping", "by_joint_name"),
-            settings["start_whole"],
+            settings.skeleton,
+            settings.head_mapping or "by_joint_name",
+            settings.start_whole,
         )
     print(f"{args.file}: {report}\nSHA-256 {sha256_of(args.file)}")

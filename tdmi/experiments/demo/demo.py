@@ -11,32 +11,30 @@ import numpy as np
 import torch
 
 from tdmi.clips.samples import Windows
-from tdmi.config.suites import skeleton_of
-from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, read_yaml
+from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations, select_frames
 from tdmi.data.detections import Detections
-from tdmi.experiments.build import build_method, crop_options, load_checkpoint
+from tdmi.experiments.build import trained_method
 from tdmi.experiments.demo.overlay import write_overlay
 from tdmi.experiments.demo.source import Source, open_source
+from tdmi.experiments.folder import RunFolder
 from tdmi.formats.posetrack import read_video_file
 from tdmi.formats.posetrack18 import write_folder
 from tdmi.formats.precomputed_boxes import read_boxes
-from tdmi.models.method import PoseMethod
 from tdmi.prediction.person_detector import detect, find_weights, load_detector
-from tdmi.prediction.predict import Boxes, InferenceOptions, detected_boxes, predict
+from tdmi.prediction.predict import Boxes, detected_boxes, predict
 
 
 @dataclass(frozen=True)
 class BoxSource:
-    """Where the person boxes come from: a file, the detector, or neither: the whole frame."""
+    """Source of the person boxes: a file, the detector, or neither, which is the whole frame."""
 
     file: Path | None = None
     detector: bool = False
     detector_weights: Path | None = None
     threshold: float = 0.5
     """Boxes with a lower score are left out. Higher than in evaluations (0.2), where low boxes can
-    only gain: in a picture every false one is seen."""
+    only gain: in a picture every false one is visible."""
 
 
 def demo(
@@ -52,14 +50,14 @@ def demo(
     Writes ``predictions.json`` (PoseTrack18 form, all frames), ``overlay.mp4`` and ``poster.png``
     to `out`. Frames are decoded as needed: memory does not grow with the video's length.
     """
-    settings = read_settings(run)
-    method = trained_method(settings, run).to(device)
+    settings = RunFolder(run).settings()
+    method = trained_method(settings, RunFolder(run)).to(device)
     detector = None
     if boxes.detector:
         detector = load_detector(find_weights(boxes.detector_weights), device)
     reach = method.window[-1] - method.window[0] + 1
     # A box file may cover the whole video, and every box in it has to find its frame.
-    source = open_source(video, skeleton_of(settings), reach, None if boxes.file else max_frames)
+    source = open_source(video, settings.skeleton, reach, None if boxes.file else max_frames)
     if boxes.file:
         detections = file_boxes(boxes.file, source.annotations)
     elif detector:
@@ -74,34 +72,12 @@ def demo(
         chosen = _first_frames(chosen, max_frames)
         kept = np.arange(source.annotations.frames) < max_frames
         source = replace(source, annotations=select_frames(source.annotations, kept))
-    windows = Windows(source.annotations, source.frames, method.window, crop_options(settings))
-    options = InferenceOptions(**settings["inference"])
+    windows = Windows(source.annotations, source.frames, method.window, settings.crop)
     progress = "predict" if sys.stderr.isatty() else None
-    people = predict(method, windows, chosen, options, device, progress)
+    people = predict(method, windows, chosen, settings.inference, device, progress)
     write_predictions(people, out / "predictions.json")
     write_overlay(source, people, out / "overlay.mp4", out / "poster.png")
     return people
-
-
-def read_settings(run: Path) -> dict:
-    if not run.is_dir():
-        raise UserError(f"{run}: no such run folder; train one with `tdmi train`")
-    return read_yaml(run / "config.yaml")
-
-
-def trained_method(settings: dict, run: Path) -> PoseMethod:
-    """The model of a run with its trained weights."""
-    path = run / "checkpoint.pt"
-    state = load_checkpoint(path)
-    method = build_method(settings)
-    try:
-        method.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"{path}: does not fit the model of config.yaml beside it "
-            f"({str(error).splitlines()[0]}); train that run again"
-        ) from None
-    return method
 
 
 def file_boxes(path: Path, annotations: Annotations) -> Detections:

@@ -99,7 +99,8 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
 def _place(point: np.ndarray, factor: int) -> tuple[int, int]:
     """Centre of a pixel in the enlarged frame, in OpenCV's fractions; kept near the picture."""
     enlarged = np.clip((point + 0.5) * factor - 0.5, -30_000, 30_000)
-    return tuple(int(v) for v in np.rint(enlarged * (1 << _BITS)))
+    x, y = np.rint(enlarged * (1 << _BITS))
+    return int(x), int(y)
 
 
 def _colour(one: str, other: str) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""What the demo looks at, a video file or a folder of pictures, as annotations without persons."""
+"""Input of the demo, a video file or a folder of pictures, as annotations without persons."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CACHE_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class Source:
-    """One video to be looked at."""
+    """One video to predict."""
 
     annotations: Annotations
     """Every frame, no person. The image id is the frame's number: its position in a video file
@@ -35,7 +35,8 @@ class Source:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return tuple(int(v) for v in self.annotations.frame_size[0])
+        width, height = self.annotations.frame_size[0]
+        return int(width), int(height)
 
 
 def open_source(path: Path, skeleton: Skeleton, reach: int, limit: int | None = None) -> Source:

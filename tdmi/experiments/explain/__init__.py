@@ -1,1 +1,1 @@
-"""What a trained TDMI computes for one person."""
+"""Intermediate results of a trained TDMI, to look at."""

@@ -1,4 +1,4 @@
-"""What a trained TDMI computes for one person: difference maps, motion, parts, masks, heatmaps."""
+"""Intermediate results of a trained TDMI for one person: differences, motion, masks, heatmaps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tdmi.clips.crops import crop_matrix, crop_regions, transform
+from tdmi.clips.crops import normalise, transform
 from tdmi.clips.samples import Windows
-from tdmi.clips.targets import crop_to_heatmap, decode
+from tdmi.clips.targets import decode
+from tdmi.config.inference import Inference
+from tdmi.config.inputs import Role
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
-from tdmi.experiments.build import read_split, split_windows
-from tdmi.experiments.demo.demo import read_settings, trained_method
+from tdmi.experiments.build import read_split, split_windows, trained_method
+from tdmi.experiments.folder import RunFolder
 from tdmi.models.tdmi import TDMI
-from tdmi.prediction.predict import InferenceOptions, normalise
 
 SHOWN_HEIGHT = 192
 """Least height in px of the crops to look at; the network's own may be no more than 64."""
@@ -38,7 +39,7 @@ class Inspection:
     """Frame distances from the key frame, of all T crops."""
     key: int
     difference: str
-    """What `differences` are, the encoder's option of that name."""
+    """Kind of the `differences`, the encoder's option of that name."""
     depths: tuple[int, ...]
     differences: np.ndarray
     """[S, D, h, w] per depth, in the order of time."""
@@ -68,9 +69,9 @@ class Subject:
 
     method: TDMI
     windows: Windows
-    options: InferenceOptions
+    options: Inference
     labels: str
-    """What the true positions are called in pictures."""
+    """Name of the true positions in pictures."""
 
     @property
     def annotations(self) -> Annotations:
@@ -81,38 +82,36 @@ class NoDifferences(UserError):
     """A run of a method that has no temporal differences to look at."""
 
 
-def open_subject(run: Path, split: str = "test") -> Subject:
+def open_subject(run: Path, split: Role = "test") -> Subject:
     """Read a run folder (config.yaml, checkpoint.pt) and a split (train, validation or test).
 
     NoDifferences if the run is of another method than TDMI and TDMI-ST.
     """
-    settings = read_settings(run)
-    method = trained_method(settings, run)
+    settings = RunFolder(run).settings()
+    method = trained_method(settings, RunFolder(run))
     if not isinstance(method, TDMI):
         raise NoDifferences(
             f"{run}: found a run of {type(method).__name__}, expected TDMI or TDMI-ST, whose "
             "differences and masks can be shown; give another run"
         )
     windows = split_windows(settings, read_split(settings, split), method.window)
-    options = InferenceOptions(**settings["inference"])
-    labels = "Pseudo-labels" if settings["dataset"]["name"] == "pose2sim" else "Labels"
-    return Subject(method.eval(), windows, options, labels)
+    labels = "Pseudo-labels" if settings.dataset.name == "pose2sim" else "Labels"
+    return Subject(method.eval(), windows, settings.inference, labels)
 
 
 def inspect(subject: Subject, person: int) -> Inspection:
     """Run the model once, without flip averaging, on the box of `person` (a row)."""
     method, windows, annotations = subject.method, subject.windows, subject.annotations
-    crop, frame = windows.crop, int(annotations.person_frame[person])
-    centre, size = crop_regions(annotations.box[person : person + 1], crop.aspect)
-    matrix = crop_matrix(centre[0], size[0, 0], crop.size)
-    frames, offsets = windows.cut(frame, matrix)
+    frame, box = int(annotations.person_frame[person]), annotations.box[person : person + 1]
+    matrix = windows.matrices(box)[0]
+    frames, offsets = windows.crop_window(frame, matrix)
     with torch.no_grad(), Stages(method) as stages:
         output = method(normalise(frames[None]), torch.from_numpy(offsets[None]))
     heatmaps = output.heatmaps[0].numpy()
     terms = {name: value[0] for name, value in output.terms.items()}
     predicted, _ = decode(heatmaps[None], subject.options.decoder, subject.options.blur_kernel)
     return Inspection(
-        crops=_shown(windows, frame, centre[0], size[0, 0]),
+        crops=_enlarged(windows, frame, box),
         offsets=tuple(offsets.tolist()),
         key=method.key,
         difference=method.encoder.difference,
@@ -129,7 +128,7 @@ def inspect(subject: Subject, person: int) -> Inspection:
         heatmaps=heatmaps,
         skeleton=annotations.skeleton,
         predicted=predicted[0],
-        labels=crop_to_heatmap(transform(annotations.keypoints[person], matrix)),
+        labels=windows.geometry.to_heatmap(transform(annotations.keypoints[person], matrix)),
         labelled=annotations.present[person],
     )
 
@@ -170,8 +169,9 @@ def _mask(mask: Tensor) -> np.ndarray:
     return mask[:, 0, 0].numpy() if mask.shape[1:] == (1, 1) else mask.numpy()
 
 
-def _shown(windows: Windows, frame: int, centre: np.ndarray, width: float) -> np.ndarray:
+def _enlarged(windows: Windows, frame: int, box: np.ndarray) -> np.ndarray:
+    """The crops of `box` [1, 4] at a whole multiple of their size, for people to look at."""
     factor = math.ceil(SHOWN_HEIGHT / windows.crop.size[0])
-    size = tuple(factor * side for side in windows.crop.size)
-    larger = replace(windows, crop=replace(windows.crop, size=size))
-    return larger.cut(frame, crop_matrix(centre, width, size))[0]
+    height, width = windows.crop.size
+    larger = replace(windows, crop=replace(windows.crop, size=(factor * height, factor * width)))
+    return larger.crop_window(frame, larger.matrices(box)[0])[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,12 +17,11 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.flop_counter import FlopCounterMode
 
-from tdmi.config.suites import resolve, run_name, seeds_of
+from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
 from tdmi.experiments.build import build_method
 from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
-from tdmi.prediction.predict import InferenceOptions
-from tdmi.training import RECIPE
 
 T = TypeVar("T")
 
@@ -34,32 +33,30 @@ class Job:
     suite: str
     method: str
     runs: list[str]
-    settings: dict[str, Any]
-    recipe: dict[str, Any]
-    inference: InferenceOptions
+    settings: Settings
 
     @property
     def batch(self) -> int:
         """Windows of one step; 1 where nothing is trained and no size is given."""
-        return self.recipe.get("batch_size", 1)
+        return self.settings.recipe.batch_size or 1
 
     @property
     def mixed(self) -> bool:
         """Whether training computes in mixed precision."""
-        return "mixed" in self.recipe["precision"]
+        return "mixed" in self.settings.recipe.precision
 
 
-def jobs_of(suite: dict[str, Any]) -> list[Job]:
+def jobs_of(suite: Suite) -> list[Job]:
     """Return the jobs of a suite, in its order."""
-    jobs = []
-    for method in suite["methods"]:
-        seeds = seeds_of(suite, method)
-        settings = resolve(suite, method, seeds[0])
-        recipe = {**RECIPE, **settings["recipe"]}
-        runs = [run_name(suite, method, seed) for seed in seeds]
-        inference = InferenceOptions(**settings["inference"])
-        jobs.append(Job(suite["suite"], method, runs, settings, recipe, inference))
-    return jobs
+    return [
+        Job(
+            suite.name,
+            method,
+            [suite.run_name(method, seed) for seed in suite.seeds_of(method)],
+            suite.settings(method, suite.seeds_of(method)[0]),
+        )
+        for method in suite.methods
+    ]
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Counted:
 
 def count(job: Job) -> Counted:
     """Count for one run; see `Counted`."""
-    batch, predicted = job.batch, job.inference.batch_size
+    batch, predicted = job.batch, job.settings.inference.batch_size
     try:
         with torch.device("meta"):
             method = build_method(job.settings)
@@ -108,7 +105,7 @@ def count(job: Job) -> Counted:
 def random_batch(method: PoseMethod, job: Job, batch: int) -> tuple[Tensor, Tensor, Target]:
     """Make random frames with offsets and targets, on the method's device."""
     device = next(method.parameters()).device
-    height, width = job.settings["crop"]["size"]
+    height, width = job.settings.crop.size
     frames = torch.randn(batch, len(method.window), 3, height, width, device=device)
     offsets = torch.tensor([method.window] * batch).to(device)
     maps = torch.rand(batch, method.joints, height // 4, width // 4, device=device)

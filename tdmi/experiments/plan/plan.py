@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from tdmi.config.suite import Suite
 from tdmi.experiments.plan.counting import Counted, Job, count, jobs_of
 from tdmi.experiments.plan.sizes import Sizes, sizes
 from tdmi.experiments.plan.throughput import (
@@ -22,7 +23,6 @@ from tdmi.experiments.plan.throughput import (
     read_devices,
     timed,
 )
-from tdmi.training import in_steps
 
 PERSON_BYTES = 1230
 """One predicted person in a prediction file: 17 joints with coordinates and scores in full digits.
@@ -44,7 +44,7 @@ class Plan:
 
 
 def make_plan(
-    suites: dict[str, dict[str, Any]], gpu: str | None, efficiency: float = EFFICIENCY
+    suites: dict[str, Suite], gpu: str | None, efficiency: float = EFFICIENCY
 ) -> Plan:
     """Plan every run of the suites.
 
@@ -102,16 +102,15 @@ def row(
     step_seconds; predict_seconds of one person, flip included; memory_bytes of one training;
     disk_bytes of all runs; train_hours, predict_hours, hours of all runs; source of the times.
     """
-    recipe, batch = job.recipe, job.batch
-    if "epochs" in recipe:
-        recipe = in_steps(recipe, size.train) if size.train else recipe | {"steps": NAN}
-    steps = recipe["steps"]
-    passes = 2 if job.inference.flip else 1
+    settings, batch = job.settings, job.batch
+    recipe = settings.recipe.in_steps(size.train) if size.train else settings.recipe
+    steps = NAN if recipe.steps is None else recipe.steps
+    passes = 2 if settings.inference.flip else 1
     people = _sum_of(size.boxes.values())
-    every = recipe.get("validate_every")  # and at the end
+    every = recipe.validate_every  # and at the end
     validated = -(-steps // every) * _sum_of([size.validation]) if every else 0
     load = batch * (speed.load or 0.0)
-    workers = recipe["workers"]
+    workers = recipe.workers
     step_seconds = max(speed.step, load / workers) if workers else speed.step + load
     predict_seconds = passes * speed.predict + (speed.load or 0.0)
     train = steps * step_seconds + validated * predict_seconds
@@ -121,8 +120,8 @@ def row(
     return {
         "suite": job.suite,
         "method": job.method,
-        "label": job.settings["method"]["label"],
-        "family": job.settings["method"]["family"],
+        "label": settings.method.label,
+        "family": settings.method.family,
         "runs": runs,
         "steps": steps,
         "samples": steps * batch,

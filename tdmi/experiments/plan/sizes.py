@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tdmi.clips.frames import FrameStore
+from tdmi.config.inputs import ROLES
+from tdmi.config.suite import Suite, SuiteDataset
 from tdmi.data.annotations import Annotations
 from tdmi.data.detections import read_detections
 from tdmi.datasets.mocap.options import options_from
 from tdmi.datasets.public.acquire.catalogue import read_catalogue
 from tdmi.datasets.public.check.published import PUBLISHED
 from tdmi.experiments.build import read_split
-from tdmi.experiments.run import boxes_path
-from tdmi.prediction.predict import InferenceOptions, detected_boxes, ground_truth_boxes
-
-SPLITS = ("train", "validation", "test")
+from tdmi.prediction.predict import detected_boxes, ground_truth_boxes
 
 
 @dataclass(frozen=True)
@@ -38,29 +36,29 @@ class Sizes:
     cache_bytes: int
 
 
-def sizes(suite: dict[str, Any]) -> Sizes:
+def sizes(suite: Suite) -> Sizes:
     """Return the sizes of the data set that a suite names."""
-    dataset = suite["dataset"]
-    root = Path(dataset["root"])
-    if all((root / "annotations" / dataset[split]).is_dir() for split in SPLITS):
+    dataset = suite.dataset
+    root = Path(dataset.root)
+    if all(dataset.folder.annotations(split).is_dir() for split in dataset.splits):
         return _counted(suite, root)
-    mocap = dataset["name"] == "mocap"
+    mocap = dataset.name == "mocap"
     (train, validation, test), source = _expected(dataset) if mocap else _published(dataset)
-    boxes: dict[str, int | None] = dict.fromkeys(suite["inference"]["box_protocols"], test)
+    boxes: dict[str, int | None] = dict.fromkeys(suite.inference.box_protocols, test)
     bound = 2 * FrameStore(root).cache_bytes
-    return Sizes(train, validation, boxes, source, *_published_bytes(dataset["name"]), bound)
+    return Sizes(train, validation, boxes, source, *_published_bytes(dataset.name), bound)
 
 
-def _counted(suite: dict[str, Any], root: Path) -> Sizes:
-    train, validation, test = (read_split(suite, split) for split in SPLITS)
-    options, path = InferenceOptions(**suite["inference"]), boxes_path(suite, "test")
-    boxes: dict[str, int | None] = dict.fromkeys(options.box_protocols)
+def _counted(suite: Suite, root: Path) -> Sizes:
+    train, validation, test = (read_split(suite, role) for role in ROLES)
+    path = suite.dataset.folder.boxes(suite.dataset.test)
+    boxes: dict[str, int | None] = dict.fromkeys(suite.inference.box_protocols)
     for protocol in boxes:
         if protocol == "ground_truth_boxes":
             boxes[protocol] = _people(test)
         elif path.exists():
-            found = detected_boxes(test, read_detections(path), options.box_score_threshold)
-            boxes[protocol] = len(found.frame)
+            threshold = suite.inference.box_score_threshold
+            boxes[protocol] = len(detected_boxes(test, read_detections(path), threshold).frame)
     files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
         train=_people(train),
@@ -83,20 +81,20 @@ def _cache_bytes(annotations: Annotations, root: Path) -> int:
     return min(store.cache_bytes, len(files) * store.read(files[0]).nbytes) if files else 0
 
 
-def _expected(dataset: dict[str, Any]) -> tuple[list[int | None], str]:
+def _expected(dataset: SuiteDataset) -> tuple[list[int | None], str]:
     """Return the mean numbers of people that the options of a mocap set make."""
-    options = options_from(dataset.get("options"))
+    options = options_from(dataset.options)
     people = sum(share * (i + 1) for i, share in enumerate(options.people_shares))
     counts: list[int | None] = []
-    for split in (dataset[key] for key in SPLITS):
+    for split in map(dataset.split, ROLES):
         labelled = sum(options.is_labelled(split, i) for i in range(options.frames[split]))
         counts.append(round(options.videos[split] * labelled * people))
     return counts, "mocap: expected from the data set's options, not rendered yet"
 
 
-def _published(dataset: dict[str, Any]) -> tuple[list[int | None], str]:
+def _published(dataset: SuiteDataset) -> tuple[list[int | None], str]:
     """Divide the published people, of train and val together, by the videos of these splits."""
-    name = dataset["name"]
+    name = dataset.name
     facts = PUBLISHED.get(name, {}).get("facts", [])
     total = next((fact for fact in facts if fact["quantity"] == "people"), None)
     if total is None:
@@ -109,7 +107,7 @@ def _published(dataset: dict[str, Any]) -> tuple[list[int | None], str]:
     }
     train, val = videos["train"], videos["val"]
     counts: list[int | None] = [
-        round(total["value"] * videos[dataset[split]] / (train + val)) for split in SPLITS
+        round(total["value"] * videos[dataset.split(role)] / (train + val)) for role in ROLES
     ]
     return counts, (
         f"{name}: not prepared; {total['value']:,} people are published for train and val together "

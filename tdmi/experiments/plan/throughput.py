@@ -10,15 +10,12 @@ from pathlib import Path
 
 import torch
 
-from tdmi.clips.augmentation import Augmentation
-from tdmi.clips.order import SampleOrder
 from tdmi.clips.samples import TrainingSamples
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_yaml
-from tdmi.experiments.build import build_method, read_split, split_windows
+from tdmi.experiments.build import build_method, training_samples
 from tdmi.experiments.plan.counting import Counted, Job, random_batch, total_loss
-from tdmi.models.method import PoseMethod
-from tdmi.training.recipe import make_optimiser
+from tdmi.training.optimiser import make_optimiser
 
 DRY_GFLOPS = 4.0
 """Arithmetic of one timed step or prediction on a CPU, less than a second of it; a choice of this
@@ -74,9 +71,9 @@ def timed(job: Job, counted: Counted, device: torch.device) -> Throughput:
     method = build_method(job.settings).to(device)
     samples: TrainingSamples | None = None
     with suppress(UserError):  # the data set is not there
-        samples = training_samples(job, method)
+        samples = training_samples(job.settings, method)
     load = _loading(samples) if samples else None
-    batch, crops = job.batch, job.inference.batch_size
+    batch, crops = job.batch, job.settings.inference.batch_size
     fits = batch
     if device.type == "cpu":
         fits = min(batch, int(DRY_GFLOPS / counted.step_gflops * batch))
@@ -91,7 +88,7 @@ def timed(job: Job, counted: Counted, device: torch.device) -> Throughput:
         source = f"a prediction timed ({rate:.0f} GFLOP/s), the step by its operations"
         return Throughput(counted.step_gflops / rate, predict, load, source)
     method.train()
-    optimiser = make_optimiser(method, job.recipe)
+    optimiser = make_optimiser(method, job.settings.recipe)
     inputs, auxiliary = random_batch(method, job, fits), _auxiliary(samples, fits, device)
 
     def step() -> None:
@@ -103,18 +100,6 @@ def timed(job: Job, counted: Counted, device: torch.device) -> Throughput:
 
     seconds = _seconds(step, device, True) * batch / fits
     return Throughput(seconds, predict, load, f"steps of {fits} and predictions timed")
-
-
-def training_samples(job: Job, method: PoseMethod) -> TrainingSamples:
-    """Make the samples that the runs train on. UserError if the data set is not there."""
-    settings, recipe = job.settings, job.recipe
-    return TrainingSamples(
-        split_windows(settings, read_split(settings, "train"), method.window),
-        Augmentation(**settings["augmentation"]),
-        settings["seed"],
-        cue=method.frame_cue,
-        order=SampleOrder(recipe["order"], recipe["lanes"], job.batch // recipe["accumulate"]),
-    )
 
 
 def _auxiliary(

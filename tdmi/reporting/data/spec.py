@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tdmi.config.published import PARTS, which_settings
-from tdmi.config.suites import seeds_of
+from tdmi.config.published import PARTS, settings_note
+from tdmi.config.suite import MethodUse, Suite
 from tdmi.core.errors import UserError
 
 Record = dict[str, Any]
@@ -170,7 +170,7 @@ class ReportSpec:
         return "; ".join(words) + "."
 
     @classmethod
-    def from_suites(cls, suites: Mapping[str, Any]) -> ReportSpec:
+    def from_suites(cls, suites: Mapping[str, Suite]) -> ReportSpec:
         """Return the report on the first of `suites`, whose others are its companions.
 
         `suites` are as `tdmi.config.suites.load_suites` returns them. The first companion with
@@ -180,69 +180,71 @@ class ReportSpec:
             UserError: a reference or subject that is not among the suite's methods.
         """
         main, *companions = suites.values()
-        report, grid, inference = main["report"], main.get("grid"), main["inference"]
+        report, grid, inference = main.report, main.grid, main.inference
         methods = {
             name: Method(
                 name,
-                use["label"],
-                use["family"],
-                tuple(seeds_of(main, name)),
-                f"{use['description']}. {use.get('source', '')}".strip(),
-                "{suite}/{method}".format(**use["run_of"]) if "run_of" in use else None,
+                use.label,
+                use.family,
+                main.seeds_of(name),
+                f"{use.description}. {use.source or ''}".strip(),
+                f"{use.run_of.suite}/{use.run_of.method}" if use.run_of else None,
             )
-            for name, use in main["methods"].items()
+            for name, use in main.methods.items()
         }
         for key in (*(key for key, *_ in _REFERENCES), "subject"):
-            if report.get(key) is not None and report[key] not in methods:
+            if getattr(report, key) is not None and getattr(report, key) not in methods:
                 raise UserError(
-                    f"suite {main['suite']}: report/{key}: found {report[key]!r}, expected one of "
-                    f"the methods {', '.join(methods)}"
+                    f"suite {main.name}: report/{key}: found {getattr(report, key)!r}, expected "
+                    f"one of the methods {', '.join(methods)}"
                 )
-        shown = {name: _method_choices(use) for name, use in main["methods"].items()}
+        content = main.to_dict()
+        shown = {name: _method_choices(use) for name, use in main.methods.items()}
         spec = cls(
-            suite=main["suite"],
-            title=main["title"],
+            suite=main.name,
+            title=main.title,
             dataset=_dataset(main),
             methods=tuple(methods.values()),
-            seeds=tuple(main["seeds"]),
-            box_protocols=tuple(inference["box_protocols"]),
+            seeds=main.seeds,
+            box_protocols=inference.box_protocols,
             references=tuple(
                 Reference(words, method, description.format(label=method.label.lower()))
                 for key, words, description in _REFERENCES
-                if (method := methods.get(report.get(key)))
+                if (method := methods.get(getattr(report, key)))
             ),
-            subject=methods.get(report.get("subject")),
-            summary=grid["question"] if grid else QUESTION if report.get("subject") else "",
-            evaluation=main.get("evaluation", "poseval"),
-            ablation=Ablation(grid["comparisons"], grid["left_out"]) if grid else Ablation(),
-            note=which_settings(main),
+            subject=methods.get(report.subject or ""),
+            summary=grid.question if grid else QUESTION if report.subject else "",
+            evaluation=main.evaluation,
+            ablation=Ablation(grid.comparisons, grid.left_out) if grid else Ablation(),
+            note=settings_note(main),
             decoding=(
-                f"decoder {inference['decoder']}",
-                f"flip averaging {'on' if inference['flip'] else 'off'}",
+                f"decoder {inference.decoder}",
+                f"flip averaging {'on' if inference.flip else 'off'}",
             ),
-            choices=flat({key: main[key] for key in _CHOICES} | {"methods": shown}),
+            choices=flat({key: content[key] for key in _CHOICES} | {"methods": shown}),
         )
         for suite in companions:
-            if suite["report"].get("labels") == "pseudo":
+            if suite.report.labels == "pseudo":
                 return replace(spec, real_video=_on_real_video(spec, suite))
         return spec
 
 
-def _dataset(suite: Mapping[str, Any]) -> Dataset:
-    data, labels = suite["dataset"], suite["report"].get("labels", "annotated")
-    return Dataset(data["name"], Path(data["root"]), data["test"], labels)
+def _dataset(suite: Suite) -> Dataset:
+    data = suite.dataset
+    return Dataset(data.name, Path(data.root), data.test, suite.report.labels)
 
 
-def _on_real_video(spec: ReportSpec, suite: Any) -> ReportSpec:
-    methods = [method for method in spec.methods if method.name in suite["methods"]]
-    shown = tuple(replace(method, seeds=tuple(suite["seeds"])) for method in methods)
-    return replace(spec, suite=suite["suite"], dataset=_dataset(suite), methods=shown)
+def _on_real_video(spec: ReportSpec, suite: Suite) -> ReportSpec:
+    methods = [method for method in spec.methods if method.name in suite.methods]
+    shown = tuple(replace(method, seeds=suite.seeds) for method in methods)
+    return replace(spec, suite=suite.name, dataset=_dataset(suite), methods=shown)
 
 
-def _method_choices(use: Mapping[str, Any]) -> Record:
+def _method_choices(use: MethodUse) -> Record:
     """Recipe, start, and options of one method, and the parts of the suite that it replaces."""
-    chosen = {key: use[key] for key in ("recipe", "start_from", *PARTS) if key in use}
-    return chosen | use["options"]
+    content = use.to_dict()
+    chosen = {key: content[key] for key in ("recipe", "start_from", *PARTS) if key in content}
+    return chosen | content["options"]
 
 
 def flat(value: Any, prefix: str = "") -> Record:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tdmi.config.files import known_configs
-from tdmi.config.suites import config_text, load_suite, resolve
+from tdmi.config.keys import SuiteKey
+from tdmi.config.settings import Settings
+from tdmi.config.suites import load_suite
 from tdmi.core.errors import UserError
 from tdmi.reporting.diff.revisions import commit_of, extract
 
@@ -38,25 +40,22 @@ def recorded_settings(suite: str, records: dict[str, dict[str, Any]]) -> dict[st
 
 def _settings(workflow: Path, suite: str, runs: list[str]) -> dict[str, dict[str, Any]]:
     """What a workflow sets for runs of a suite; {} where this version cannot tell."""
-    grids = known_configs("grid", workflow)
-    for name in known_configs("suite", workflow):
-        options = {"": {}, "_published": {"protocol": "published"}}
-        options |= {f"_{grid}": {"grid": grid} for grid in grids}
-        rest = suite.removeprefix(name)
-        if rest not in options:
-            continue
-        try:
-            known = load_suite(name, workflow, **options[rest])
-            named = [(run, *run.split("/seed")) for run in runs]
-            return {
-                run: resolve(known, method, int(seed))
-                for run, method, seed in named
-                if method in known["methods"]
-            }
-        except (UserError, KeyError):
+    try:
+        names, grids = (known_configs(kind, workflow) for kind in ("suite", "grid"))
+        key = SuiteKey.parse(suite, names, grids)
+        if key is None:
             return {}
-    return {}
+        known = load_suite(key, workflow)
+        named = [(run, *run.split("/seed")) for run in runs]
+        return {
+            run: known.settings(method, int(seed)).to_dict()
+            for run, method, seed in named
+            if method in known.methods
+        }
+    except (UserError, KeyError):
+        return {}
 
 
 def _hash(settings: dict[str, Any]) -> str:
-    return hashlib.sha256(config_text(settings).encode()).hexdigest()
+    text = Settings.from_checked(settings).text()
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -17,7 +17,7 @@ from tdmi.clips.crops import crop_matrix, warp
 from tdmi.clips.frames import FrameStore
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method
-from tdmi.experiments.run import perform, predict_run
+from tdmi.experiments.predict import predict_run
 from tdmi.models.cost import cost
 from tdmi.models.hrnet import HRNet
 from tests.support import tiny_dataset
@@ -187,7 +187,7 @@ def test_a_run_takes_its_flow_from_frames(tmp_path, monkeypatch, workers):
     chosen = settings(tmp_path / "data", tmp_path / "cache", workers=workers)
     results = []
     for name in ("first", "second"):
-        perform(chosen, tmp_path / "runs", name)
+        tiny_dataset.train(chosen, tmp_path / "runs", name)
         run = tmp_path / "runs" / name
         predict_run(run, "test", run)
         files = ["history.csv", "checkpoint.pt"]
@@ -210,4 +210,4 @@ def test_without_frames_at_hand_the_crops_serve():
 
 
 def test_methods_without_a_cue_get_none(tmp_path):
-    assert build_method(tiny_dataset.settings(tmp_path)).frame_cue is None
+    assert build_method(tiny_dataset.typed(tiny_dataset.settings(tmp_path))).frame_cue is None

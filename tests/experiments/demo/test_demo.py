@@ -30,7 +30,7 @@ def root(tmp_path_factory):
     settings["method"]["class"] = "baselines.temporal_concatenation.TemporalConcatenation"
     settings["method"]["options"] = {}
     torch.manual_seed(0)
-    method = build_method(settings)
+    method = build_method(tiny_dataset.typed(settings))
     nn.init.normal_(method.head.weight)  # an untrained head says almost nothing
     write_json(root / "run" / "config.yaml", settings)  # JSON is YAML
     torch.save({"model": method.state_dict()}, root / "run" / "checkpoint.pt")

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from tdmi.checkpoints.own import save
 from tdmi.cli.main import main
 from tdmi.core.errors import UserError
 from tdmi.core.files import write_text
@@ -26,7 +27,6 @@ from tdmi.reporting.figures.explanation import (
     person_of,
 )
 from tdmi.reporting.figures.explanation_drawing import draw, numbers, shown_joints
-from tdmi.training.state import save
 from tests.support import tiny_dataset
 from tests.support.report_suite import write_suite
 
@@ -40,12 +40,13 @@ def root(tmp_path_factory):
     return root
 
 
-def run_folder(root, folder, kind="tdmi.models.tdmi.TDMI", **options):
+def run_folder(root, folder, kind="tdmi.models.tdmi.TDMI", crop=None, **options):
     """A run folder with random weights, as the trainer would leave it."""
     settings = tiny_dataset.settings(root)
+    settings["crop"] |= crop or {}
     settings["method"] |= {"name": "tdmi", "class": kind, "options": options}
     torch.manual_seed(0)
-    method = build_method(settings)
+    method = build_method(tiny_dataset.typed(settings))
     with torch.no_grad():
         for parameter in method.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
@@ -92,6 +93,20 @@ def test_crops_and_positions_are_of_the_person(root, tmp_path):
         x, y = np.rint((point + 0.5) * scale - 0.5).astype(int)
         assert found.crops[found.key, y, x].mean() > 200
     assert not found.labelled[tiny_dataset.EARS].any()
+
+
+def test_crops_are_cut_as_the_suite_says(root, tmp_path):
+    """Twice the box in the official geometry, by hand: centre to (24, 32), heatmap = crop / 4."""
+    crop = {"box_enlargement": 2.0, "geometry": "official"}
+    subject = open_subject(run_folder(root, tmp_path, crop=crop))
+    x, y, width, height = subject.annotations.box[PERSON]
+    scale = 48 / (2 * max(width, 0.75 * height))
+    points = subject.annotations.keypoints[PERSON] - (x + width / 2, y + height / 2)
+    found = inspect(subject, PERSON)
+    np.testing.assert_allclose(found.labels, (points * scale + (24, 32)) / 4)
+    for point in found.labels[found.labelled]:
+        column, row = np.rint(point * 12).astype(int)
+        assert found.crops[found.key, row, column].mean() > 150
 
 
 @pytest.mark.parametrize("gate", ["channel", "complementary", "softmax", "spatial", "none"])

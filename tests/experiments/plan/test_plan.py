@@ -12,7 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tdmi.cli.main import main
 from tdmi.cli.plan import DEVICES as OPTION
+from tdmi.config.keys import SuiteKey
+from tdmi.config.suite import Suite
 from tdmi.config.suites import load_suite, load_suites
+from tdmi.config.training import Recipe
 from tdmi.core.files import write_json
 from tdmi.experiments.build import build_method
 from tdmi.experiments.plan import throughput
@@ -42,14 +45,16 @@ def tiny(tmp_path):
     root = tmp_path / "data"
     tiny_dataset.write(root)
     settings = tiny_dataset.settings(root)
-    use = {"label": "A", "family": "single", "recipe": "short", "options": {}}
+    use = {"label": "A", "family": "single", "description": "", "recipe": "short", "options": {}}
     suite = {key: settings[key] for key in ("crop", "augmentation", "backbone", "inference")}
-    suite["inference"]["box_protocols"] = ["ground_truth_boxes", "detected_boxes"]
-    return suite | {
+    content = suite | {
         "suite": "tiny",
+        "title": "Tiny",
         "dataset": settings["dataset"],
         "seeds": [0, 1],
         "recipes": {"short": settings["recipe"]},
+        "report": {"reference": "single_frame", "equal_compute": None},
+        "key": SuiteKey("tiny"),
         "methods": {
             "single_frame": use | {"class": "baselines.single_frame.SingleFrame"},
             "temporal_concatenation": use
@@ -60,6 +65,17 @@ def tiny(tmp_path):
             },
         },
     }
+    return Suite.from_checked(content)
+
+
+def with_recipe(job, **changes):
+    recipe = replace(job.settings.recipe, **changes)
+    return replace(job, settings=replace(job.settings, recipe=recipe))
+
+
+def at(suite, root):
+    """The suite with its data elsewhere."""
+    return replace(suite, dataset=replace(suite.dataset, root=str(root)))
 
 
 def job_of(suite, name) -> Job:
@@ -70,13 +86,13 @@ def job_of(suite, name) -> Job:
 def test_counted_step_is_the_real_step(name):
     """Counting without content gives the operations of a step and a prediction with content."""
     job = job_of(load_suite("embedded"), name)
-    job = replace(job, recipe=job.recipe | {"batch_size": 2})
+    job = with_recipe(job, batch_size=2)
     counted = count(job)
     method = build_method(job.settings).train()
     with FlopCounterMode(display=False) as counter:
         total_loss(method, *random_batch(method, job, 2)).backward()
     assert counted.step_gflops == pytest.approx(counter.get_total_flops() / 1e9)
-    alone = cost(method, *job.settings["crop"]["size"]).gflops
+    alone = cost(method, *job.settings.crop.size).gflops
     if name == "posewarper":  # what depends on its weights alone is computed once for a batch
         assert 0.8 * alone < counted.predict_gflops < alone
     else:
@@ -111,7 +127,7 @@ def test_memory_leaves_out_parameters_and_counts_shared_memory_once():
 def test_memory_is_that_of_the_batch_and_less_in_mixed_precision(tiny):
     job = job_of(tiny, "single_frame")
     one, four, mixed = (
-        count(replace(job, recipe=job.recipe | changes)).memory_bytes
+        count(with_recipe(job, **changes)).memory_bytes
         for changes in ({"batch_size": 100}, {"batch_size": 400}, {"precision": "bf16-mixed"})
     )
     assert four == pytest.approx(4 * one, rel=0.1)
@@ -138,7 +154,7 @@ def test_row_by_hand(tiny):
     assert found["samples"] == 32
     assert found["memory_bytes"] == 1000 + 8300
     assert found["disk_bytes"] == 2 * (400 + 2 * PERSON_BYTES * 9)
-    workers = tiny | {"recipes": {"short": tiny["recipes"]["short"] | {"workers": 2}}}
+    workers = replace(tiny, recipes={"short": replace(tiny.recipes["short"], workers=2)})
     beside = row(job_of(workers, "single_frame"), size, counted, rate, base_bytes=0)
     assert beside["step_seconds"] == 1.0  # loading in two workers takes 0.1 s and is hidden
 
@@ -149,7 +165,7 @@ def test_row_by_hand(tiny):
 def test_number_of_validations(tiny, every, number):
     """120 steps; operations of predictions alone tell how often five people are validated."""
     job = job_of(tiny, "single_frame")
-    job = replace(job, recipe=job.recipe | {"steps": 120, "validate_every": every})
+    job = with_recipe(job, steps=120, validate_every=every)
     size, counted = replace(sizes(tiny), boxes={}), Counted(0.0, 1.0, 0, 0)
     found = row(job, size, counted, Throughput(0.0, 0.0, None, "x"), 0)
     assert found["pflops"] == pytest.approx(2 * 2 * 5 * number / 1e6)
@@ -159,8 +175,8 @@ def test_what_is_not_known_stays_blank(tiny):
     counted = Counted(30.0, 2.0, 8300, 400)
     rate = Throughput(1.0, 0.1, None, "x")
     size = Sizes(None, None, {"ground_truth_boxes": None}, "nothing", None, "nothing", 0)
-    recipe = {"epochs": 2, "batch_size": 4, "milestones": []}
-    job = job_of(tiny | {"recipes": {"short": recipe}}, "single_frame")
+    suite = replace(tiny, recipes={"short": Recipe(epochs=2, batch_size=4)})
+    job = job_of(suite, "single_frame")
     found = row(job, size, counted, rate, 0)
     assert all(math.isnan(found[key]) for key in ("steps", "hours", "pflops", "disk_bytes"))
     table = plan_table(Plan([job], pd.DataFrame([found]), "x", [], None))
@@ -168,31 +184,27 @@ def test_what_is_not_known_stays_blank(tiny):
 
 
 def test_published_sizes_are_shared_out_by_videos_and_said_to_be(monkeypatch, tmp_path):
-    suite = load_suite("posetrack18")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("posetrack18"), tmp_path)
     size = sizes(suite)
     assert size.train == round(153615 * 593 / 763)
     assert size.boxes["detected_boxes"] == round(153615 * 170 / 763)
     assert "not prepared; 153,615 people are published" in size.source and "unsure" in size.source
-    suite = load_suite("posetrack17")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("posetrack17"), tmp_path)
     assert sizes(suite).train == round(80144 * 250 / 300)
     assert sizes(suite).data_bytes == 7 * 4_700_000_000 + 525_000_000
-    suite = load_suite("hieve")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("hieve"), tmp_path)
     assert sizes(suite).train is None
 
 
 def test_mocap_that_is_not_rendered_is_expected_from_its_options(tmp_path):
-    suite = load_suite("smoke")
-    suite["dataset"]["root"] = str(tmp_path)
+    suite = at(load_suite("smoke"), tmp_path)
     people = 0.3 + 2 * 0.35 + 3 * 0.22 + 4 * 0.13
     assert sizes(suite).train == round(12 * 6 * people)  # 10 frames, two at each end unlabelled
     assert sizes(suite).boxes["ground_truth_boxes"] == round(4 * 3 * people)
 
 
 def test_weights_that_are_evaluated_untrained_cost_predictions_alone(tiny):
-    job = job_of(tiny | {"recipes": {"short": {"steps": 0}}}, "single_frame")
+    job = job_of(replace(tiny, recipes={"short": Recipe(steps=0)}), "single_frame")
     size, counted = sizes(tiny), count(job)
     found = row(job, size, counted, Throughput(1.0, 0.1, None, "x"), 0)
     assert (found["steps"], found["train_hours"]) == (0, 0)
@@ -257,7 +269,7 @@ def test_planned_beside_measured(tiny, tmp_path):
     numbers = {"train_hours": 2.0, "predict_seconds": 0.1, "memory_bytes": 5e8, "disk_bytes": 4e6}
     rows = [
         {"suite": "tiny", "method": name, "label": name, "family": "single", "runs": 2} | numbers
-        for name in tiny["methods"]
+        for name in tiny.methods
     ]
     plan = Plan(jobs_of(tiny), pd.DataFrame(rows), "one CPU core", [], None)
     for seed, seconds in ((0, 3000.0), (1, 5000.0)):
@@ -297,8 +309,8 @@ def test_bad_input_is_one_line(arguments, message, capsys):
 def test_command_writes_table_and_figure(tmp_path, capsys):
     assert main(["plan", "smoke", "--gpu", "h100", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    methods = load_suites("smoke")["smoke"]["methods"]
-    assert all(f"| smoke | {use['label']} |" in out for use in methods.values())
+    methods = load_suites("smoke")["smoke"].methods
+    assert all(f"| smoke | {use.label} |" in out for use in methods.values())
     assert "15% of the dense peak, an assumption" in out
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"plan.csv", "plan.md", "plan.tex"} | {

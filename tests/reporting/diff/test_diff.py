@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tdmi.cli.main import main
-from tdmi.config.suites import load_suite, resolve
+from tdmi.config.suites import load_suite
 from tdmi.data.skeletons import JOINT_GROUPS
 from tests.support.paths import ROOT
 
@@ -181,8 +181,8 @@ def repository(tmp_path, monkeypatch):
     suite = yaml.safe_load(config.read_text())
     suite["inference"]["flip"] = not suite["inference"]["flip"]
     config.write_text(yaml.safe_dump(suite, sort_keys=False))
-    settings = resolve(load_suite("smoke", root / "workflow"), "single_frame", 0)
-    text = yaml.safe_dump(settings, sort_keys=False)  # as config.yaml of the run holds it
+    # As config.yaml of the run holds it.
+    text = load_suite("smoke", root / "workflow").settings("single_frame", 0).text()
     record = {**RECORD, "commit": commit(), "packages": {"torch": "2.5.0", "numpy": "1.26.4"}}
     record["config_sha256"] = hashlib.sha256(text.encode()).hexdigest()
     write_report(root / "results" / "smoke", {"single_frame": [12]}, record=record)

@@ -32,7 +32,7 @@ def detect_split(
     """Write the boxes of a split to `out` and their record beside it; boxes and frames as counts.
 
     Image ids are those of the split's labels in PoseTrack18 form, so that any reader of the data
-    set finds the frames. Frames without labels are left out, because nobody judges them, unless
+    set finds the frames. Frames without labels are left out, because they are not evaluated, unless
     `all_frames`. UserError: `out` exists (it might be a published file), weights or labels missing.
     """
     if out.exists():

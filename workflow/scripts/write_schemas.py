@@ -1,0 +1,102 @@
+"""Write the schemas of the workflow's files and the table of choices from the classes of settings.
+
+    python workflow/scripts/write_schemas.py [DIR]
+
+DIR is the checkout to write to, by default the current folder. Call it after an option was added or
+changed; a test compares the files with it. Editors check and complete YAML with the schemas.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import yaml
+
+from tdmi.config.files import FORMS
+from tdmi.config.inference import Inference
+from tdmi.config.inputs import Augmentation, Crop
+from tdmi.config.section import Section, fields_of, schema_of
+from tdmi.config.suite import MethodEntry
+from tdmi.config.training import Recipe
+from tdmi.core.files import read_yaml, write_text
+
+SECTIONS: dict[str, type[Section]] = {
+    "crop.": Crop,
+    "augmentation.": Augmentation,
+    "recipe.": Recipe,
+    "": MethodEntry,
+    "inference.": Inference,
+}
+"""Sections with choices, by what stands before an option's name."""
+NO_OPTION = Path(__file__).with_name("choices.yaml")
+"""Rows of choices that are no option of the settings."""
+HEAD = """\
+# Choices
+
+Where the paper, the authors' code and good sense disagree, the answer is a named option. TDMI's own
+are tabled in [tdmi/models/README.md](../tdmi/models/README.md). Those that all methods share stand
+here. This file is written by `python workflow/scripts/write_schemas.py`.
+
+| Choice | Default | Alternatives | Why |
+|---|---|---|---|
+"""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes equal parts out each time."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def schema_text(kind: str) -> str:
+    """Content of ``workflow/schemas/<kind>.schema.yaml``."""
+    form = FORMS[kind]
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": (form.__doc__ or "").removesuffix("."),
+    }
+    text = yaml.dump(
+        head | schema_of(form),
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=100,
+        allow_unicode=True,
+        default_flow_style=None,
+    )
+    return f"# Written by `python workflow/scripts/write_schemas.py`.\n{text}"
+
+
+def choices_text() -> str:
+    """Content of ``docs/choices.md``."""
+    rows = [row for prefix, section in SECTIONS.items() for row in _rows(prefix, section)]
+    keys = ("choice", "default", "alternatives", "why")
+    rows += [tuple(row.get(key, "") for key in keys) for row in read_yaml(NO_OPTION)]
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _rows(prefix: str, section: type[Section]) -> Iterator[tuple[str, ...]]:
+    """Name, default, alternatives and reason of the options of a section that are choices."""
+    hints = get_type_hints(section)
+    for name, field in fields_of(section).items():
+        if field.metadata.get("choice"):
+            shown, alternatives, why = field.metadata["choice"]
+            values = get_args(hints[field.name]) if isinstance(field.default, str) else ()
+            others = ", ".join(f"`{value}`" for value in values if value != field.default)
+            default = shown or f"`{field.default}`"
+            yield f"`{prefix}{name}`", default, alternatives or others, why
+
+
+def texts() -> dict[str, str]:
+    """Content of all files, by their paths in a checkout."""
+    schemas = {f"workflow/schemas/{kind}.schema.yaml": schema_text(kind) for kind in FORMS}
+    return schemas | {"docs/choices.md": choices_text()}
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    for path, text in texts().items():
+        write_text(root / path, text)
