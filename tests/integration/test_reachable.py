@@ -23,7 +23,7 @@ LIBRARY_CALLS = {
     # torch, Fabric, argparse, logging, json, io and ast call these by name.
     "forward", "train", "extra_repr", "state_dict", "load_state_dict", "format_help",
     "error", "emit", "filter", "default", "backward", "setup_context", "readable", "seekable",
-    "readinto", "read", "seek", "close", "tell", "isatty",
+    "readinto", "read", "seek", "close", "tell", "isatty", "ignore_aliases",
 }  # fmt: skip
 
 
@@ -104,6 +104,17 @@ def roots() -> Iterator[Definition]:
         if name.startswith("tdmi.cli") or name.startswith("workflow.scripts"):
             yield name, ""
             yield from ((name, part) for part in ("run", "add_arguments", "main"))
+    # Modules that another one starts as a process of their own, by their file's name.
+    started = {
+        part.value
+        for module in modules().values()
+        for part in ast.walk(module.tree)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+    for name, module in modules().items():
+        if f"{name.rpartition('.')[2]}.py" in started:
+            yield name, ""
+            yield from ((name, part) for part in module.definitions)
     for path in tracked("*.smk", "Snakefile"):
         for source, names in re.findall(r"from (\S+) import ([\w, ]+)", path.read_text()):
             yield from ((source, name.strip()) for name in names.split(","))
@@ -119,7 +130,11 @@ def roots() -> Iterator[Definition]:
 @cache
 def reached() -> frozenset[Definition]:
     seen: set[Definition] = set()
-    waiting = [found for module, name in roots() if (found := resolve(module, name) if name else (module, ""))]
+    waiting = [
+        found
+        for module, name in roots()
+        if (found := resolve(module, name) if name else (module, ""))
+    ]
     while waiting:
         found = waiting.pop()
         if found in seen or found[0] not in modules():

@@ -21,8 +21,12 @@ WITHOUT_SOURCE = {"support", "golden", "integration", "benchmarks", "faults", "r
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Dotted names of the modules that a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Dotted names of the modules that a file imports when it runs, wherever in the file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
         elif isinstance(node, ast.Import):
