@@ -30,9 +30,7 @@ class Report(Section):
     """Methods that the report of a suite compares, and the kind of its labels."""
 
     reference: str = option(text="Method that differences are taken to")
-    equal_compute: str | None = option(
-        None, "Reference trained with the temporal methods' compute"
-    )
+    equal_compute: str | None = option(None, "Reference trained with the temporal methods' compute")
     equal_layers: str | None = option(
         None, "Reference with the layers of a temporal method and one frame"
     )

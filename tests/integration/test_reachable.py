@@ -68,7 +68,9 @@ def modules() -> dict[str, Module]:
 def defined_names(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         return [node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return []
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
@@ -99,6 +101,20 @@ def references(module: str, node: ast.AST) -> Iterator[Definition]:
             yield from filter(None, (resolve(part.module, alias.name) for alias in part.names))
 
 
+def imported_names(tree: ast.Module) -> Iterator[Definition]:
+    """What a file imports by name, and what it takes as an attribute of an imported module."""
+    local = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield node.module, alias.name
+                local[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        owner = node.value if isinstance(node, ast.Attribute) else None
+        if isinstance(owner, ast.Name) and owner.id in local:
+            yield local[owner.id], node.attr
+
+
 def roots() -> Iterator[Definition]:
     for name in modules():
         if name.startswith("tdmi.cli") or name.startswith("workflow.scripts"):
@@ -118,6 +134,10 @@ def roots() -> Iterator[Definition]:
     for path in tracked("*.smk", "Snakefile"):
         for source, names in re.findall(r"from (\S+) import ([\w, ]+)", path.read_text()):
             yield from ((source, name.strip()) for name in names.split(","))
+    # The probes that `tdmi check-regression` runs.
+    for path in tracked("tests/regression/*.py"):
+        if not path.name.startswith("test_"):
+            yield from imported_names(ast.parse(path.read_text(encoding="utf-8")))
     texts = [*tracked("workflow/*.yaml"), *tracked("README.md", "docs/*.md", "CONTRIBUTING.md")]
     for path in texts:
         for full in re.findall(r"\b(?:tdmi|baselines)(?:\.\w+)+", path.read_text(encoding="utf-8")):
