@@ -76,8 +76,8 @@ def joint_points(points: np.ndarray) -> np.ndarray:
 
 def inside(keypoints: np.ndarray, camera: Camera) -> np.ndarray:
     """[...] bool: px [..., 2] between the centres of the frame's first and last pixels."""
-    x, y = keypoints[..., 0], keypoints[..., 1]
-    return (x >= 0) & (y >= 0) & (x <= camera.width - 1) & (y <= camera.height - 1)
+    last = np.array([camera.width - 1, camera.height - 1])
+    return ((keypoints >= 0) & (keypoints <= last)).all(-1)
 
 
 def label_frame(
@@ -142,26 +142,19 @@ def joints_seen(
             own = PARTS[part - 1] in _OWN_PARTS[name]
             seen[slot] = own and joints[slot, 2] - parts[part] < margin
         else:
-            seen[slot] = _depth_of(scene, on_top, instant) > person.points[instant, P["pelvis"], 2]
+            if on_top >= FIRST_OCCLUDER:
+                other = scene.occluders[on_top - FIRST_OCCLUDER - 1].depth[instant]
+            else:
+                other = scene.people[on_top // (len(PARTS) + 1)].points[instant, P["pelvis"], 2]
+            seen[slot] = other > person.points[instant, P["pelvis"], 2]
     return seen
 
 
 def part_depths(person: Person, instant: int) -> dict[int, float]:
     """Depth in metres of each body part's axis."""
-    depths: dict[int, float] = {}
-    for shape in person.shapes:
-        if shape.part:
-            depths.setdefault(shape.part, float(shape.depth[instant]))
+    depths = {shape.part: float(shape.depth[instant]) for shape in reversed(person.shapes)}
     # The hair hangs behind the head's centre and would stand for it.
-    depths[PART["head"]] = float(person.points[instant, P["head"], 2])
-    return depths
-
-
-def _depth_of(scene: Scene, number: int, instant: int) -> float:
-    if number >= FIRST_OCCLUDER:
-        return float(scene.occluders[number - FIRST_OCCLUDER - 1].depth[instant])
-    person = scene.people[number // (len(PARTS) + 1)]
-    return float(person.points[instant, P["pelvis"], 2])
+    return depths | {PART["head"]: float(person.points[instant, P["head"], 2])}
 
 
 def _attributes(
@@ -202,18 +195,14 @@ def blur_length(track: np.ndarray) -> float:
 def _add_crowding(labels: list[Label]) -> None:
     """CrowdPose's index: joints of others inside the box, over own joints."""
     for label in labels:
-        x, y, width, height = label.box
-        others = 0
-        for other in labels:
-            if other is not label:
-                near = other.keypoints[other.present] - np.array([x, y])
-                others += int(((near >= 0) & (near <= np.array([width, height]))).all(1).sum())
+        joints = [other.keypoints[other.present] for other in labels if other is not label]
+        near = np.concatenate([np.empty((0, 2)), *joints]) - label.box[:2]
+        others = int(((near >= 0) & (near <= label.box[2:])).all(1).sum())
         label.attributes["crowding"] = others / int(label.present.sum())
 
 
 def ignore_polygon(label: Label, camera: Camera) -> np.ndarray:
     """Corners [4, 2] of the person's box, cut at the frame's edge."""
-    x, y, width, height = label.box
-    x1, x2 = np.clip([x, x + width], 0, camera.width - 1)
-    y1, y2 = np.clip([y, y + height], 0, camera.height - 1)
+    corners = np.array([label.box[:2], label.box[:2] + label.box[2:]])
+    (x1, y1), (x2, y2) = np.clip(corners, 0, [camera.width - 1, camera.height - 1])
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from tdmi.core.checks import build, mapping
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,7 @@ class MocapOptions:
             raise UserError(f"mocap option blur_samples is {self.blur_samples}, expected odd >= 3")
         for name in ("videos", "frames", "label_stride"):
             if sorted(getattr(self, name)) != ["test", "train", "val"]:
-                raise UserError(
-                    f"mocap option {name}: expected one number each for train, val, test"
-                )
+                raise UserError(f"mocap option {name}: expected a number for train, val, test")
         if min(*self.videos.values(), *self.frames.values(), *self.label_stride.values()) < 1:
             raise UserError("mocap options videos, frames, label_stride: expected numbers from 1")
         if not 0 <= 2 * self.label_margin < min(self.frames.values()):
@@ -103,16 +99,7 @@ class MocapOptions:
 
 def options_from(values: dict[str, Any] | None, place: str = "mocap options") -> MocapOptions:
     """Options from a mapping of overrides (lists become tuples); UserError for unknown names."""
-    known = {f.name for f in dataclasses.fields(MocapOptions)}
-    values = values or {}
-    if not isinstance(values, dict):
-        raise UserError(f"{place}: found a {type(values).__name__}, expected a mapping of options")
-    if unknown := sorted(set(values) - known):
-        raise UserError(f"{place}: unknown option {unknown[0]}; known: {', '.join(sorted(known))}")
-    fitting: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return MocapOptions(**fitting)
-
-
-def read_options(path: Path | None) -> MocapOptions:
-    """Options from a YAML file; the defaults where there is none."""
-    return options_from(read_yaml(path), str(path)) if path else MocapOptions()
+    overrides = mapping(place, values).items()
+    return build(
+        place, MocapOptions, {k: tuple(v) if isinstance(v, list) else v for k, v in overrides}
+    )

@@ -37,6 +37,12 @@ class Shape:
         return cv2.convexHull(corners) if self.hull else corners
 
 
+def unit_circle(corners: int) -> np.ndarray:
+    """Corners [N, 2] of a round polygon of radius 1."""
+    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+
+
 def make_shape(
     corners: np.ndarray,
     depth: np.ndarray,
@@ -75,21 +81,18 @@ def limb_outline(start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.nd
     return np.concatenate([centres + side, far_end, (centres - side)[:, ::-1], near_end], axis=1)
 
 
-def draw(image: np.ndarray, shapes: list[Shape], instant: int) -> None:
-    """Draw shapes onto a BGR image in place, far to near, anti-aliased."""
-    for shape in sorted(shapes, key=lambda s: -s.depth[instant]):
-        if shape.shown[instant]:
-            colour = shape.colour[instant].tolist()
-            outline = shape.outline(instant)
-            if shape.hull:
-                cv2.fillConvexPoly(image, outline, colour, cv2.LINE_AA, SHIFT)
-            else:
-                cv2.fillPoly(image, [outline], colour, cv2.LINE_AA, SHIFT)
+def draw(
+    image: np.ndarray, shapes: list[Shape], instant: int, number_from: int | None = None
+) -> None:
+    """Draw shapes onto a BGR image in place, far to near, anti-aliased.
 
-
-def draw_parts(image: np.ndarray, shapes: list[Shape], instant: int, first: int) -> None:
-    """Draw part numbers plus `first` onto a one-channel image in place, far to near, hard edges."""
-    for shape in sorted(shapes, key=lambda s: -s.depth[instant]):
-        if shape.part and shape.shown[instant]:
-            number = first + shape.part
-            cv2.fillPoly(image, [shape.outline(instant)], (number,), cv2.LINE_8, SHIFT)
+    With `number_from`, draw part numbers plus that onto one channel instead, with hard edges.
+    """
+    for shape in sorted((s for s in shapes if s.shown[instant]), key=lambda s: -s.depth[instant]):
+        outline, colour = shape.outline(instant), shape.colour[instant].tolist()
+        if number_from is not None:
+            cv2.fillPoly(image, [outline], (number_from + shape.part,), cv2.LINE_8, SHIFT)
+        elif shape.hull:
+            cv2.fillConvexPoly(image, outline, colour, cv2.LINE_AA, SHIFT)
+        else:
+            cv2.fillPoly(image, [outline], colour, cv2.LINE_AA, SHIFT)

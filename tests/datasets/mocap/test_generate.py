@@ -201,7 +201,7 @@ def test_box_arithmetic_by_hand():
 def test_options_from_yaml_values():
     options = options_from({"seed": 7, "person_height": [50, 60]})
     assert options.seed == 7 and options.person_height == (50, 60)
-    with pytest.raises(UserError, match="unknown option sed"):
+    with pytest.raises(UserError, match="found unknown 'sed', expected seed"):
         options_from({"sed": 7})
     with pytest.raises(UserError, match="train, val, test"):
         options_from({"videos": {"train": 3}})
