@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
-    from tdmi.datasets.public.acquire import fetch, read_sources
     from tdmi.datasets.public.acquire.datasets import acquire
+    from tdmi.datasets.public.acquire.wheels import fetch, read_sources
 
     given = [name for name in ("archive", *_OF_DATA_SETS) if getattr(args, name) is not None]
     for option in given:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.datasets.mocap.motion import Clip, read_pybullet, read_world_positions
-from tdmi.datasets.public.acquire import RECORD
+from tdmi.datasets.public.acquire.wheels import RECORD
 
 PYBULLET = "pybullet"
 CLIMBS = "holosoma-retargeting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,7 +29,7 @@ class Requirement:
     """At least one file that matches one of the patterns must be there."""
 
     what: str
-    any: tuple[str, ...]
+    any: list[str]
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,18 @@ class Piece:
 
     name: str
     roots: dict[str, str]
-    keep: tuple[str, ...]
-    layout: tuple[Requirement, ...]
+    keep: list[str]
+    layout: list[Requirement]
     largest_file: int
+    largest_total: int
     version: str | None = None
-    files: tuple[Part, ...] = ()
+    files: Sequence[Part] = ()
     base_url: str | None = None
     own_address: bool = False
     encrypted: bool = False
-    by_hand: tuple[str, ...] = ()
-    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    by_hand: Sequence[str] = ()
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    """Least and most of the published release, by pattern."""
 
     @property
     def key(self) -> str:
@@ -69,9 +72,9 @@ class DataSet:
     title: str
     register: str
     licence: str
-    foreign: tuple[str, ...]
-    optional: tuple[OptionalFile, ...]
-    fixed: tuple[Piece, ...]
+    foreign: list[str]
+    optional: list[OptionalFile]
+    fixed: list[Piece]
     """The pieces without versions."""
     labels: dict[str, Piece]
     """The labels by version; the first one is the default."""
@@ -79,13 +82,11 @@ class DataSet:
     def pieces(self, version: str | None) -> list[Piece]:
         """The labels of that version first (they are small), then the rest."""
         if version is None:
-            return list(self.fixed)
-        if version == UNKNOWN:
-            # Always placed by hand: it has no archive and no expected count.
+            return self.fixed
+        labels = self.labels.get(version)
+        if labels is None:  # `UNKNOWN`: placed by hand, so it has no archive and no expected count
             first = next(iter(self.labels.values()))
-            labels = replace(first, version=UNKNOWN, files=(), base_url=None, counts={})
-        else:
-            labels = self.labels[version]
+            labels = replace(first, version=version, files=(), base_url=None, counts={})
         return [labels, *self.fixed]
 
 
@@ -97,30 +98,20 @@ def read_catalogue() -> dict[str, DataSet]:
 def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
     fixed, labels = [], {}
     for piece, content in fields.pop("pieces").items():
-        content = dict(content)
-        versions = content.pop("versions", None)
-        if versions is None:
-            fixed.append(_piece(piece, content))
+        if versions := content.pop("versions", None):
+            labels = {v: _piece(piece, content | own, v) for v, own in versions.items()}
         else:
-            labels = {
-                version: _piece(piece, content | changes | {"version": version})
-                for version, changes in versions.items()
-            }
-    optional = tuple(OptionalFile(**entry) for entry in fields.pop("optional"))
-    foreign = tuple(fields.pop("foreign"))
-    return DataSet(
-        name=name, foreign=foreign, optional=optional, fixed=tuple(fixed), labels=labels, **fields
-    )
+            fixed.append(_piece(piece, content))
+    fields["optional"] = [OptionalFile(**entry) for entry in fields["optional"]]
+    return DataSet(name=name, fixed=fixed, labels=labels, **fields)
 
 
-def _piece(name: str, fields: dict[str, Any]) -> Piece:
-    fields = dict(fields)
-    fields["files"] = tuple(Part(**part) for part in fields.get("files", ()))
-    fields["layout"] = tuple(Requirement(e["what"], tuple(e["any"])) for e in fields["layout"])
-    fields["counts"] = {k: (least, most) for k, (least, most) in fields.get("counts", {}).items()}
-    fields["keep"] = tuple(fields["keep"])
-    fields["by_hand"] = tuple(fields.get("by_hand", ()))
-    return Piece(name=name, **fields)
+def _piece(name: str, fields: dict[str, Any], version: str | None = None) -> Piece:
+    made = {
+        "files": [Part(**part) for part in fields.get("files", ())],
+        "layout": [Requirement(**requirement) for requirement in fields["layout"]],
+    }
+    return Piece(name=name, version=version, **fields | made)
 
 
 def matches(path: str, pattern: str) -> bool:

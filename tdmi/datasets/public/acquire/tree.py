@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing, sha256_of
+from tdmi.core.files import check_no_links, replacing, sha256_of
 from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, Requirement, matches
 from tdmi.datasets.public.acquire.record import (
     PRIVATE,
@@ -31,9 +31,7 @@ def check_own_root(dataset: DataSet, root: Path) -> None:
 
 def names_of(piece: Piece, root: Path) -> list[str]:
     """Sorted names of the piece's files under the root."""
-    found = (
-        (path, pattern) for pattern in piece.keep for path in root.glob(pattern) if path.is_file()
-    )
+    found = [(path, kept) for kept in piece.keep for path in root.glob(kept) if path.is_file()]
     names = {(path.relative_to(root).as_posix(), pattern) for path, pattern in found}
     return sorted({name for name, pattern in names if matches(name, pattern)})
 
@@ -65,15 +63,18 @@ def hash_files(piece: Piece, root: Path, known: Files) -> Files:
     files = {}
     with byte_bar(f"reading {piece.name}", sum(sizes.values())) as bar:
         for name, size in sizes.items():
-            listed = known.get(name)
-            same = listed is not None and listed[0] == size
-            files[name] = listed if listed and same else (size, sha256_of(root / name))
+            listed = known.get(name, (-1, ""))
+            files[name] = listed if listed[0] == size else (size, sha256_of(root / name))
             bar.update(size)
     return files
 
 
 def check_no_conflict(root: Path, files: Files, origin: Path) -> None:
-    """UserError if a file of that name is in the root with another content than from `origin`."""
+    """UserError if a file of that name is in the root with another content than from `origin`.
+
+    Also where a symbolic link leads files that are to be written out of the root.
+    """
+    check_no_links(root, [name for name in files if not (root / name).exists()])
     for name, (size, sha256) in files.items():
         path = root / name
         if path.exists() and (size_on_disk(path) != size or sha256_of(path) != sha256):
@@ -98,29 +99,15 @@ def link_files(piece: Piece, source: Path, record: Record) -> Files:
     files = hash_files(piece, source, Record(source, record.name).read_files(piece.key))
     check_no_conflict(record.root, files, source)
     for name in files:
-        if not (record.root / name).exists():
-            _link_or_copy(source / name, record.root / name)
+        target = record.root / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source / name, target)
+            except OSError:
+                with replacing(target) as temporary:
+                    shutil.copyfile(source / name, temporary)
     return files
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        with replacing(target) as temporary:
-            shutil.copyfile(source, temporary)
-
-
-def remove_files(root: Path, names: Iterable[str]) -> None:
-    """Delete files under `root`, and the folders that held them if they are empty then."""
-    names = list(names)
-    for name in names:
-        (root / name).unlink(missing_ok=True)
-    folders = {root / parent for name in names for parent in Path(name).parents} - {root}
-    for folder in sorted(folders, reverse=True):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def checklist(

@@ -1,7 +1,8 @@
 """Unpack tar and zip archives of strangers: only plain files of the expected places and kinds.
 
-A member that is a link or a device, or whose name could leave the folder, stops everything; members
-elsewhere in the archive are left out. Parts of a cut archive are read as one file.
+A member that is a link or a device, whose name could leave the folder, or that swells beyond the
+limits of size stops everything; members elsewhere in the archive are left out. Parts of a cut
+archive are read as one file.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ from tdmi.datasets.public.acquire.record import Files
 
 LARGEST_HEADER = 1 << 20
 """Extended tar headers (long names) beyond this many bytes are no names; they fill the memory."""
+LARGEST_RATIO = 100
+"""Bytes unpacked per byte of archive. Deflated labels, texts of many numbers, reach about 20 and
+pictures and videos 1; bombs have 1,000."""
+ALWAYS_UNPACKED = 1 << 24
+"""Bytes that any archive may unpack to, whatever their ratio: a few repeated lines shrink a lot."""
+SWELLS = "brings what is unpacked to {} bytes, at most {} fit an archive of this kind and size"
 TOKEN_HELP = "give the token from the publisher's mail with --token or in TDMI_POSETRACK21_TOKEN"
 
 Members = Iterator[tuple[str, int, IO[bytes]]]
@@ -45,16 +52,22 @@ def unpack(
     """
     archive = str(paths[0])
     files: Files = {}
+    packed_bytes = sum(path.stat().st_size for path in paths)
+    largest = min(piece.largest_total, max(ALWAYS_UNPACKED, LARGEST_RATIO * packed_bytes))
+    total = 0
     with _damage_as_user_error(archive), ExitStack() as stack:
         if _starts_like_zip(paths[0]):
             packed = stack.enter_context(zipfile.ZipFile(paths[0]))
             members = _zip_members(archive, packed, piece, token, report)
         else:
             joined = stack.enter_context(_JoinedParts(paths, report))
-            members = _tar_members(archive, io.BufferedReader(joined, 1 << 20), piece)
+            members = _tar_members(archive, io.BufferedReader(joined, 1 << 20), piece, largest)
         for name, size, stream in members:
+            total += size
             if size > piece.largest_file:
                 raise unsafe(archive, name, f"has {size} bytes, at most {piece.largest_file} fit")
+            if total > largest:
+                raise unsafe(archive, name, SWELLS.format(total, largest))
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -121,6 +134,20 @@ def _damaged(archive: str, reason: str) -> UserError:
     return UserError(f"{archive}: not a readable archive ({reason}); delete it and fetch it again")
 
 
+class _Swelling(gzip.GzipFile):
+    """Stops at `largest` bytes, of headers and files that are left out as well."""
+
+    def __init__(self, archive: str, packed: IO[bytes], largest: int) -> None:
+        super().__init__(fileobj=packed)
+        self.archive, self.largest = archive, largest
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > self.largest:
+            raise unsafe(self.archive, "(all)", SWELLS.format(self.tell(), self.largest))
+        return data
+
+
 class _StrictHeader(tarfile.TarInfo):
     """A damaged header amid an archive is an error; the library alone would stop in silence."""
 
@@ -144,9 +171,10 @@ class _StrictHeader(tarfile.TarInfo):
             raise tarfile.ReadError(f"{error} at byte {start}") from None
 
 
-def _tar_members(archive: str, content: io.BufferedReader, piece: Piece) -> Members:
-    zipped = content.peek(2)[:2] == b"\x1f\x8b"
-    stream = gzip.GzipFile(fileobj=content) if zipped else content
+def _tar_members(archive: str, content: io.BufferedReader, piece: Piece, largest: int) -> Members:
+    stream: IO[bytes] = content
+    if content.peek(2)[:2] == b"\x1f\x8b":
+        stream = _Swelling(archive, content, 2 * largest)
     previous = -1
     # ignore_zeros: the PoseTrack archives may be several tars one after the other.
     with tarfile.open(fileobj=stream, mode="r|", ignore_zeros=True, tarinfo=_StrictHeader) as tar:
