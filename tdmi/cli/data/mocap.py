@@ -16,18 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.config.suites import load_suite
     from tdmi.core.files import read_yaml
     from tdmi.datasets.mocap.generate import SPLITS, generate_split
     from tdmi.datasets.mocap.options import options_from
 
-    values, place, root = None, str(args.options), Path("data/mocap")
+    values = read_yaml(args.options) if args.options else None
+    options, root = options_from(values, str(args.options)), args.root or Path("data/mocap")
     if args.suite:
-        dataset, place = load_suite(args.suite)["dataset"], f"suite {args.suite}: dataset/options"
-        values, root = dataset.get("options"), Path(dataset["root"])
-    elif args.options:
-        values = read_yaml(args.options)
-    options, root = options_from(values, place), args.root or root
+        from tdmi.config.suites import load_suite
+
+        dataset = load_suite(args.suite)["dataset"]
+        options = options_from(dataset.get("options"), f"suite {args.suite}: dataset/options")
+        root = args.root or Path(dataset["root"])
     for split in [args.split] if args.split else SPLITS:
         record = generate_split(options, split, args.sources, root)
         print(f"mocap {split}: {record['counts']}")

@@ -24,8 +24,7 @@ _SHARPNESS = 0.85
 class Background:
     """The wide picture and the intrinsics of the camera that sees it."""
 
-    picture: np.ndarray
-    """[H, W, 3] uint8 BGR."""
+    picture: np.ndarray  # [H, W, 3] uint8 BGR
     intrinsics: np.ndarray
 
     def seen_by(self, camera: Camera, instant: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tdmi.datasets.mocap.camera import Camera
-from tdmi.datasets.mocap.kinematics import SIDES, P, unit
+from tdmi.datasets.mocap.kinematics import LIMB_POINTS, SIDES, P, unit
 from tdmi.datasets.mocap.people import Build, Colour, Outfit, shade
 from tdmi.datasets.mocap.shapes import Shape, limb_outline, make_shape, unit_circle
 
@@ -76,8 +76,7 @@ class Body:
     def shapes(self) -> list[Shape]:
         self._trunk()
         for side in SIDES:
-            self._arm(side)
-            self._leg(side)
+            self._limbs(side)
         if self.outfit.legs == "skirt":
             self._skirt()
         neck, skin = self._mix("neck", "head", -0.2), self.outfit.skin
@@ -123,38 +122,33 @@ class Body:
         lit = limb_outline(first + offset, last + offset, 0.58 * radii)
         self._add(lit, depth - nearer - 0.02, colour)
 
-    def _arm(self, side: str) -> None:
-        outfit = self.outfit
-        shoulder, elbow, wrist, hand = (
-            self._at(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist", "hand")
-        )
-        cloth, thick = (outfit.shirt, 1.15) if outfit.long_sleeves else (outfit.skin, 1.0)
-        self._limb(shoulder, elbow, "upper_arm", cloth, f"{side}_upper_arm", thick)
-        self._limb(elbow, wrist, "forearm", cloth, f"{side}_forearm", thick)
-        self._limb(wrist, hand, "hand", outfit.skin, f"{side}_hand")
+    def _limbs(self, side: str) -> None:
+        outfit, long = self.outfit, self.outfit.legs == "long"
+        sleeve, wide = (outfit.shirt, 1.15) if outfit.long_sleeves else (outfit.skin, 1.0)
+        cloth = outfit.trousers if long else outfit.skin
+        at = {joint: self._at(f"{side}_{joint}") for joint in LIMB_POINTS}
+        heel_to_toe = at["toe"] - at["ankle"]
+        heel = at["ankle"] - 0.3 * heel_to_toe + np.array([0.0, 0.01, 0.0])
+        limbs = [
+            ("upper_arm", at["shoulder"], at["elbow"], sleeve, wide, 0.0),
+            ("forearm", at["elbow"], at["wrist"], sleeve, wide, 0.0),
+            ("hand", at["wrist"], at["hand"], outfit.skin, 1.0, 0.0),
+            ("thigh", at["hip"], at["knee"], cloth, 1.05 if long else 1.0, 0.0),
+            ("shank", at["knee"], at["ankle"], cloth, 1.12 if long else 1.0, 0.0),
+            ("foot", heel, at["toe"], outfit.shoes, 1.0, 0.0),
+        ]
         if not outfit.long_sleeves:
             half = self._mix(f"{side}_shoulder", f"{side}_elbow", 0.5)
-            self._limb(shoulder, half, "upper_arm", outfit.shirt, f"{side}_upper_arm", 1.25, 0.03)
-
-    def _leg(self, side: str) -> None:
-        outfit = self.outfit
-        hip, knee, ankle, toe = (
-            self._at(f"{side}_{joint}") for joint in ("hip", "knee", "ankle", "toe")
-        )
-        long = outfit.legs == "long"
-        cloth = outfit.trousers if long else outfit.skin
-        self._limb(hip, knee, "thigh", cloth, f"{side}_thigh", 1.05 if long else 1.0)
-        self._limb(knee, ankle, "shank", cloth, f"{side}_shank", 1.12 if long else 1.0)
+            limbs.append(("upper_arm", at["shoulder"], half, outfit.shirt, 1.25, 0.03))
         if outfit.legs == "short":
             half = self._mix(f"{side}_hip", f"{side}_knee", 0.65)
-            self._limb(hip, half, "thigh", outfit.trousers, f"{side}_thigh", 1.15, 0.03)
-        forward = toe - ankle
-        heel = ankle - 0.3 * forward + np.array([0.0, 0.01, 0.0])
-        self._limb(heel, toe, "foot", outfit.shoes, f"{side}_foot")
+            limbs.append(("thigh", at["hip"], half, outfit.trousers, 1.15, 0.03))
         blue, green, red = shade(outfit.shoes, 0.45)
-        tip = (blue + 0.55 * 255, green + 0.55 * 255, red + 0.55 * 255)
-        near, far = toe - 0.12 * forward, toe + 0.08 * forward
-        self._limb(near, far, "foot", tip, f"{side}_foot", 0.72, 0.03)
+        light = (blue + 0.55 * 255, green + 0.55 * 255, red + 0.55 * 255)
+        near, far = at["toe"] - 0.12 * heel_to_toe, at["toe"] + 0.08 * heel_to_toe
+        limbs.append(("foot", near, far, light, 0.72, 0.03))
+        for kind, start, end, colour, thick, nearer in limbs:
+            self._limb(start, end, kind, colour, f"{side}_{kind}", thick, nearer)
 
     def _trunk_frame(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centres, right and forward axes of the five trunk levels, [S, 5, 3] each."""

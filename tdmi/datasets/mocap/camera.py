@@ -15,10 +15,8 @@ class Camera:
 
     width: int
     height: int
-    eye_height: float
-    """Metres above the floor."""
-    focal: np.ndarray
-    """[S] px."""
+    eye_height: float  # Metres above the floor
+    focal: np.ndarray  # [S] px
     rotation: np.ndarray
     """[S, 3, 3] from the camera at rest (level, looking along -z) to the turned camera."""
 

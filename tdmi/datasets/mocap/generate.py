@@ -38,14 +38,11 @@ FIRST_NUMBER = {"train": 900001, "val": 910001, "test": 920001}
 class Video:
     """One generated video."""
 
-    images: list[np.ndarray]
-    """[F] of [height, width, 3] uint8 BGR."""
+    images: list[np.ndarray]  # [F] of [height, width, 3] uint8 BGR
     annotations: Annotations
     boxes: Detections
-    attributes: list[dict[str, float]]
-    """One row per labelled person, in the order of `annotations`."""
-    families: Counter[str]
-    """Labelled people by motion family."""
+    attributes: list[dict[str, float]]  # One row per labelled person, in the order of `annotations`
+    families: Counter[str]  # Labelled people by motion family
 
 
 def generate_split(

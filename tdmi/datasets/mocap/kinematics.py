@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 SIDES = ("left", "right")
-_LIMB_POINTS = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "toe")
+LIMB_POINTS = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "toe")
 POINTS = (
     *("pelvis", "chest", "neck", "head", "head_top", "nose"),
-    *(f"{side}_{joint}" for joint in _LIMB_POINTS for side in SIDES),
+    *(f"{side}_{joint}" for joint in LIMB_POINTS for side in SIDES),
 )
 P = {name: i for i, name in enumerate(POINTS)}
 

@@ -42,20 +42,13 @@ OTHER_OWN_MARGIN = 0.15
 class Label:
     """One person in one frame."""
 
-    person: int
-    """Number in the scene; the track id."""
-    labelled: bool
-    """False: only an ignore region."""
-    keypoints: np.ndarray
-    """[17, 2] px."""
-    present: np.ndarray
-    """[17] bool."""
-    visible: np.ndarray
-    """[17] bool."""
-    box: np.ndarray
-    """[4] x, y, width, height."""
-    head_box: np.ndarray
-    """[4] x1, y1, x2, y2."""
+    person: int  # Number in the scene; the track id
+    labelled: bool  # False: only an ignore region
+    keypoints: np.ndarray  # [17, 2] px
+    present: np.ndarray  # [17] bool
+    visible: np.ndarray  # [17] bool
+    box: np.ndarray  # [4] x, y, width, height
+    head_box: np.ndarray  # [4] x1, y1, x2, y2
     attributes: dict[str, float]
 
 

@@ -20,8 +20,7 @@ class Occluder:
     """One thing at S instants."""
 
     shapes: list[Shape]
-    depth: np.ndarray
-    """[S] metres from the camera."""
+    depth: np.ndarray  # [S] metres from the camera
 
 
 def make_occluder(

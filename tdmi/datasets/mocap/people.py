@@ -27,10 +27,8 @@ LIMBS = {
 class Build:
     """Sizes of one person relative to the reference figure."""
 
-    scale: dict[str, float]
-    """Bone length factor by the bone's far point."""
-    girth: float
-    """Factor on all thicknesses."""
+    scale: dict[str, float]  # Bone length factor by the bone's far point
+    girth: float  # Factor on all thicknesses
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Outfit:
     trousers: Colour
     shoes: Colour
     long_sleeves: bool
-    legs: str
-    """`long`, `short` or `skirt`."""
+    legs: str  # `long`, `short` or `skirt`
     long_hair: bool
 
 

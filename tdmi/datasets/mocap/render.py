@@ -27,10 +27,8 @@ class Cover:
     """[height, width] uint8: 0 background, `first_part(n)` + part number for person n."""
     whole: np.ndarray
     """[N] px of each person's whole silhouette, hidden or outside the frame as well."""
-    inside: np.ndarray
-    """[N] px of it inside the frame, hidden as well."""
-    seen: np.ndarray
-    """[N] px of it that are visible."""
+    inside: np.ndarray  # [N] px of it inside the frame, hidden as well
+    seen: np.ndarray  # [N] px of it that are visible
 
 
 def first_part(person: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -28,31 +27,22 @@ NEAREST = 0.6
 class Schedule:
     """The instants of a video: S renders for F frames."""
 
-    times: np.ndarray
-    """[S] s."""
-    frame: np.ndarray
-    """[S] frame of each render."""
-    middle: np.ndarray
-    """[F] the render of the labelled instant."""
-    exposure: np.ndarray
-    """[F] s; 0 for a sharp frame."""
-    defocus: np.ndarray
-    """[F] Gaussian sigma in px; 0 for a frame in focus."""
+    times: np.ndarray  # [S] s
+    frame: np.ndarray  # [S] frame of each render
+    middle: np.ndarray  # [F] the render of the labelled instant
+    exposure: np.ndarray  # [F] s; 0 for a sharp frame
+    defocus: np.ndarray  # [F] Gaussian sigma in px; 0 for a frame in focus
 
 
 @dataclass(frozen=True)
 class Person:
     """One person at S instants."""
 
-    points: np.ndarray
-    """[S, P, 3] camera coordinates in metres."""
-    world: np.ndarray
-    """[S, P, 3]"""
+    points: np.ndarray  # [S, P, 3] camera coordinates in metres
+    world: np.ndarray  # [S, P, 3]
     shapes: list[Shape]
-    head_extent: np.ndarray
-    """[S, 4] px x1, y1, x2, y2 of the projected head ellipsoid."""
-    labelled: bool
-    """False for a bystander."""
+    head_extent: np.ndarray  # [S, 4] px x1, y1, x2, y2 of the projected head ellipsoid
+    labelled: bool  # False for a bystander
     family: str
 
 
@@ -91,13 +81,32 @@ def sample_scene(
     light = np.array([rng.choice([-0.6, 0.6]), -0.8])
     count = 1 + rng.choice(len(options.people_shares), p=options.people_shares)
     places = sample_places(rng, options, camera, count)
-    sample = partial(_sample_person, rng, options, library, split, schedule, camera, light)
-    people = [sample(place, labelled=True) for place in places]
+
+    def person(place: np.ndarray, labelled: bool) -> Person:
+        build, outfit = sample_build(rng), sample_outfit(rng)
+        family, clip = choose_clip(rng, library, options.upright_share if labelled else 1.0)
+        points = play(rng, clip, schedule.times, options)
+        if split == "train" and rng.uniform() < options.mixed_arms_share:
+            _, arms = choose_clip(rng, library, options.upright_share)
+            points = replace_arms(points, play(rng, arms, schedule.times, options))
+        yaw = np.radians(rng.uniform(-options.yaw_degrees, options.yaw_degrees))
+        if rng.uniform() < options.from_behind_share:
+            yaw += np.pi
+        middle = int(schedule.middle[len(schedule.middle) // 2])
+        world = place_clip(retarget(points, build.scale), place, yaw, middle)
+        if not clip.grounded:
+            world[..., 1] -= floor_height(world) - 0.03
+        seen = camera.to_camera(world)
+        shapes = Body(seen, camera, build, outfit, light).shapes()
+        extent = head_extent(seen, camera, build)
+        return Person(seen, world, shapes, extent, labelled, family.name)
+
+    people = [person(place, labelled=True) for place in places]
     wall = rng.uniform(14.0, 24.0)
     if rng.uniform() < options.bystander_share:
         for _ in range(rng.integers(1, 4)):
             place = np.array([rng.uniform(-4.5, 4.5), 0.0, -rng.uniform(10.5, 13.0)])
-            people.append(sample(place, labelled=False))
+            people.append(person(place, labelled=False))
     occluders = []
     if rng.uniform() < options.occluder_share:
         for _ in range(rng.integers(1, 3)):
@@ -124,36 +133,6 @@ def sample_places(
         if all(np.linalg.norm(place - other) > NEAREST for other in places):
             places.append(place)
     return places
-
-
-def _sample_person(
-    rng: np.random.Generator,
-    options: MocapOptions,
-    library: Library,
-    split: str,
-    schedule: Schedule,
-    camera: Camera,
-    light: np.ndarray,
-    place: np.ndarray,
-    labelled: bool,
-) -> Person:
-    build, outfit = sample_build(rng), sample_outfit(rng)
-    family, clip = choose_clip(rng, library, options.upright_share if labelled else 1.0)
-    points = play(rng, clip, schedule.times, options)
-    if split == "train" and rng.uniform() < options.mixed_arms_share:
-        _, arms = choose_clip(rng, library, options.upright_share)
-        points = replace_arms(points, play(rng, arms, schedule.times, options))
-    yaw = np.radians(rng.uniform(-options.yaw_degrees, options.yaw_degrees))
-    if rng.uniform() < options.from_behind_share:
-        yaw += np.pi
-    middle = int(schedule.middle[len(schedule.middle) // 2])
-    world = place_clip(retarget(points, build.scale), place, yaw, middle)
-    if not clip.grounded:
-        world[..., 1] -= floor_height(world) - 0.03
-    seen = camera.to_camera(world)
-    shapes = Body(seen, camera, build, outfit, light).shapes()
-    extent = head_extent(seen, camera, build)
-    return Person(seen, world, shapes, extent, labelled, family.name)
 
 
 def choose_clip(

@@ -19,18 +19,12 @@ _CAP = np.radians([45.0, 90.0, 135.0])
 class Shape:
     """One polygon at S instants."""
 
-    corners: np.ndarray
-    """[S, N, 2] int32, 1/16 px."""
-    depth: np.ndarray
-    """[S] metres from the camera; the far ones are drawn first."""
-    colour: np.ndarray
-    """[S, 3] blue, green, red, 0..255."""
-    part: int
-    """Number of the body part, from 1; 0 for decoration, which hides nothing."""
-    shown: np.ndarray
-    """[S] bool."""
-    hull: bool
-    """Whether the convex hull of the corners is meant, rather than the polygon."""
+    corners: np.ndarray  # [S, N, 2] int32, 1/16 px
+    depth: np.ndarray  # [S] metres from the camera; the far ones are drawn first
+    colour: np.ndarray  # [S, 3] blue, green, red, 0..255
+    part: int  # Number of the body part, from 1; 0 for decoration, which hides nothing
+    shown: np.ndarray  # [S] bool
+    hull: bool  # Whether the convex hull of the corners is meant, rather than the polygon
 
     def outline(self, instant: int) -> np.ndarray:
         corners = self.corners[instant]

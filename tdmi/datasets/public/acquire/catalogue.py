@@ -20,8 +20,7 @@ class Part:
     """One file of an archive."""
 
     name: str
-    about: int | None = None
-    """Size in bytes as published, which is approximate."""
+    about: int | None = None  # Size in bytes as published, which is approximate
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,8 @@ class DataSet:
     licence: str
     foreign: list[str]
     optional: list[OptionalFile]
-    fixed: list[Piece]
-    """The pieces without versions."""
-    labels: dict[str, Piece]
-    """The labels by version; the first one is the default."""
+    fixed: list[Piece]  # The pieces without versions
+    labels: dict[str, Piece]  # The labels by version; the first one is the default
 
     def pieces(self, version: str | None) -> list[Piece]:
         """The labels of that version first (they are small), then the rest."""

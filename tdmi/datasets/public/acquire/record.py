@@ -35,8 +35,7 @@ class KnownFile:
 
     size: int
     sha256: str
-    mtime_ns: int | None = None
-    """Time of the last change when it was hashed; None: hash it again."""
+    mtime_ns: int | None = None  # Time of the last change when it was hashed; None: hash it again
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,10 @@ class KnownPiece:
     """A complete piece."""
 
     origin: str
-    parts: list[str]
-    """Names of its archive files."""
+    parts: list[str]  # Names of its archive files
     files: int
     bytes: int
-    sha256: str
-    """See `digest_of`."""
+    sha256: str  # See `digest_of`
 
 
 @dataclass
@@ -58,11 +55,9 @@ class Record:
 
     root: Path
     name: str
-    labels: str | None = None
-    """Version of the labels that lie in the root, or are being unpacked."""
+    labels: str | None = None  # Version of the labels that lie in the root, or are being unpacked
     parts: dict[str, KnownFile] = field(default_factory=dict)
-    pieces: dict[str, KnownPiece] = field(default_factory=dict)
-    """Complete pieces by key."""
+    pieces: dict[str, KnownPiece] = field(default_factory=dict)  # Complete pieces by key
     placed: dict[str, KnownFile] = field(default_factory=dict)
     """Optional files placed by hand, by name relative to the root."""
 

@@ -35,8 +35,7 @@ class Source:
     sha256: str
     licence: str
     content: str
-    members: tuple[str, ...]
-    """Shell patterns of the files to keep, relative to the archive's root."""
+    members: tuple[str, ...]  # Shell patterns of the files to keep, relative to the archive's root
 
 
 def read_sources() -> dict[str, Source]:
