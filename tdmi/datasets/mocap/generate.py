@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tdmi.core.files import read_json, write_json
+from tdmi.core.files import check_no_links, read_json, write_json
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, unknown_persons
 from tdmi.data.attributes import write_attributes
@@ -62,6 +62,9 @@ def generate_split(
         "options": dataclasses.asdict(options),
         "sources": source_records(sources),
     }
+    folders = f"images/{split}", f"annotations/{split}"
+    files = [*folders, f"boxes/{split}.json", f"attributes/{split}.csv"]
+    check_no_links(root, files)
     with exclusive_writer(root.with_name(f"{root.name}-{split}")):
         root.mkdir(parents=True, exist_ok=True)
         for leftover in root.glob(f".{split}.*.part"):  # of a killed process
@@ -70,7 +73,13 @@ def generate_split(
         try:
             record["counts"] = _write_videos(options, split, library, temporary)
             record["sha256"] = sha256_of_folder(temporary)
-            _move_into_place(temporary, root, split)
+            for name in (f"dataset-{split}.json", "dataset.json"):
+                (root / name).unlink(missing_ok=True)
+            for name in files:
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                if name in folders:
+                    shutil.rmtree(root / name, ignore_errors=True)
+                (temporary / name).replace(root / name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         write_json(root / f"dataset-{split}.json", record)
@@ -171,31 +180,18 @@ def generate_video(options: MocapOptions, split: str, library: Library, index: i
     return Video(images, annotations, detections, attributes, families)
 
 
-def _move_into_place(temporary: Path, root: Path, split: str) -> None:
-    (root / f"dataset-{split}.json").unlink(missing_ok=True)
-    (root / "dataset.json").unlink(missing_ok=True)
-    for name in (f"images/{split}", f"annotations/{split}", f"boxes/{split}.json",
-                 f"attributes/{split}.csv"):  # fmt: skip
-        target = root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            shutil.rmtree(target)
-        (temporary / name).replace(target)
-
-
 def _write_summary(root: Path) -> None:
     """Write `dataset.json` once all splits with the same options are there."""
     paths = [root / f"dataset-{split}.json" for split in SPLITS]
-    if not all(path.is_file() for path in paths):
-        return
-    records = [read_json(path) for path in paths]
-    shared = ("name", "seed", "options", "sources")
-    if any(record[key] != records[0][key] for record in records for key in shared):
+    records = [read_json(path) for path in paths if path.is_file()]
+    shared = [{k: r[k] for k in ("name", "seed", "options", "sources")} for r in records]
+    if len(records) < len(SPLITS) or any(each != shared[0] for each in shared):
         return
     hashes = {record["split"]: record["sha256"] for record in records}
     text = "".join(f"{split} {hashes[split]}\n" for split in SPLITS)
-    summary = {key: records[0][key] for key in shared}
-    summary["counts"] = {record["split"]: record["counts"] for record in records}
-    summary["splits_sha256"] = hashes
-    summary["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    summary = shared[0] | {
+        "counts": {record["split"]: record["counts"] for record in records},
+        "splits_sha256": hashes,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
     write_json(root / "dataset.json", summary)

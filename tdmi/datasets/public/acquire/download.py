@@ -40,6 +40,9 @@ CURES = {
 }
 
 
+Report = Callable[[int], object]
+
+
 class DownloadFailed(Exception):
     """A download that is given up: one line of address without secrets, problem and cure."""
 
@@ -75,10 +78,9 @@ def download_parts(
     present = sum(size_on_disk(record.downloads / f"{name}.part") or 0 for name in urls)
     _check_room(record, pieces, sizes, present)
     record.downloads.mkdir(parents=True, exist_ok=True)
-    known = [size for size in sizes.values() if size is not None]
-    total = sum(known) if len(known) == len(sizes) else None
+    total = sum(size or 0 for size in sizes.values())
     stop, pool = threading.Event(), ThreadPoolExecutor(jobs)
-    with byte_bar("downloading", total) as bar:
+    with byte_bar("downloading", total if all(sizes.values()) else None) as bar:
         bar.update(present)
         futures = {
             pool.submit(download, url, record.downloads / name, bar.update, stop): name
@@ -104,9 +106,9 @@ def _check_room(
 
     Unpacked files are taken to need as much as their archives: true for pictures in a tar.
     """
-    archives = [part.name for piece in pieces for part in piece.files]
-    unpacked = [size_on_disk(record.part_path(n)) or sizes.get(n) or 0 for n in archives]
-    needed = sum(size or 0 for size in sizes.values()) + sum(unpacked) - present
+    needed = sum(size or 0 for size in sizes.values()) - present
+    for name in [part.name for piece in pieces for part in piece.files]:
+        needed += size_on_disk(record.part_path(name)) or sizes.get(name) or 0
     free = shutil.disk_usage(record.root).free
     if needed > free:
         raise UserError(
@@ -143,16 +145,13 @@ def _size_of(url: str) -> int | None:
     return int(length) or None if answer.ok and length.isdigit() else None
 
 
-def download(
-    url: str, target: Path, report: Callable[[int], object], stop: threading.Event
-) -> None:
+def download(url: str, target: Path, report: Report, stop: threading.Event) -> None:
     """Download one file; DownloadFailed if the server refuses, or after `TRIES` vain tries.
 
     `report` is called with the number of new bytes, negative when the file starts over. Once `stop`
     is set, no more is read.
     """
-    part = target.with_name(f"{target.name}.part")
-    validator = target.with_name(f"{target.name}.validator")
+    part, validator = (target.with_name(target.name + end) for end in (".part", ".validator"))
     furthest, tries = 0, 0
     while True:
         try:
@@ -169,13 +168,7 @@ def download(
     validator.unlink(missing_ok=True)
 
 
-def _try_once(
-    url: str,
-    part: Path,
-    validator: Path,
-    report: Callable[[int], object],
-    stop: threading.Event,
-) -> None:
+def _try_once(url: str, part: Path, validator: Path, report: Report, stop: threading.Event) -> None:
     """Send one request; the part file is complete if this returns."""
     have = size_on_disk(part) or 0
     known = validator.read_text(encoding="utf-8") if have and validator.exists() else ""

@@ -138,7 +138,7 @@ class Record:
         """
         path, known = self.part_path(name), self.parts.get(name)
         found = _hashed(path, known)
-        if known and (known.size, known.sha256) != (found.size, found.sha256):
+        if known and known.sha256 != found.sha256:
             if path.parent == self.downloads:
                 path.unlink()
             raise UserError(
