@@ -14,10 +14,8 @@ import numpy as np
 from tdmi.datasets.mocap.camera import Camera, intrinsics
 from tdmi.datasets.mocap.people import hsv
 
-_MARGIN = 0.16
-"""Extra view on each side, as a tangent: about 9 degrees for the moving camera."""
-_SHARPNESS = 0.85
-"""Background px per frame px: slightly soft, as behind the plane of focus."""
+_MARGIN = 0.16  # Extra view on each side, as a tangent: about 9 degrees for the moving camera
+_SHARPNESS = 0.85  # Background px per frame px: slightly soft, as behind the plane of focus
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ Sizes are metres on the reference figure and proportions of an adult, chosen by 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from tdmi.datasets.mocap.camera import Camera
@@ -32,8 +34,7 @@ TRUNK_HALF_WIDTH = (0.155, 0.132, 0.158, 0.165, 0.06)
 TRUNK_HALF_DEPTH = (0.105, 0.09, 0.112, 0.085, 0.05)
 PRINTS = {"band": (1.9, 2.35, 75.0), "emblem": (1.7, 2.75, 38.0), "open": (0.5, 3.9, 17.0)}
 """Lowest and highest level of the trunk, half width in degrees."""
-HEAD_HALF_AXES = (0.1, 0.12, 0.082)
-"""Forward, up, right."""
+HEAD_HALF_AXES = (0.1, 0.12, 0.082)  # Forward, up, right
 
 _ROUND = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 _UP = np.linspace(-0.98, 0.98, 60)
@@ -58,20 +59,16 @@ def head_size(build: Build) -> np.ndarray:
     return np.array(HEAD_HALF_AXES) * build.scale["head_top"]
 
 
+@dataclass
 class Body:
     """Draws one person: points in camera coordinates [S, P, 3] in, shapes out."""
 
-    def __init__(
-        self, points: np.ndarray, camera: Camera, build: Build, outfit: Outfit, light: np.ndarray
-    ) -> None:
-        """`light` [2]: direction towards the light in the image, length 1."""
-        self.points = points
-        self.camera = camera
-        self.build = build
-        self.outfit = outfit
-        self.light = light
-        self.middle = points[:, P["pelvis"], 2]
-        self.result: list[Shape] = []
+    points: np.ndarray
+    camera: Camera
+    build: Build
+    outfit: Outfit
+    light: np.ndarray  # [2] direction towards the light in the image, length 1
+    result: list[Shape] = field(default_factory=list)
 
     def shapes(self) -> list[Shape]:
         self._trunk()
@@ -94,7 +91,7 @@ class Body:
         self, corners: np.ndarray, depth: np.ndarray, colour: Colour, part: int = 0, **options
     ) -> None:
         """A shape from corners [S, N, 2] in px; its colour is darker behind the body's middle."""
-        behind = np.clip((depth - self.middle) / 0.4, -0.4, 1.0)
+        behind = np.clip((depth - self._at("pelvis")[:, 2]) / 0.4, -0.4, 1.0)
         shaded = np.array(colour) * (1 - 0.25 * behind)[:, None]
         self.result.append(make_shape(corners, depth, shaded, part, **options))
 

@@ -14,10 +14,8 @@ from tdmi.datasets.mocap.kinematics import SIDES, P
 from tdmi.datasets.mocap.render import FIRST_OCCLUDER, Cover, first_part
 from tdmi.datasets.mocap.scene import Person, Scene
 
-FEWEST_JOINTS = 4
-"""People with fewer joints inside the frame are not labelled."""
-HEAD_SIZE = 0.6
-"""poseval's head size is this times the head box's diagonal."""
+FEWEST_JOINTS = 4  # People with fewer joints inside the frame are not labelled
+HEAD_SIZE = 0.6  # poseval's head size is this times the head box's diagonal
 
 ATTRIBUTES = (
     "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
@@ -57,14 +55,10 @@ def joint_points(points: np.ndarray) -> np.ndarray:
 
     head_bottom is the base of the neck, three tenths of the way to the head's centre.
     """
-    joints = np.full((*points.shape[:-2], len(POSETRACK18), 3), np.nan)
-    for slot, name in enumerate(POSETRACK18.joints):
-        if name == "head_bottom":
-            neck, head = points[..., P["neck"], :], points[..., P["head"], :]
-            joints[..., slot, :] = 0.7 * neck + 0.3 * head
-        elif name in P:
-            joints[..., slot, :] = points[..., P[name], :]
-    return joints
+    named = {name: points[..., row, :] for name, row in P.items()}
+    named["head_bottom"] = 0.7 * named["neck"] + 0.3 * named["head"]
+    absent = np.full_like(named["neck"], np.nan)
+    return np.stack([named.get(name, absent) for name in POSETRACK18.joints], axis=-2)
 
 
 def inside(keypoints: np.ndarray, camera: Camera) -> np.ndarray:
@@ -84,13 +78,11 @@ def label_frame(
         present = inside(keypoints, scene.camera)
         if cover.whole[number] == 0 or not present.any():
             continue
-        fraction = cover.seen[number] / cover.whole[number]
+        enough = cover.seen[number] / cover.whole[number] >= ignore_below
         labels.append(
             Label(
                 person=number,
-                labelled=bool(
-                    person.labelled and fraction >= ignore_below and present.sum() >= FEWEST_JOINTS
-                ),
+                labelled=bool(person.labelled and enough and present.sum() >= FEWEST_JOINTS),
                 keypoints=np.where(present[:, None], keypoints, 0.0),
                 present=present,
                 visible=present & joints_seen(scene, cover, number, instant, keypoints),
@@ -177,12 +169,9 @@ def pace(track: np.ndarray, frame: int) -> float:
 
 def blur_length(track: np.ndarray) -> float:
     """Mean over joints of the px moved while the shutter is open; [renders, J, 2]."""
-    renders = len(track)
-    if renders == 1:
-        return 0.0
     path = np.linalg.norm(np.diff(track, axis=0), axis=-1).sum(0).mean()
     # The renders stand for equal parts of the exposure, their middles span one part less.
-    return float(path * renders / (renders - 1))
+    return float(path * len(track) / max(len(track) - 1, 1))
 
 
 def _add_crowding(labels: list[Label]) -> None:

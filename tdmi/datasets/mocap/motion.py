@@ -12,8 +12,7 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.datasets.mocap.kinematics import POINTS, SIDES, P, about_z, forward_kinematics, unit
 
-RATE = 120.0
-"""Frames a second of every clip in memory; the higher of the two sources' rates."""
+RATE = 120.0  # Frames a second of every clip in memory; the higher of the two sources' rates
 
 FRAME_NUMBERS = 44
 # Position of each turn in a frame of pybullet's humanoid files: after duration and root position,

@@ -29,8 +29,7 @@ class MocapOptions:
     width: int = 320
     height: int = 240
     jpeg_quality: int = 92
-    frame_seconds: float = 0.04
-    """25 frames a second, the rate of most PoseTrack videos."""
+    frame_seconds: float = 0.04  # 25 frames a second, the rate of most PoseTrack videos
 
     people_shares: tuple[float, ...] = (0.3, 0.35, 0.22, 0.13)
     """Shares of videos with one, two, ... people."""
@@ -40,27 +39,21 @@ class MocapOptions:
     """People face the camera up to this angle at mid-video; all directions were too hard to learn
     for small networks in a few minutes."""
     from_behind_share: float = 0.1
-    upright_share: float = 0.8
-    """Share of people whose motion is of an upright family."""
+    upright_share: float = 0.8  # Share of people whose motion is of an upright family
     mixed_arms_share: float = 0.4
     """Training only: share of people with the arms of one clip on the legs of another."""
-    speed: tuple[float, float] = (0.8, 1.4)
-    """Factor on the speed of the recorded motion."""
+    speed: tuple[float, float] = (0.8, 1.4)  # Factor on the speed of the recorded motion
 
-    blur_share: float = 0.35
-    """Share of frames with a long exposure."""
-    exposure: tuple[float, float] = (0.6, 1.0)
-    """Exposure of blurred frames, in frame intervals."""
+    blur_share: float = 0.35  # Share of frames with a long exposure
+    exposure: tuple[float, float] = (0.6, 1.0)  # Exposure of blurred frames, in frame intervals
     blur_samples: int = 7
     """Renders averaged for a blurred frame; odd, so that the labelled instant is one of them."""
-    defocus_share: float = 0.25
-    """Share of frames out of focus."""
+    defocus_share: float = 0.25  # Share of frames out of focus
     defocus_sigma: tuple[float, float] = (2.5, 6.0)
     """Gaussian sigma of defocused frames in px. Crops of 64x48 shrink people about three times, so
     that a sigma of 1 to 2 px cannot be seen in them."""
     moving_camera_share: float = 0.6
-    occluder_share: float = 0.45
-    """Share of videos with occluders."""
+    occluder_share: float = 0.45  # Share of videos with occluders
     moving_occluder_share: float = 0.6
     bystander_share: float = 0.15
     """Share of videos with unlabelled people far away, under an ignore region."""
@@ -71,10 +64,8 @@ class MocapOptions:
     """Standard deviation of a detection's centre and log size, in box sizes."""
     miss_rate: float = 0.05
     """Share of well visible people (visible fraction from 0.5) that the detector misses."""
-    miss_rate_hidden: float = 0.25
-    """The same for less visible people."""
-    false_positives: float = 0.2
-    """Mean number of false boxes in a frame."""
+    miss_rate_hidden: float = 0.25  # The same for less visible people
+    false_positives: float = 0.2  # Mean number of false boxes in a frame
 
     def is_labelled(self, split: str, frame: int) -> bool:
         """Whether frame `frame` (0-based) of every video of `split` carries labels."""

@@ -13,10 +13,8 @@ from tdmi.datasets.mocap.scene import Scene
 from tdmi.datasets.mocap.shapes import SHIFT, Shape, draw, make_shape, unit_circle
 
 FIRST_OCCLUDER = 200
-PADDING = 64
-"""px around the frame in which whole silhouettes are counted."""
-_NOISE = 2.0
-"""Standard deviation of the sensor noise, grey levels."""
+PADDING = 64  # px around the frame in which whole silhouettes are counted
+_NOISE = 2.0  # Standard deviation of the sensor noise, grey levels
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,8 @@ from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.datasets.mocap.people import Build, sample_build, sample_outfit
 from tdmi.datasets.mocap.shapes import Shape
 
-STANDING = 1.65
-"""Height in metres of the reference figure, to choose distances."""
-NEAREST = 0.6
-"""Metres between people on the floor, so that bodies do not run into each other."""
+STANDING = 1.65  # Height in metres of the reference figure, to choose distances
+NEAREST = 0.6  # Metres between people on the floor, so that bodies do not run into each other
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-SHIFT = 4
-"""OpenCV's fractional bits: corners are in 1/16 px."""
+SHIFT = 4  # OpenCV's fractional bits: corners are in 1/16 px
 
 # A thick limb's outline: stations along its axis, and the round ends between the two sides.
 STATIONS = np.array([0.0, 1 / 3, 2 / 3, 1.0])

@@ -11,8 +11,7 @@ from typing import Any
 from tdmi.core.files import read_yaml
 
 CATALOGUE = Path(__file__).with_name("datasets.yaml")
-UNKNOWN = "unknown"
-"""Version of labels that were placed by hand and match no published release."""
+UNKNOWN = "unknown"  # Version of labels that were placed by hand and match no published release
 
 
 @dataclass(frozen=True)

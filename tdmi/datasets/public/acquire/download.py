@@ -25,10 +25,8 @@ from tdmi.datasets.public.acquire.record import Record, byte_bar, size_on_disk
 
 HEADERS = {"User-Agent": f"tdmi-bench/{__version__}", "Accept-Encoding": "identity"}
 CHUNK = 1 << 18
-TIMEOUT = (20.0, 60.0)
-"""Seconds to connect, and between two packets."""
-TRIES = 5
-"""Tries in a row that bring no new byte, before a file is given up."""
+TIMEOUT = (20.0, 60.0)  # Seconds to connect, and between two packets
+TRIES = 5  # Tries in a row that bring no new byte, before a file is given up
 BACKOFF = 1.0
 """Seconds before another try after one with new bytes; doubled with each without, at most 30."""
 RETRIED = {408, 425, 429, 500, 502, 503, 504}

@@ -19,8 +19,7 @@ from tdmi.core.files import read_json, sha256_of, write_compact_json, write_json
 
 ACQUIRED = "acquired.json"
 PRIVATE = ".acquire"
-BY_HAND = "placed by hand"
-"""Origin of a piece that the user has placed."""
+BY_HAND = "placed by hand"  # Origin of a piece that the user has placed
 ARCHIVE = "archive"
 
 logger = logging.getLogger(__name__)

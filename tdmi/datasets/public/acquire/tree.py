@@ -10,13 +10,7 @@ from pathlib import Path
 from tdmi.core.errors import UserError
 from tdmi.core.files import check_no_links, replacing, sha256_of
 from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, Requirement, matches
-from tdmi.datasets.public.acquire.record import (
-    PRIVATE,
-    Files,
-    Record,
-    byte_bar,
-    size_on_disk,
-)
+from tdmi.datasets.public.acquire.record import PRIVATE, Files, Record, byte_bar, size_on_disk
 
 
 def check_own_root(dataset: DataSet, root: Path) -> None:

@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -31,6 +31,7 @@ LARGEST_RATIO = 100
 pictures and videos 1; bombs have 1,000."""
 ALWAYS_UNPACKED = 1 << 24
 """Bytes that any archive may unpack to, whatever their ratio: a few repeated lines shrink a lot."""
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)
 SWELLS = "brings what is unpacked to {} bytes, at most {} fit an archive of this kind and size"
 TOKEN_HELP = "give the token from the publisher's mail with --token or in TDMI_POSETRACK21_TOKEN"
 
@@ -55,33 +56,40 @@ def unpack(
     packed_bytes = sum(path.stat().st_size for path in paths)
     largest = min(piece.largest_total, max(ALWAYS_UNPACKED, LARGEST_RATIO * packed_bytes))
     total = 0
-    with _damage_as_user_error(archive), ExitStack() as stack:
-        if _starts_like_zip(paths[0]):
-            packed = stack.enter_context(zipfile.ZipFile(paths[0]))
-            members = _zip_members(archive, packed, piece, token, report)
-        else:
-            joined = stack.enter_context(_JoinedParts(paths, report))
-            members = _tar_members(archive, io.BufferedReader(joined, 1 << 20), piece, largest)
-        for name, size, stream in members:
-            total += size
-            if size > piece.largest_file:
-                raise unsafe(archive, name, f"has {size} bytes, at most {piece.largest_file} fit")
-            if total > largest:
-                raise unsafe(archive, name, SWELLS.format(total, largest))
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with stream, open(target, "wb") as out:
-                    shutil.copyfileobj(stream, out)
-            except (zipfile.BadZipFile, zlib.error, EOFError):
-                if not token:
-                    raise
-                raise _refused_token(archive) from None
-            if (count := target.stat().st_size) != size:
-                raise _damaged(archive, f"{name!r} has {count} of {size} bytes")
-            found = size, sha256_of(target)
-            if files.setdefault(name, found) != found:
-                raise unsafe(archive, name, "is there twice with different content")
+    try:
+        with ExitStack() as stack:
+            if _starts_like_zip(paths[0]):
+                packed = stack.enter_context(zipfile.ZipFile(paths[0]))
+                members = _zip_members(archive, packed, piece, token, report)
+            else:
+                joined = stack.enter_context(_JoinedParts(paths, report))
+                members = _tar_members(archive, io.BufferedReader(joined, 1 << 20), piece, largest)
+            for name, size, stream in members:
+                total += size
+                if size > piece.largest_file:
+                    raise unsafe(
+                        archive, name, f"has {size} bytes, at most {piece.largest_file} fit"
+                    )
+                if total > largest:
+                    raise unsafe(archive, name, SWELLS.format(total, largest))
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    with stream, open(target, "wb") as out:
+                        shutil.copyfileobj(stream, out)
+                except DAMAGE:
+                    if not token:
+                        raise
+                    raise _refused_token(archive) from None
+                if (count := target.stat().st_size) != size:
+                    raise _damaged(archive, f"{name!r} has {count} of {size} bytes")
+                found = size, sha256_of(target)
+                if files.setdefault(name, found) != found:
+                    raise unsafe(archive, name, "is there twice with different content")
+    except NotImplementedError as error:  # before RuntimeError, its parent
+        raise _damaged(archive, f"of an unknown kind: {error}") from None
+    except (*DAMAGE, tarfile.TarError, gzip.BadGzipFile, ValueError) as error:
+        raise _damaged(archive, str(error)) from None
     return files
 
 
@@ -114,19 +122,6 @@ class _JoinedParts(io.RawIOBase):
         if self._file is not None:
             self._file.close()
         super().close()
-
-
-@contextmanager
-def _damage_as_user_error(archive: str) -> Iterator[None]:
-    """Turn the libraries' errors for damaged archives into one line."""
-    try:
-        yield
-    except NotImplementedError as error:  # before RuntimeError, its parent
-        raise _damaged(archive, f"of an unknown kind: {error}") from None
-    except (
-        tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError
-    ) as error:  # fmt: skip
-        raise _damaged(archive, str(error)) from None
 
 
 def _damaged(archive: str, reason: str) -> UserError:
