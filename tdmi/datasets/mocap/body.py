@@ -87,13 +87,11 @@ class Body:
     def _mix(self, first: str, second: str, part: float) -> np.ndarray:
         return self._at(first) * (1 - part) + self._at(second) * part
 
-    def _add(
-        self, corners: np.ndarray, depth: np.ndarray, colour: Colour, part: int = 0, **options
-    ) -> None:
+    def _add(self, corners: np.ndarray, depth: np.ndarray, colour: Colour, **options) -> None:
         """A shape from corners [S, N, 2] in px; its colour is darker behind the body's middle."""
         behind = np.clip((depth - self._at("pelvis")[:, 2]) / 0.4, -0.4, 1.0)
         shaded = np.array(colour) * (1 - 0.25 * behind)[:, None]
-        self.result.append(make_shape(corners, depth, shaded, part, **options))
+        self.result.append(make_shape(corners, depth, shaded, **options))
 
     def _px_per_metre(self, depth: np.ndarray) -> np.ndarray:
         return self.camera.focal / np.maximum(depth, 0.1)
@@ -114,7 +112,7 @@ class Body:
         radii = np.array(RADII[kind]) * girth * self._px_per_metre(depth)[:, None]
         first, last = self.camera.project(start), self.camera.project(end)
         outline = limb_outline(first, last, radii)
-        self._add(outline, depth - nearer, shade(colour, 0.74), PART[part])
+        self._add(outline, depth - nearer, shade(colour, 0.74), part=PART[part])
         offset = self.light * 0.28 * radii[:, 1:2]
         lit = limb_outline(first + offset, last + offset, 0.58 * radii)
         self._add(lit, depth - nearer - 0.02, colour)
@@ -191,11 +189,11 @@ class Body:
 
         depth = centres[:, 2, 2]
         low, dark = self._at("pelvis")[:, 2], shade(outfit.trousers, 0.78)
-        self._add(piece(0.0, 0.8), low, dark, PART["pelvis"], hull=True)
+        self._add(piece(0.0, 0.8), low, dark, part=PART["pelvis"], hull=True)
         offset = (self.light * 0.03 * self._px_per_metre(depth)[:, None])[:, None]
         for bottom, top in ((0.45, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)):
             dark = shade(outfit.shirt, 0.78)
-            self._add(piece(bottom, top), depth, dark, PART["trunk"], hull=True)
+            self._add(piece(bottom, top), depth, dark, part=PART["trunk"], hull=True)
         for bottom, top in ((0.6, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.4)):
             lit = piece(bottom, top, 0.66) + offset
             self._add(lit, depth - 0.004, outfit.shirt, hull=True)
@@ -223,7 +221,7 @@ class Body:
         corners = self.camera.project(np.concatenate(rings, axis=1))
         depth = np.minimum(rings[1][..., 2].mean(1), rings[2][..., 2].mean(1)) - 0.03
         dark = shade(self.outfit.trousers, 0.85)
-        self._add(corners, depth, dark, PART["pelvis"], hull=True)
+        self._add(corners, depth, dark, part=PART["pelvis"], hull=True)
 
     def _head(self) -> None:
         outfit = self.outfit
@@ -231,7 +229,7 @@ class Body:
         depth, towards = centre[:, 2], -unit(centre)
         surface = np.einsum("sij,nj->sni", axes, _SPHERE * size) + centre[:, None]
         dark = shade(outfit.skin, 0.9)
-        self._add(self.camera.project(surface), depth, dark, PART["head"], hull=True)
+        self._add(self.camera.project(surface), depth, dark, part=PART["head"], hull=True)
         facing = np.einsum("sij,nj,si->sn", axes, _SPHERE, towards)
         crown = np.einsum("sij,j->si", axes, np.array([-0.4, 0.85, 0.0]) * size) + centre
         hair = np.einsum("sij,nj->sni", axes, _SPHERE * size * 1.08) + centre[:, None]

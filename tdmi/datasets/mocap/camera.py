@@ -71,10 +71,5 @@ def sample_camera(
             frequency, phase = rng.uniform(0.8, 2.5), rng.uniform(0, 2 * np.pi)
             angle += np.radians(size) * np.sin(2 * np.pi * frequency * times + phase)
     tilt = tilt + np.radians(rng.uniform(3.0, 6.0))
-    return Camera(
-        width=width,
-        height=height,
-        eye_height=rng.uniform(1.05, 1.7),
-        focal=1.15 * width * np.exp(zoom),
-        rotation=rotation_of(pan, tilt, roll),
-    )
+    focal = 1.15 * width * np.exp(zoom)
+    return Camera(width, height, rng.uniform(1.05, 1.7), focal, rotation_of(pan, tilt, roll))

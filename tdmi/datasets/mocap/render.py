@@ -21,10 +21,8 @@ _NOISE = 2.0  # Standard deviation of the sensor noise, grey levels
 class Cover:
     """The visible parts and pixel counts of all people at a frame's labelled instant."""
 
-    numbers: np.ndarray
-    """[height, width] uint8: 0 background, `first_part(n)` + part number for person n."""
-    whole: np.ndarray
-    """[N] px of each person's whole silhouette, hidden or outside the frame as well."""
+    numbers: np.ndarray  # [height, width] uint8: 0 background, else `first_part(n)` + part number
+    whole: np.ndarray  # [N] px of each whole silhouette, hidden or outside the frame as well
     inside: np.ndarray  # [N] px of it inside the frame, hidden as well
     seen: np.ndarray  # [N] px of it that are visible
 

@@ -21,9 +21,9 @@ class Shape:
     corners: np.ndarray  # [S, N, 2] int32, 1/16 px
     depth: np.ndarray  # [S] metres from the camera; the far ones are drawn first
     colour: np.ndarray  # [S, 3] blue, green, red, 0..255
-    part: int  # Number of the body part, from 1; 0 for decoration, which hides nothing
-    shown: np.ndarray  # [S] bool
-    hull: bool  # Whether the convex hull of the corners is meant, rather than the polygon
+    part: int = 0  # Number of the body part, from 1; 0 for decoration, which hides nothing
+    shown: np.ndarray | None = None  # [S] bool; None: always
+    hull: bool = False  # Whether the convex hull of the corners is meant, rather than the polygon
 
     def outline(self, instant: int) -> np.ndarray:
         corners = self.corners[instant]
@@ -36,24 +36,11 @@ def unit_circle(corners: int) -> np.ndarray:
     return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
 
 
-def make_shape(
-    corners: np.ndarray,
-    depth: np.ndarray,
-    colour: np.ndarray,
-    part: int = 0,
-    shown: np.ndarray | None = None,
-    hull: bool = False,
-) -> Shape:
-    """A shape from corners in px [S, N, 2]; `colour` is [3] or [S, 3]."""
-    fixed = np.clip(corners, -2000, 2000) * (1 << SHIFT)
-    return Shape(
-        corners=np.rint(fixed).astype(np.int32),
-        depth=depth,
-        colour=np.clip(np.broadcast_to(colour, (len(corners), 3)), 0, 255),
-        part=part,
-        shown=np.ones(len(corners), dtype=bool) if shown is None else shown,
-        hull=hull,
-    )
+def make_shape(corners: np.ndarray, depth: np.ndarray, colour: np.ndarray, **options) -> Shape:
+    """A shape from corners in px [S, N, 2]; `colour` is [3] or [S, 3], `options` the other fields."""
+    fixed = np.rint(np.clip(corners, -2000, 2000) * (1 << SHIFT)).astype(np.int32)
+    colours = np.clip(np.broadcast_to(colour, (len(corners), 3)), 0, 255)
+    return Shape(fixed, depth, colours, **options)
 
 
 def limb_outline(start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -81,7 +68,8 @@ def draw(
 
     With `number_from`, draw part numbers plus that onto one channel instead, with hard edges.
     """
-    for shape in sorted((s for s in shapes if s.shown[instant]), key=lambda s: -s.depth[instant]):
+    shown = (s for s in shapes if s.shown is None or s.shown[instant])
+    for shape in sorted(shown, key=lambda s: -s.depth[instant]):
         outline, colour = shape.outline(instant), shape.colour[instant].tolist()
         if number_from is not None:
             cv2.fillPoly(image, [outline], (number_from + shape.part,), cv2.LINE_8, SHIFT)
