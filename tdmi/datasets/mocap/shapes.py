@@ -37,7 +37,7 @@ def unit_circle(corners: int) -> np.ndarray:
 
 
 def make_shape(corners: np.ndarray, depth: np.ndarray, colour: np.ndarray, **options) -> Shape:
-    """A shape from corners in px [S, N, 2]; `colour` is [3] or [S, 3], `options` the other fields."""
+    """A shape from corners in px [S, N, 2], `colour` [3] or [S, 3] and the other fields."""
     fixed = np.rint(np.clip(corners, -2000, 2000) * (1 << SHIFT)).astype(np.int32)
     colours = np.clip(np.broadcast_to(colour, (len(corners), 3)), 0, 255)
     return Shape(fixed, depth, colours, **options)

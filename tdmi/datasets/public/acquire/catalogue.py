@@ -15,33 +15,18 @@ UNKNOWN = "unknown"  # Version of labels that were placed by hand and match no p
 
 
 @dataclass(frozen=True)
-class Part:
-    """One file of an archive."""
-
-    name: str
-    about: int | None = None  # Size in bytes as published, which is approximate
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """At least one file that matches one of the patterns must be there."""
-
-    what: str
-    any: list[str]
-
-
-@dataclass(frozen=True)
 class Piece:
     """Images or labels of a data set: one archive, possibly in parts, or files placed by hand."""
 
     name: str
     roots: dict[str, str]
     keep: list[str]
-    layout: list[Requirement]
+    layout: dict[str, list[str]]  # What must be there: a file that fits one of the patterns
     largest_file: int
     largest_total: int
     version: str | None = None
-    files: Sequence[Part] = ()
+    files: dict[str, int | None] = field(default_factory=dict)
+    """Archive parts in order with their sizes in bytes as published, which are approximate."""
     base_url: str | None = None
     own_address: bool = False
     encrypted: bool = False
@@ -56,22 +41,14 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class OptionalFile:
-    """A file that some experiments need and that only the user can place."""
-
-    what: str
-    file: str
-    source: str
-
-
-@dataclass(frozen=True)
 class DataSet:
     name: str
     title: str
     register: str
     licence: str
     foreign: list[str]
-    optional: list[OptionalFile]
+    optional: dict[str, dict[str, str]]
+    """What only the user can place, with its source, by pattern."""
     fixed: list[Piece]  # The pieces without versions
     labels: dict[str, Piece]  # The labels by version; the first one is the default
 
@@ -82,32 +59,23 @@ class DataSet:
         labels = self.labels.get(version)
         if labels is None:  # `UNKNOWN`: placed by hand, so it has no archive and no expected count
             first = next(iter(self.labels.values()))
-            labels = replace(first, version=version, files=(), base_url=None, counts={})
+            labels = replace(first, version=version, files={}, base_url=None, counts={})
         return [labels, *self.fixed]
 
 
 def read_catalogue() -> dict[str, DataSet]:
     """Return the data sets by name."""
-    return {name: _data_set(name, dict(fields)) for name, fields in read_yaml(CATALOGUE).items()}
+    return {name: _data_set(name, **fields) for name, fields in read_yaml(CATALOGUE).items()}
 
 
-def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
+def _data_set(name: str, pieces: dict[str, dict[str, Any]], **fields: Any) -> DataSet:
     fixed, labels = [], {}
-    for piece, content in fields.pop("pieces").items():
+    for piece, content in pieces.items():
         if versions := content.pop("versions", None):
-            labels = {v: _piece(piece, content | own, v) for v, own in versions.items()}
+            labels = {v: Piece(piece, **content | own, version=v) for v, own in versions.items()}
         else:
-            fixed.append(_piece(piece, content))
-    fields["optional"] = [OptionalFile(**entry) for entry in fields["optional"]]
-    return DataSet(name=name, fixed=fixed, labels=labels, **fields)
-
-
-def _piece(name: str, fields: dict[str, Any], version: str | None = None) -> Piece:
-    made = {
-        "files": [Part(**part) for part in fields.get("files", ())],
-        "layout": [Requirement(**requirement) for requirement in fields["layout"]],
-    }
-    return Piece(name=name, version=version, **fields | made)
+            fixed.append(Piece(piece, **content))
+    return DataSet(name, fixed=fixed, labels=labels, **fields)
 
 
 def matches(path: str, pattern: str) -> bool:

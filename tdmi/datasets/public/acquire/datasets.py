@@ -100,8 +100,8 @@ class _Call:
         pieces = self.dataset.pieces(label_version(self.dataset, record, labels))
         for piece in pieces:
             for part in piece.files:
-                if record.part_path(part.name).is_file():
-                    record.check_part(part.name)
+                if record.part_path(part).is_file():
+                    record.check_part(part)
             self._check_complete(piece)
         for piece in self._incomplete(pieces):
             if images_from is not None and piece.name == "images":
@@ -114,7 +114,7 @@ class _Call:
         reasons = download_parts(record, self._incomplete(pieces), base_url, jobs)
         problem = None
         for piece in self._incomplete(pieces):
-            if not any(part.name in reasons for part in piece.files):
+            if not reasons.keys() & piece.files.keys():
                 try:
                     self._unpack(piece)
                 except UserError as error:  # a wrong token must not keep the images from coming
@@ -161,7 +161,7 @@ class _Call:
         """Unpack the archives of a piece and enter it, if they hold all of its layout."""
         record = self.record
         if piece.files:
-            paths = [record.part_path(part.name) for part in piece.files]
+            paths = [record.part_path(part) for part in piece.files]
             self._enter(piece, ARCHIVE, self._unpack_archive(piece, paths))
             return
         known = record.read_files(piece.key)
@@ -184,11 +184,9 @@ class _Call:
                     f"{paths[0]}: holds nothing of the expected layout ({', '.join(piece.keep)}); "
                     "get the right archive, or unpack it by hand into that layout"
                 )
-            missing = tree.gaps(piece, folder)
-            if piece.files and missing:
+            for what, patterns in tree.gaps(piece, folder).items() if piece.files else ():
                 raise UserError(
-                    f"{paths[0]}: has no {missing[0].what} ({missing[0].any[0]}); get the complete "
-                    "archive"
+                    f"{paths[0]}: has no {what} ({patterns[0]}); get the complete archive"
                 )
             if piece.version:
                 remove_other_versions(record, piece)
@@ -206,12 +204,12 @@ class _Call:
     def _enter(self, piece: Piece, origin: str, files: Files) -> None:
         """Record a complete piece; its downloaded archives are not needed then."""
         record = self.record
-        names = [part.name for part in piece.files] if origin == ARCHIVE else []
+        names = list(piece.files) if origin == ARCHIVE else []
         names += [path.name for path in tree.hand_archives(piece, record)]
         record.write_files(piece.key, files)
         total = sum(size for size, _ in files.values())
         record.pieces[piece.key] = KnownPiece(origin, names, len(files), total, digest_of(files))
-        downloads = [record.downloads / part.name for part in piece.files]
+        downloads = [record.downloads / part for part in piece.files]
         for path in filter(Path.is_file, downloads if self.keep_archives else ()):
             record.archives.mkdir(exist_ok=True)
             os.replace(path, record.archives / path.name)
@@ -224,8 +222,8 @@ class _Call:
         record, root = self.record, self.record.root
         for line in tree.checklist(self.dataset, record, pieces, reasons):
             logger.info("%s", line)
-        files = [part.name for piece in pieces for part in piece.files if part.name in reasons]
-        what = ", ".join(gap.what for piece in pieces for gap in tree.gaps(piece, root))
+        files = [part for piece in pieces for part in piece.files if part in reasons]
+        what = ", ".join(what for piece in pieces for what in tree.gaps(piece, root))
         if files:
             more = f" (and {len(files) - 1} more parts)" if len(files) > 1 else ""
             what = f"{files[0]}: {reasons[files[0]]}{more}"
@@ -242,8 +240,8 @@ class _Call:
     def _finish(self, pieces: list[Piece]) -> dict[str, Any]:
         """Write `acquired.json`, unless it is there with the same content."""
         record, root = self.record, self.record.root
-        for optional in self.dataset.optional:
-            for path in sorted(filter(Path.is_file, root.glob(optional.file))):
+        for pattern in self.dataset.optional:
+            for path in sorted(filter(Path.is_file, root.glob(pattern))):
                 record.enter_placed(path.relative_to(root).as_posix())
         record.save()
         shutil.rmtree(record.downloads, ignore_errors=True)

@@ -63,16 +63,16 @@ def download_parts(
     sizes: dict[str, int | None] = {}
     for piece in pieces:
         base = piece.base_url if piece.own_address else base_url or piece.base_url
-        parts = [part for part in piece.files if not record.part_path(part.name).is_file()]
+        parts = [part for part in piece.files if not record.part_path(part).is_file()]
         try:
             for part in parts:
                 if not base:
                     raise DownloadFailed("no public address: give --base-url or place it by hand")
-                url = address(base, part.name)
-                sizes[part.name] = _size_of(url) or part.about
-                urls[part.name] = url
+                url = address(base, part)
+                sizes[part] = _size_of(url) or piece.files[part]
+                urls[part] = url
         except DownloadFailed as error:  # the other parts have the same address
-            reasons |= {part.name: str(error) for part in parts if part.name not in urls}
+            reasons |= {part: str(error) for part in parts if part not in urls}
     present = sum(size_on_disk(record.downloads / f"{name}.part") or 0 for name in urls)
     _check_room(record, pieces, sizes, present)
     record.downloads.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def _check_room(
     Unpacked files are taken to need as much as their archives: true for pictures in a tar.
     """
     needed = sum(size or 0 for size in sizes.values()) - present
-    for name in [part.name for piece in pieces for part in piece.files]:
+    for name in [part for piece in pieces for part in piece.files]:
         needed += size_on_disk(record.part_path(name)) or sizes.get(name) or 0
     free = shutil.disk_usage(record.root).free
     if needed > free:

@@ -29,8 +29,8 @@ def label_version(dataset: DataSet, record: Record, asked: str | None) -> str | 
     version = asked or present or next(iter(dataset.labels))
     for other, labels in dataset.labels.items():
         for part in labels.files if asked is None and other != version else ():
-            path = record.archives / part.name
-            if path.exists() and part.name not in record.parts:
+            path = record.archives / part
+            if path.exists() and part not in record.parts:
                 state = "there are" if present else "the default is"
                 raise UserError(
                     f"{path}: labels {other}, but {state} {version}; give --labels {other} to have "

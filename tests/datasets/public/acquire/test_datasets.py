@@ -348,7 +348,7 @@ def test_catalogue_has_the_published_parts():
         ("posetrack21", PARTS18),
     ):
         (images,) = catalogue[name].fixed
-        assert [part.name for part in images.files] == parts
+        assert list(images.files) == parts
     assert list(catalogue["posetrack18"].labels) == ["v0.45", "v0.2", "mmpose"]
     assert catalogue["posetrack21"].labels["v0.1"].encrypted
-    assert sum(part.about for part in catalogue["posetrack17"].fixed[0].files) == 33_425_000_000
+    assert sum(catalogue["posetrack17"].fixed[0].files.values()) == 33_425_000_000
