@@ -12,7 +12,7 @@ from tdmi.datasets.mocap.body import PART, PARTS
 from tdmi.datasets.mocap.camera import Camera
 from tdmi.datasets.mocap.kinematics import SIDES, P
 from tdmi.datasets.mocap.render import FIRST_OCCLUDER, Cover, first_part
-from tdmi.datasets.mocap.scene import Person, Scene
+from tdmi.datasets.mocap.scene import Scene
 
 FEWEST_JOINTS = 4  # People with fewer joints inside the frame are not labelled
 HEAD_SIZE = 0.6  # poseval's head size is this times the head box's diagonal
@@ -112,7 +112,10 @@ def joints_seen(
     """
     person = scene.people[number]
     joints = joint_points(person.points[instant])
-    parts = part_depths(person, instant)
+    # Depth in metres of each part's axis, of which the first shape tells; the hair hangs behind the
+    # head's centre and would stand for it.
+    parts = {shape.part: shape.depth[instant] for shape in reversed(person.shapes)}
+    parts[PART["head"]] = person.points[instant, P["head"], 2]
     seen = np.zeros(len(POSETRACK18), dtype=bool)
     for slot, name in enumerate(POSETRACK18.joints):
         if name not in _OWN_PARTS or not inside(keypoints[slot], scene.camera):
@@ -133,13 +136,6 @@ def joints_seen(
                 other = scene.people[on_top // (len(PARTS) + 1)].points[instant, P["pelvis"], 2]
             seen[slot] = other > person.points[instant, P["pelvis"], 2]
     return seen
-
-
-def part_depths(person: Person, instant: int) -> dict[int, float]:
-    """Depth in metres of each body part's axis."""
-    depths = {shape.part: float(shape.depth[instant]) for shape in reversed(person.shapes)}
-    # The hair hangs behind the head's centre and would stand for it.
-    return depths | {PART["head"]: float(person.points[instant, P["head"], 2])}
 
 
 def _attributes(

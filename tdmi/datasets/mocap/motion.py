@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.datasets.mocap.kinematics import POINTS, SIDES, P, about_z, forward_kinematics, unit
+from tdmi.datasets.mocap.kinematics import POINTS, P, about_z, forward_kinematics, unit
 
 RATE = 120.0  # Frames a second of every clip in memory; the higher of the two sources' rates
 
@@ -117,9 +117,3 @@ def _add_head(points: np.ndarray, head: np.ndarray) -> None:
     points[:, P["head"]] = neck + lean
     points[:, P["head_top"]] = points[:, P["head"]] + up
     points[:, P["nose"]] = points[:, P["head"]] + 0.97 * forward - 0.23 * up
-
-
-def floor_height(points: np.ndarray) -> float:
-    """Height of the lowest foot or hand in points [F, P, 3]: the floor of an ungrounded clip."""
-    rows = [P[f"{side}_{name}"] for name in ("ankle", "toe", "hand", "knee") for side in SIDES]
-    return float(points[:, rows, 1].min())

@@ -10,8 +10,8 @@ from tdmi.datasets.mocap.background import Background, make_background
 from tdmi.datasets.mocap.body import Body, head_axes, head_size
 from tdmi.datasets.mocap.camera import Camera, sample_camera
 from tdmi.datasets.mocap.families import Family, Library
-from tdmi.datasets.mocap.kinematics import P, mirror, replace_arms, retarget, unit
-from tdmi.datasets.mocap.motion import Clip, floor_height
+from tdmi.datasets.mocap.kinematics import SIDES, P, mirror, replace_arms, retarget, unit
+from tdmi.datasets.mocap.motion import Clip
 from tdmi.datasets.mocap.occluders import Occluder, make_occluder
 from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.datasets.mocap.people import Build, sample_build, sample_outfit
@@ -93,7 +93,11 @@ def sample_scene(
         middle = int(schedule.middle[len(schedule.middle) // 2])
         world = place_clip(retarget(points, build.scale), place, yaw, middle)
         if not clip.grounded:
-            world[..., 1] -= floor_height(world) - 0.03
+            # The lowest foot, knee or hand stands on the floor.
+            limbs = [
+                P[f"{side}_{end}"] for side in SIDES for end in ("ankle", "toe", "hand", "knee")
+            ]
+            world[..., 1] -= world[:, limbs, 1].min() - 0.03
         seen = camera.to_camera(world)
         shapes = Body(seen, camera, build, outfit, light).shapes()
         extent = head_extent(seen, camera, build)

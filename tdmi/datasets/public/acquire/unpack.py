@@ -29,11 +29,11 @@ LARGEST_HEADER = 1 << 20
 LARGEST_RATIO = 100
 """Bytes unpacked per byte of archive. Deflated labels, texts of many numbers, reach about 20 and
 pictures and videos 1; bombs have 1,000."""
-ALWAYS_UNPACKED = 1 << 24
-"""Bytes that any archive may unpack to, whatever their ratio: a few repeated lines shrink a lot."""
+ALWAYS_UNPACKED = 1 << 24  # Bytes: a few repeated lines shrink to less than any ratio
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)
 SWELLS = "brings what is unpacked to {} bytes, at most {} fit an archive of this kind and size"
 TOKEN_HELP = "give the token from the publisher's mail with --token or in TDMI_POSETRACK21_TOKEN"
+REFUSED = f"the token does not open it (wrong, expired, or the file is damaged); {TOKEN_HELP}"
 
 Members = Iterator[tuple[str, int, IO[bytes]]]
 """Name under the root, size in bytes and content of every wanted member, checked and opened."""
@@ -58,7 +58,7 @@ def unpack(
     total = 0
     try:
         with ExitStack() as stack:
-            if _starts_like_zip(paths[0]):
+            if stack.enter_context(open(paths[0], "rb")).read(4) == b"PK\x03\x04":
                 packed = stack.enter_context(zipfile.ZipFile(paths[0]))
                 members = _zip_members(archive, packed, piece, token, report)
             else:
@@ -80,7 +80,7 @@ def unpack(
                 except DAMAGE:
                     if not token:
                         raise
-                    raise _refused_token(archive) from None
+                    raise UserError(f"{archive}: {REFUSED}") from None
                 if (count := target.stat().st_size) != size:
                     raise _damaged(archive, f"{name!r} has {count} of {size} bytes")
                 found = size, sha256_of(target)
@@ -91,11 +91,6 @@ def unpack(
     except (*DAMAGE, tarfile.TarError, gzip.BadGzipFile, ValueError) as error:
         raise _damaged(archive, str(error)) from None
     return files
-
-
-def _starts_like_zip(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
 
 
 class _JoinedParts(io.RawIOBase):
@@ -208,16 +203,9 @@ def _zip_members(
         except NotImplementedError:
             raise
         except RuntimeError:  # the format's own test, which one wrong token in 256 passes
-            raise _refused_token(archive) from None
+            raise UserError(f"{archive}: {REFUSED}") from None
         yield name, entry.file_size, stream
         report(entry.compress_size)
-
-
-def _refused_token(archive: str) -> UserError:
-    return UserError(
-        f"{archive}: the token does not open it (wrong, expired, or the file is damaged); "
-        f"{TOKEN_HELP}"
-    )
 
 
 def check_zip_entry(archive: str, entry: zipfile.ZipInfo) -> None:
