@@ -127,7 +127,7 @@ def _damaged(archive: str, reason: str) -> UserError:
 class _Swelling(gzip.GzipFile):
     """Stops at `largest` bytes, of headers and files that are left out as well."""
 
-    def __init__(self, archive: str, packed: IO[bytes], largest: int) -> None:
+    def __init__(self, archive: str, packed: io.BufferedReader, largest: int) -> None:
         super().__init__(fileobj=packed)
         self.archive, self.largest = archive, largest
 
@@ -162,9 +162,8 @@ class _StrictHeader(tarfile.TarInfo):
 
 
 def _tar_members(archive: str, content: io.BufferedReader, piece: Piece, largest: int) -> Members:
-    stream: IO[bytes] = content
-    if content.peek(2)[:2] == b"\x1f\x8b":
-        stream = _Swelling(archive, content, 2 * largest)
+    zipped = content.peek(2)[:2] == b"\x1f\x8b"
+    stream = _Swelling(archive, content, 2 * largest) if zipped else content
     previous = -1
     # ignore_zeros: the PoseTrack archives may be several tars one after the other.
     with tarfile.open(fileobj=stream, mode="r|", ignore_zeros=True, tarinfo=_StrictHeader) as tar:
