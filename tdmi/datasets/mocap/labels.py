@@ -22,15 +22,15 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 # Body parts that a joint belongs to: they hide it if they are nearer than the joint by a margin.
-_OWN_PARTS = {"nose": ("head",), "head_top": ("head",), "head_bottom": ("head", "trunk")}
-for _side in SIDES:
-    for _joint, _parts in {
-        "shoulder": ("upper_arm",), "elbow": ("upper_arm", "forearm"), "wrist": ("forearm", "hand"),
-        "hip": ("thigh",), "knee": ("thigh", "shank"), "ankle": ("shank", "foot"),
-    }.items():  # fmt: skip
-        _OWN_PARTS[f"{_side}_{_joint}"] = tuple(f"{_side}_{part}" for part in _parts)
-    _OWN_PARTS[f"{_side}_shoulder"] += ("trunk",)
-    _OWN_PARTS[f"{_side}_hip"] += ("pelvis", "trunk")
+_OWN_PARTS = {"nose": ["head"], "head_top": ["head"], "head_bottom": ["head", "trunk"]} | {
+    f"{side}_{joint}": [*(f"{side}_{part}" for part in limb), *middle]
+    for side in SIDES
+    for joint, limb, middle in (
+        ("shoulder", ("upper_arm",), ("trunk",)), ("elbow", ("upper_arm", "forearm"), ()),
+        ("wrist", ("forearm", "hand"), ()), ("hip", ("thigh",), ("pelvis", "trunk")),
+        ("knee", ("thigh", "shank"), ()), ("ankle", ("shank", "foot"), ()),
+    )
+}  # fmt: skip
 OWN_MARGIN = {"nose": 0.02, "hip": 0.3}
 """Metres; a head that is turned away hides its nose, a bent trunk does not hide a hip."""
 OTHER_OWN_MARGIN = 0.15
