@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,20 @@ def digest(hashes: Mapping[str, str]) -> str:
     for name in sorted(hashes):
         total.update(name.encode() + bytes.fromhex(hashes[name]))
     return total.hexdigest()
+
+
+def check_no_links(root: Path, names: Iterable[str]) -> None:
+    """Raise UserError if one of `names` below `root`, or a folder on the way, is a symbolic link.
+
+    What is then written or deleted there would be a file elsewhere.
+    """
+    ways = {way for name in names for way in (Path(name), *Path(name).parents)} - {Path()}
+    for way in sorted(ways):
+        if (root / way).is_symlink():
+            raise UserError(
+                f"{root / way}: a symbolic link to {os.readlink(root / way)}, expected none where "
+                "files are written or replaced; move it away, or put what it leads to in its place"
+            )
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -85,24 +85,26 @@ def check_workflow_current(path: Path) -> None:
 
 
 @contextmanager
-def exclusive_writer(path: Path | str) -> Iterator[None]:
+def exclusive_writer(path: Path | str, shown: Path | str | None = None) -> Iterator[None]:
     """Be the only process that writes `path`; wait, and say so, while another one writes it.
 
     A killed workflow may leave jobs running, and the next workflow then starts a second writer.
     The lock is a hidden file beside `path` that stays there. Temporary files that killed writers
     left are removed: beside `path`, under its name or that of its record, and directly in it.
+    Messages name `shown`, by default `path`.
 
-    Raises UserError, naming `path`, if the disk is full, and as `check_workflow_current` does.
+    Raises UserError if the disk is full, and as `check_workflow_current` does.
     """
     path = Path(path).absolute()
+    shown = shown or path
     if int(os.environ.get("LOCAL_RANK", 0)):  # the first process of a multi-device run holds it
         yield
         return
-    with disk_full_as_user_error(path):
+    with disk_full_as_user_error(shown):
         lock_file = path.with_name(f".{path.name}.lock")
         lock = try_lock(lock_file)
         if lock is None:
-            _logger.warning("%s: another process is writing it; waiting for its end", path)
+            _logger.warning("%s: another process is writing it; waiting for its end", shown)
         while lock is None:
             time.sleep(0.2)
             lock = try_lock(lock_file)

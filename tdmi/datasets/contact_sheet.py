@@ -50,9 +50,10 @@ def _row(annotations: Annotations, root: Path, video: int, columns: int, width: 
     chosen = frames[np.linspace(0, len(frames) - 1, columns).round().astype(int)]
     pictures = []
     for column, frame in enumerate(chosen):
-        image = cv2.imread(str(root / annotations.frame_file[frame]))
+        path = root / annotations.frame_file[frame]
+        image = cv2.imread(str(path))
         if image is None:
-            raise UserError(f"{root / annotations.frame_file[frame]}: no such picture")
+            raise UserError(f"{path}: no such picture")
         scale = width / image.shape[1]
         size = (width, round(image.shape[0] * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -69,19 +70,17 @@ def draw_labels(image: np.ndarray, annotations: Annotations, frame: int, scale: 
     """
     skeleton = annotations.skeleton
     for person in np.flatnonzero(annotations.person_frame == frame):
-        points = ((annotations.keypoints[person] + 0.5) * scale - 0.5) * 16
-        points = np.rint(points).astype(int)
+        points = np.rint(((annotations.keypoints[person] + 0.5) * scale - 0.5) * 16).astype(int)
         present = annotations.present[person]
         for first, second in skeleton.limbs:
             a, b = skeleton.index(first), skeleton.index(second)
             if present[a] and present[b]:
-                ends = tuple(points[a].tolist()), tuple(points[b].tolist())
-                cv2.line(image, *ends, _colour(first, second), 1, cv2.LINE_AA, 4)
+                colour = _colour(first, second)
+                cv2.line(image, points[a].tolist(), points[b].tolist(), colour, 1, cv2.LINE_AA, 4)
         for joint in np.flatnonzero(present):
-            name = skeleton.joints[joint]
+            colour = _colour(skeleton.joints[joint], skeleton.joints[joint])
             thickness = cv2.FILLED if annotations.visible[person, joint] else 1
-            centre = tuple(points[joint].tolist())
-            cv2.circle(image, centre, 28, _colour(name, name), thickness, cv2.LINE_AA, 4)
+            cv2.circle(image, points[joint].tolist(), 28, colour, thickness, cv2.LINE_AA, 4)
         corners = np.rint((annotations.head_box[person] + 0.5) * scale - 0.5).astype(int)
         cv2.rectangle(image, corners[:2].tolist(), corners[2:].tolist(), WHITE, 1, cv2.LINE_AA)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-DATA_SETS = ("posetrack17", "posetrack18", "posetrack21", "hieve")
+from tdmi.datasets.public import NAMES
+
 _OF_DATA_SETS = ("base_url", "token", "labels", "images_from", "jobs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help=f"{', '.join(DATA_SETS)}, or a source such as pybullet")
+    parser.add_argument("name", help=f"{', '.join(NAMES)}, or a source such as pybullet")
     parser.add_argument(
         "--root", type=Path, metavar="DIR", help="default: data/NAME, for sources data/sources"
     )
@@ -37,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
-    from tdmi.datasets.public.acquire import fetch, read_sources
     from tdmi.datasets.public.acquire.datasets import acquire
+    from tdmi.datasets.public.acquire.wheels import fetch, read_sources
 
     given = [name for name in ("archive", *_OF_DATA_SETS) if getattr(args, name) is not None]
     for option in given:
-        if (option in _OF_DATA_SETS) != (args.name in DATA_SETS):
+        if (option in _OF_DATA_SETS) != (args.name in NAMES):
             raise UserError(f"--{option.replace('_', '-')}: not for {args.name}; leave it out")
-    if args.name in DATA_SETS:
+    if args.name in NAMES:
         root = args.root or Path("data") / args.name
         options = {name: getattr(args, name) for name in given}
         record = acquire(args.name, root, keep_archives=args.keep_archives, **options)
@@ -56,5 +57,5 @@ def run(args: argparse.Namespace) -> None:
         root = args.root or Path("data/sources")
         print(f"{args.name}: complete in {fetch(source, root, args.archive, args.keep_archives)}")
     else:
-        known = ", ".join((*DATA_SETS, *read_sources()))
+        known = ", ".join((*NAMES, *read_sources()))
         raise UserError(f"{args.name}: not a known data set or source: {known}")

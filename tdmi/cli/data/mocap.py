@@ -16,10 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.core.files import read_yaml
     from tdmi.datasets.mocap.generate import SPLITS, generate_split
-    from tdmi.datasets.mocap.options import options_from, read_options
+    from tdmi.datasets.mocap.options import options_from
 
-    options, root = read_options(args.options), args.root or Path("data/mocap")
+    values = read_yaml(args.options) if args.options else None
+    options, root = options_from(values, str(args.options)), args.root or Path("data/mocap")
     if args.suite:
         from tdmi.config.suites import load_suite
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-NAMES = ("posetrack17", "posetrack18", "posetrack21", "hieve")
+from tdmi.datasets.public import NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--root", type=Path, metavar="DIR", help="default: data/NAME")
-    parser.add_argument(
-        "--without-boxes",
-        action="store_true",
-        help="leave out detected boxes: ground-truth boxes only",
-    )
+    without = "leave out detected boxes: ground-truth boxes only"
+    parser.add_argument("--without-boxes", action="store_true", help=without)
 
 
 def run(args: argparse.Namespace) -> None:

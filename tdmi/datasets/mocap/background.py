@@ -11,21 +11,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tdmi.datasets.mocap.camera import Camera
+from tdmi.datasets.mocap.camera import Camera, intrinsics
 from tdmi.datasets.mocap.people import hsv
 
-_MARGIN = 0.16
-"""Extra view on each side, as a tangent: about 9 degrees for the moving camera."""
-_SHARPNESS = 0.85
-"""Background px per frame px: slightly soft, as behind the plane of focus."""
+_MARGIN = 0.16  # Extra view on each side, as a tangent: about 9 degrees for the moving camera
+_SHARPNESS = 0.85  # Background px per frame px: slightly soft, as behind the plane of focus
 
 
 @dataclass(frozen=True)
 class Background:
     """The wide picture and the intrinsics of the camera that sees it."""
 
-    picture: np.ndarray
-    """[H, W, 3] uint8 BGR."""
+    picture: np.ndarray  # [H, W, 3] uint8 BGR
     intrinsics: np.ndarray
 
     def seen_by(self, camera: Camera, instant: int) -> np.ndarray:
@@ -46,23 +43,22 @@ def make_background(rng: np.random.Generator, camera: Camera, wall: float) -> Ba
     half_width = camera.width / 2 / camera.focal.mean() + _MARGIN
     half_height = camera.height / 2 / camera.focal.mean() + _MARGIN + 0.05
     width, height = int(2 * focal * half_width), int(2 * focal * half_height)
-    intrinsics = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
     across = (np.arange(width) - (width - 1) / 2) / focal
     down = (np.arange(height) - (height - 1) / 2) / focal
-    foot = camera.eye_height / wall
-    picture = np.empty((height, width, 3), np.float32)
-    edge = int(np.searchsorted(down, foot))
-    outdoors = rng.uniform() < 0.5
+    edge = int(np.searchsorted(down, camera.eye_height / wall))
+    outdoors = bool(rng.uniform() < 0.5)
     draw_back = _outdoors if outdoors else _indoors
-    picture[:edge] = draw_back(rng, across, down[:edge], wall, camera.eye_height)
-    picture[edge:] = _floor(rng, across, down[edge:], camera.eye_height, outdoors)
-    fall_off = 1 - 0.18 * np.abs(across)[None, :, None]
-    return Background(np.clip(picture * fall_off, 0, 255).astype(np.uint8), intrinsics)
+    back = draw_back(rng, across, down[:edge], wall, camera.eye_height)
+    floor = _floor(rng, across, down[edge:], camera.eye_height, outdoors)
+    picture = np.concatenate([back, floor]).astype(np.float32)
+    picture = np.clip(picture * (1 - 0.18 * np.abs(across)[None, :, None]), 0, 255)
+    return Background(picture.astype(np.uint8), intrinsics(focal, width, height))
 
 
-def noise(rng: np.random.Generator, height: int, width: int, cells: tuple[int, ...]) -> np.ndarray:
+def noise(rng: np.random.Generator, size: tuple[int, int], cells: tuple[int, ...]) -> np.ndarray:
     """Smooth noise [height, width] of deviation about 1; `cells` are sizes in px."""
-    total = np.zeros((height, width), np.float32)
+    height, width = size
+    total = np.zeros(size, np.float32)
     for cell in cells:
         grid = rng.standard_normal((height // cell + 3, width // cell + 3)).astype(np.float32)
         total += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -77,30 +73,29 @@ def _floor(
     rng: np.random.Generator, across: np.ndarray, down: np.ndarray, eye: float, outdoors: bool
 ) -> np.ndarray:
     """Tiles, planks, grass or concrete, in perspective."""
-    height, width = len(down), len(across)
+    size = len(down), len(across)
     if outdoors and rng.uniform() < 0.5:
         colour = np.array(hsv(rng.uniform(0.2, 0.32), 0.3, rng.uniform(0.35, 0.55)), np.float32)
-        pattern = 0.1 * noise(rng, height, width, (40, 12, 4, 2))
-        return colour * (1 + pattern)[..., None]
+        return colour * (1 + 0.1 * noise(rng, size, (40, 12, 4, 2)))[..., None]
     colour = _muted(rng, 0.4, 0.7)
     depth = eye / np.maximum(down, 1e-3)[:, None]
     side = depth * across
     turn = rng.uniform(0, np.pi / 2)
     u = side * np.cos(turn) + depth * np.sin(turn)
     v = depth * np.cos(turn) - side * np.sin(turn)
-    size = rng.uniform(0.5, 1.1)
+    tile = rng.uniform(0.5, 1.1)
     style = rng.integers(3)
     if style == 0:
-        pattern = np.sign(np.sin(np.pi * u / size) * np.sin(np.pi * v / size))
+        pattern = np.sign(np.sin(np.pi * u / tile) * np.sin(np.pi * v / tile))
     elif style == 1:
-        plank = np.floor(4 * u / size)
+        plank = np.floor(4 * u / tile)
         pattern = np.sin(plank * 12.9898) * 0.9 + 0.3 * np.sin(9 * v + plank)
     else:
-        lines = np.minimum(np.abs(np.mod(u / size, 1)), np.abs(np.mod(v / size, 1)))
+        lines = np.minimum(np.mod(u / tile, 1), np.mod(v / tile, 1))
         pattern = np.where(lines < 0.04, -1.5, 0.0)
     # Far pattern is finer than a pixel: fade it out.
     pattern = pattern * np.clip(7.0 / depth, 0, 1) ** 2
-    pattern = 0.07 * pattern + 0.035 * noise(rng, height, width, (60, 20, 3))
+    pattern = 0.07 * pattern + 0.035 * noise(rng, size, (60, 20, 3))
     return colour * (1 + pattern.astype(np.float32))[..., None]
 
 
@@ -108,25 +103,20 @@ def _indoors(
     rng: np.random.Generator, across: np.ndarray, down: np.ndarray, wall: float, eye: float
 ) -> np.ndarray:
     """A wall of bricks, panels or plaster with a skirting and some framed rectangles."""
-    height, width = len(down), len(across)
     x, y = across * wall, eye - down * wall
     colour = _muted(rng, 0.45, 0.85)
-    pattern = 0.04 * noise(rng, height, width, (80, 25, 4))
+    pattern = 0.04 * noise(rng, (len(down), len(across)), (80, 25, 4))
     style = rng.integers(3)
     if style == 0:
-        row = np.floor(y / 0.45)
-        mortar = (np.mod(y / 0.45, 1) < 0.14)[:, None]
-        joint = np.mod(x[None] / 1.1 + 0.5 * np.mod(row, 2)[:, None], 1) < 0.06
-        shade = np.sin(
-            np.floor(x[None] / 1.1 + 0.5 * np.mod(row, 2)[:, None]) * 7.1 + row[:, None] * 3.7
-        )
-        pattern = pattern + 0.05 * shade + np.where(mortar | joint, 0.1, 0.0)
+        row = np.floor(y / 0.45)[:, None]
+        brick = x[None] / 1.1 + 0.5 * np.mod(row, 2)
+        gap = (np.mod(y / 0.45, 1) < 0.14)[:, None] | (np.mod(brick, 1) < 0.06)
+        shade = np.sin(np.floor(brick) * 7.1 + row * 3.7)
+        pattern = pattern + 0.05 * shade + np.where(gap, 0.1, 0.0)
     elif style == 1:
-        panel = rng.uniform(1.0, 2.5)
-        seam = np.mod(x / panel, 1) < 0.05
-        pattern = (
-            pattern + np.where(seam, -0.14, 0.0)[None] + 0.04 * np.sin(np.floor(x / panel) * 5)
-        )
+        panel = x / rng.uniform(1.0, 2.5)
+        pattern = pattern + np.where(np.mod(panel, 1) < 0.05, -0.14, 0.0)[None]
+        pattern = pattern + 0.04 * np.sin(np.floor(panel) * 5)
     picture = colour * (1 + pattern.astype(np.float32))[..., None]
     dado = y < rng.uniform(0.3, 2.0)
     picture[dado] *= rng.uniform(0.75, 0.95)
@@ -148,20 +138,19 @@ def _outdoors(
     rng: np.random.Generator, across: np.ndarray, down: np.ndarray, wall: float, eye: float
 ) -> np.ndarray:
     """Sky over trees, hedges or house fronts."""
-    height, width = len(down), len(across)
+    size = len(down), len(across)
     sky = np.array(hsv(0.58, rng.uniform(0.05, 0.25), rng.uniform(0.75, 0.95)), np.float32)
-    picture = sky * (1 + 0.03 * noise(rng, height, width, (60, 25)))[..., None]
+    picture = sky * (1 + 0.03 * noise(rng, size, (60, 25)))[..., None]
     y = (eye - down * wall)[:, None]
     base = rng.uniform(1.5, 5.0)
     for layer in range(2):
-        line = base * (1.3 - 0.5 * layer) + 0.5 * noise(rng, 3, width, (50, 14, 5))[1]
+        line = base * (1.3 - 0.5 * layer) + 0.5 * noise(rng, (3, len(across)), (50, 14, 5))[1]
         if rng.uniform() < 0.5:
-            line = np.repeat(line[::45], 45)[:width]
+            line = np.repeat(line[::45], 45)[: len(across)]
             colour, rough = _muted(rng, 0.4, 0.75), 0.04
         else:
             tint = hsv(rng.uniform(0.2, 0.38), 0.3, rng.uniform(0.28, 0.5))
             colour, rough = np.array(tint, np.float32), 0.12
-        cover = y < line[None]
-        texture = colour * (1 + rough * noise(rng, height, width, (30, 9, 4)))[..., None]
-        picture = np.where(cover[..., None], texture, picture)
+        texture = colour * (1 + rough * noise(rng, size, (30, 9, 4)))[..., None]
+        picture = np.where((y < line)[..., None], texture, picture)
     return picture

@@ -5,12 +5,14 @@ Sizes are metres on the reference figure and proportions of an adult, chosen by 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from tdmi.datasets.mocap.camera import Camera
-from tdmi.datasets.mocap.kinematics import SIDES, P, unit
+from tdmi.datasets.mocap.kinematics import LIMB_POINTS, SIDES, P, unit
 from tdmi.datasets.mocap.people import Build, Colour, Outfit, shade
-from tdmi.datasets.mocap.shapes import Shape, limb_outline, make_shape
+from tdmi.datasets.mocap.shapes import Shape, limb_outline, make_shape, unit_circle
 
 _LIMB_PARTS = ("upper_arm", "forearm", "hand", "thigh", "shank", "foot")
 PARTS = ("head", "trunk", "pelvis", *(f"{s}_{part}" for part in _LIMB_PARTS for s in SIDES))
@@ -30,18 +32,15 @@ RADII = {
 # Half width and half depth of the trunk at hips, waist, chest, shoulders, collar.
 TRUNK_HALF_WIDTH = (0.155, 0.132, 0.158, 0.165, 0.06)
 TRUNK_HALF_DEPTH = (0.105, 0.09, 0.112, 0.085, 0.05)
-HEAD_HALF_AXES = (0.1, 0.12, 0.082)
-"""Forward, up, right."""
+PRINTS = {"band": (1.9, 2.35, 75.0), "emblem": (1.7, 2.75, 38.0), "open": (0.5, 3.9, 17.0)}
+"""Lowest and highest level of the trunk, half width in degrees."""
+HEAD_HALF_AXES = (0.1, 0.12, 0.082)  # Forward, up, right
 
 _ROUND = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-_GOLDEN = np.pi * (3 - np.sqrt(5))
+_UP = np.linspace(-0.98, 0.98, 60)
+_TURN = np.pi * (3 - np.sqrt(5)) * np.arange(60)
 _SPHERE = np.stack(
-    [
-        np.cos(_GOLDEN * np.arange(60)) * np.sqrt(1 - np.linspace(-0.98, 0.98, 60) ** 2),
-        np.linspace(-0.98, 0.98, 60),
-        np.sin(_GOLDEN * np.arange(60)) * np.sqrt(1 - np.linspace(-0.98, 0.98, 60) ** 2),
-    ],
-    axis=-1,
+    [np.cos(_TURN) * np.sqrt(1 - _UP**2), _UP, np.sin(_TURN) * np.sqrt(1 - _UP**2)], axis=-1
 )
 """[60, 3] directions over the head: forward, up, right."""
 _HAIR = 0.75 * _SPHERE[:, 1] - 0.8 * _SPHERE[:, 0] > 0.0
@@ -60,30 +59,25 @@ def head_size(build: Build) -> np.ndarray:
     return np.array(HEAD_HALF_AXES) * build.scale["head_top"]
 
 
+@dataclass
 class Body:
     """Draws one person: points in camera coordinates [S, P, 3] in, shapes out."""
 
-    def __init__(
-        self, points: np.ndarray, camera: Camera, build: Build, outfit: Outfit, light: np.ndarray
-    ) -> None:
-        """`light` [2]: direction towards the light in the image, length 1."""
-        self.points = points
-        self.camera = camera
-        self.build = build
-        self.outfit = outfit
-        self.light = light
-        self.middle = points[:, P["pelvis"], 2]
-        self.result: list[Shape] = []
+    points: np.ndarray
+    camera: Camera
+    build: Build
+    outfit: Outfit
+    light: np.ndarray  # [2] direction towards the light in the image, length 1
+    result: list[Shape] = field(default_factory=list)
 
     def shapes(self) -> list[Shape]:
         self._trunk()
         for side in SIDES:
-            self._arm(side)
-            self._leg(side)
+            self._limbs(side)
         if self.outfit.legs == "skirt":
             self._skirt()
-        self._limb(self._mix("neck", "head", -0.2), self._at("head"), "neck", self.outfit.skin,
-                   "head")  # fmt: skip
+        neck, skin = self._mix("neck", "head", -0.2), self.outfit.skin
+        self._limb(neck, self._at("head"), "neck", skin, "head")
         self._head()
         return self.result
 
@@ -93,15 +87,14 @@ class Body:
     def _mix(self, first: str, second: str, part: float) -> np.ndarray:
         return self._at(first) * (1 - part) + self._at(second) * part
 
-    def _shade(self, colour: Colour, depth: np.ndarray) -> np.ndarray:
-        """Colour [S, 3], darker behind the body's middle."""
-        behind = np.clip((depth - self.middle) / 0.4, -0.4, 1.0)
-        return np.array(colour) * (1 - 0.25 * behind)[:, None]
+    def _add(self, corners: np.ndarray, depth: np.ndarray, colour: Colour, **options) -> None:
+        """A shape from corners [S, N, 2] in px; its colour is darker behind the body's middle."""
+        behind = np.clip((depth - self._at("pelvis")[:, 2]) / 0.4, -0.4, 1.0)
+        shaded = np.array(colour) * (1 - 0.25 * behind)[:, None]
+        self.result.append(make_shape(corners, depth, shaded, **options))
 
-    def _add(
-        self, corners: np.ndarray, depth: np.ndarray, colour: Colour, part: int = 0, **options
-    ) -> None:
-        self.result.append(make_shape(corners, depth, self._shade(colour, depth), part, **options))
+    def _px_per_metre(self, depth: np.ndarray) -> np.ndarray:
+        return self.camera.focal / np.maximum(depth, 0.1)
 
     def _limb(
         self,
@@ -115,47 +108,42 @@ class Body:
     ) -> None:
         """A tapered limb between two points [S, 3]: a dark outline and a lit strip upon it."""
         depth = (start[:, 2] + end[:, 2]) / 2
-        scale = self.camera.focal / np.maximum(depth, 0.1)
-        radii = np.array(RADII[kind]) * self.build.girth * thick * scale[:, None]
+        girth = self.build.girth * thick
+        radii = np.array(RADII[kind]) * girth * self._px_per_metre(depth)[:, None]
         first, last = self.camera.project(start), self.camera.project(end)
-        dark = shade(colour, 0.74)
         outline = limb_outline(first, last, radii)
-        self._add(outline, depth - nearer, dark, PART[part])
+        self._add(outline, depth - nearer, shade(colour, 0.74), part=PART[part])
         offset = self.light * 0.28 * radii[:, 1:2]
         lit = limb_outline(first + offset, last + offset, 0.58 * radii)
         self._add(lit, depth - nearer - 0.02, colour)
 
-    def _arm(self, side: str) -> None:
-        outfit = self.outfit
-        shoulder, elbow = self._at(f"{side}_shoulder"), self._at(f"{side}_elbow")
-        wrist, hand = self._at(f"{side}_wrist"), self._at(f"{side}_hand")
-        cloth = outfit.shirt if outfit.long_sleeves else outfit.skin
-        thick = 1.15 if outfit.long_sleeves else 1.0
-        self._limb(shoulder, elbow, "upper_arm", cloth, f"{side}_upper_arm", thick)
-        self._limb(elbow, wrist, "forearm", cloth, f"{side}_forearm", thick)
-        self._limb(wrist, hand, "hand", outfit.skin, f"{side}_hand")
+    def _limbs(self, side: str) -> None:
+        outfit, long = self.outfit, self.outfit.legs == "long"
+        sleeve, wide = (outfit.shirt, 1.15) if outfit.long_sleeves else (outfit.skin, 1.0)
+        cloth = outfit.trousers if long else outfit.skin
+        at = {joint: self._at(f"{side}_{joint}") for joint in LIMB_POINTS}
+        heel_to_toe = at["toe"] - at["ankle"]
+        heel = at["ankle"] - 0.3 * heel_to_toe + np.array([0.0, 0.01, 0.0])
+        limbs = [
+            ("upper_arm", at["shoulder"], at["elbow"], sleeve, wide, 0.0),
+            ("forearm", at["elbow"], at["wrist"], sleeve, wide, 0.0),
+            ("hand", at["wrist"], at["hand"], outfit.skin, 1.0, 0.0),
+            ("thigh", at["hip"], at["knee"], cloth, 1.05 if long else 1.0, 0.0),
+            ("shank", at["knee"], at["ankle"], cloth, 1.12 if long else 1.0, 0.0),
+            ("foot", heel, at["toe"], outfit.shoes, 1.0, 0.0),
+        ]
         if not outfit.long_sleeves:
             half = self._mix(f"{side}_shoulder", f"{side}_elbow", 0.5)
-            self._limb(shoulder, half, "upper_arm", outfit.shirt, f"{side}_upper_arm", 1.25, 0.03)
-
-    def _leg(self, side: str) -> None:
-        outfit = self.outfit
-        hip, knee = self._at(f"{side}_hip"), self._at(f"{side}_knee")
-        ankle, toe = self._at(f"{side}_ankle"), self._at(f"{side}_toe")
-        long = outfit.legs == "long"
-        cloth = outfit.trousers if long else outfit.skin
-        self._limb(hip, knee, "thigh", cloth, f"{side}_thigh", 1.05 if long else 1.0)
-        self._limb(knee, ankle, "shank", cloth, f"{side}_shank", 1.12 if long else 1.0)
+            limbs.append(("upper_arm", at["shoulder"], half, outfit.shirt, 1.25, 0.03))
         if outfit.legs == "short":
             half = self._mix(f"{side}_hip", f"{side}_knee", 0.65)
-            self._limb(hip, half, "thigh", outfit.trousers, f"{side}_thigh", 1.15, 0.03)
-        forward = toe - ankle
-        heel = ankle - 0.3 * forward + np.array([0.0, 0.01, 0.0])
-        self._limb(heel, toe, "foot", outfit.shoes, f"{side}_foot")
+            limbs.append(("thigh", at["hip"], half, outfit.trousers, 1.15, 0.03))
         blue, green, red = shade(outfit.shoes, 0.45)
-        tip = (blue + 0.55 * 255, green + 0.55 * 255, red + 0.55 * 255)
-        self._limb(toe - 0.12 * forward, toe + 0.08 * forward, "foot", tip, f"{side}_foot", 0.72,
-                   0.03)  # fmt: skip
+        light = (blue + 0.55 * 255, green + 0.55 * 255, red + 0.55 * 255)
+        near, far = at["toe"] - 0.12 * heel_to_toe, at["toe"] + 0.08 * heel_to_toe
+        limbs.append(("foot", near, far, light, 0.72, 0.03))
+        for kind, start, end, colour, thick, nearer in limbs:
+            self._limb(start, end, kind, colour, f"{side}_{kind}", thick, nearer)
 
     def _trunk_frame(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centres, right and forward axes of the five trunk levels, [S, 5, 3] each."""
@@ -200,14 +188,12 @@ class Body:
             return self.camera.project(np.concatenate(both, axis=1))
 
         depth = centres[:, 2, 2]
-        low = self._at("pelvis")[:, 2]
-        cloth = outfit.trousers
-        self._add(piece(0.0, 0.8), low, shade(cloth, 0.78), PART["pelvis"], hull=True)
-        scale = self.camera.focal / np.maximum(depth, 0.1)
-        offset = (self.light * 0.03 * scale[:, None])[:, None]
+        low, dark = self._at("pelvis")[:, 2], shade(outfit.trousers, 0.78)
+        self._add(piece(0.0, 0.8), low, dark, part=PART["pelvis"], hull=True)
+        offset = (self.light * 0.03 * self._px_per_metre(depth)[:, None])[:, None]
         for bottom, top in ((0.45, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)):
             dark = shade(outfit.shirt, 0.78)
-            self._add(piece(bottom, top), depth, dark, PART["trunk"], hull=True)
+            self._add(piece(bottom, top), depth, dark, part=PART["trunk"], hull=True)
         for bottom, top in ((0.6, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.4)):
             lit = piece(bottom, top, 0.66) + offset
             self._add(lit, depth - 0.004, outfit.shirt, hull=True)
@@ -215,23 +201,14 @@ class Body:
 
     def _print(self, ring, depth: np.ndarray, forward: np.ndarray) -> None:
         """Draw the print on the chest where the chest faces the camera."""
-        low, high, half = {
-            "band": (1.9, 2.35, 75.0),
-            "emblem": (1.7, 2.75, 38.0),
-            "open": (0.5, 3.9, 17.0),
-        }[self.outfit.print_style]
+        low, high, half = PRINTS[self.outfit.print_style]
         angles = np.radians(np.linspace(-half, half, 5))
         levels = np.linspace(low, high, 3)
-        edge = [
-            ring(levels[0], angles),
-            ring(levels[1], angles[-1:]),
-            ring(levels[2], angles[::-1]),
-        ]
-        corners = np.concatenate([*edge, ring(levels[1], angles[:1])], axis=1)
-        towards = -unit(self._at("chest"))
-        facing = (forward * towards).sum(-1) > 0.05
-        self._add(self.camera.project(corners), depth - 0.006, self.outfit.chest_print,
-                  shown=facing)  # fmt: skip
+        edges = (angles, angles[-1:], angles[::-1], angles[:1])
+        corners = [ring(levels[i], edge) for i, edge in zip((0, 1, 2, 1), edges, strict=True)]
+        outline = self.camera.project(np.concatenate(corners, axis=1))
+        facing = (forward * -unit(self._at("chest"))).sum(-1) > 0.05
+        self._add(outline, depth - 0.006, self.outfit.chest_print, shown=facing)
 
     def _skirt(self) -> None:
         _, right, forward = self._trunk_frame()
@@ -244,18 +221,15 @@ class Body:
         corners = self.camera.project(np.concatenate(rings, axis=1))
         depth = np.minimum(rings[1][..., 2].mean(1), rings[2][..., 2].mean(1)) - 0.03
         dark = shade(self.outfit.trousers, 0.85)
-        self._add(corners, depth, dark, PART["pelvis"], hull=True)
+        self._add(corners, depth, dark, part=PART["pelvis"], hull=True)
 
     def _head(self) -> None:
         outfit = self.outfit
-        axes = head_axes(self.points)
-        size = head_size(self.build)
-        centre = self._at("head")
-        depth = centre[:, 2]
-        towards = -unit(centre)
+        axes, size, centre = head_axes(self.points), head_size(self.build), self._at("head")
+        depth, towards = centre[:, 2], -unit(centre)
         surface = np.einsum("sij,nj->sni", axes, _SPHERE * size) + centre[:, None]
         dark = shade(outfit.skin, 0.9)
-        self._add(self.camera.project(surface), depth, dark, PART["head"], hull=True)
+        self._add(self.camera.project(surface), depth, dark, part=PART["head"], hull=True)
         facing = np.einsum("sij,nj,si->sn", axes, _SPHERE, towards)
         crown = np.einsum("sij,j->si", axes, np.array([-0.4, 0.85, 0.0]) * size) + centre
         hair = np.einsum("sij,nj->sni", axes, _SPHERE * size * 1.08) + centre[:, None]
@@ -270,18 +244,16 @@ class Body:
 
     def _face(self, axes: np.ndarray, size: np.ndarray, towards: np.ndarray) -> None:
         """Draw eyes and nose, which show the direction of the head."""
-        forward = (axes[..., 0] * towards).sum(-1)
         depth = self._at("head")[:, 2] - 0.014
-        scale = (self.camera.focal / np.maximum(depth, 0.1) * size[1])[:, None, None]
-        circle = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=-1)
+        scale = (self._px_per_metre(depth) * size[1])[:, None, None]
+        circle = unit_circle(12)
         for side in (-1.0, 1.0):
             place = np.array([0.9, 0.12, 0.36 * side]) * size
             eye = np.einsum("sij,j->si", axes, place) + self._at("head")
-            facing = (np.einsum("sij,j->si", axes, np.array([0.9, 0.1, 0.4 * side])) * towards).sum(
-                -1
-            )
+            ahead = np.einsum("sij,j->si", axes, np.array([0.9, 0.1, 0.4 * side]))
             corners = self.camera.project(eye)[:, None] + 0.095 * scale * circle
-            self._add(corners, depth, (45, 40, 40), shown=facing > 0.15)
-        tip = self.camera.project(self._at("nose"))[:, None]
-        nose = shade(self.outfit.skin, 0.72)
-        self._add(tip + 0.13 * scale * circle, depth - 0.002, nose, shown=forward > -0.1)
+            shown = (ahead * towards).sum(-1) > 0.15
+            self._add(corners, depth, (45, 40, 40), shown=shown)
+        tip = self.camera.project(self._at("nose"))[:, None] + 0.13 * scale * circle
+        shown = (axes[..., 0] * towards).sum(-1) > -0.1
+        self._add(tip, depth - 0.002, shade(self.outfit.skin, 0.72), shown=shown)

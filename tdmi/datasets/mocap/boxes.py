@@ -23,7 +23,9 @@ def simulate_boxes(
     for label in labels:
         # Every draw is made for everyone, so that one miss does not change the others.
         lot, shift, size, luck = rng.uniform(), rng.normal(size=2), rng.normal(size=2), rng.normal()
-        if lot < miss_rate(label, options):
+        hidden = label.attributes["visible_fraction"] < WELL_SEEN
+        missed = options.miss_rate_hidden if hidden else options.miss_rate
+        if lot < (missed if label.labelled else HARDLY_SEEN_MISS_RATE):
             continue
         box = jittered(label.box, shift * options.box_jitter, size * options.box_jitter)
         box = clipped(box, options.width, options.height)
@@ -32,15 +34,6 @@ def simulate_boxes(
     for _ in range(rng.poisson(options.false_positives)):
         found.append(false_box(rng, labels, options))
     return found
-
-
-def miss_rate(label: Label, options: MocapOptions) -> float:
-    """Probability that this person is missed."""
-    if not label.labelled:
-        return HARDLY_SEEN_MISS_RATE
-    if label.attributes["visible_fraction"] < WELL_SEEN:
-        return options.miss_rate_hidden
-    return options.miss_rate
 
 
 def score_of(quality: float, label: Label, luck: float) -> float:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tdmi.datasets.mocap.kinematics import matrices
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -13,18 +15,10 @@ class Camera:
 
     width: int
     height: int
-    eye_height: float
-    """Metres above the floor."""
-    focal: np.ndarray
-    """[S] px."""
+    eye_height: float  # Metres above the floor
+    focal: np.ndarray  # [S] px
     rotation: np.ndarray
     """[S, 3, 3] from the camera at rest (level, looking along -z) to the turned camera."""
-
-    @property
-    def still(self) -> bool:
-        """Whether all instants show the same view."""
-        same = np.ptp(self.focal) == 0 and np.ptp(self.rotation, axis=0).max() == 0
-        return bool(same)
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points [S, ..., 3] to camera coordinates (x right, y down, z depth) in metres."""
@@ -40,25 +34,23 @@ class Camera:
 
     def intrinsics(self, instant: int) -> np.ndarray:
         """The 3x3 matrix K of one instant."""
-        focal = self.focal[instant]
-        return np.array(
-            [[focal, 0, (self.width - 1) / 2], [0, focal, (self.height - 1) / 2], [0, 0, 1.0]]
-        )
+        return intrinsics(self.focal[instant], self.width, self.height)
+
+
+def intrinsics(focal: float, width: int, height: int) -> np.ndarray:
+    """The 3x3 matrix K of a camera that looks at the middle of its picture; all in px."""
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
 
 
 def rotation_of(pan: np.ndarray, tilt: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Rotations [S, 3, 3] of a camera turned right by `pan`, down by `tilt`, then rolled."""
     one, zero = np.ones_like(pan), np.zeros_like(pan)
-
-    def matrix(rows: list[list[np.ndarray]]) -> np.ndarray:
-        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
     c, s = np.cos(pan), np.sin(pan)
-    about_y = matrix([[c, zero, -s], [zero, one, zero], [s, zero, c]])
+    about_y = matrices([[c, zero, -s], [zero, one, zero], [s, zero, c]])
     c, s = np.cos(tilt), np.sin(tilt)
-    about_x = matrix([[one, zero, zero], [zero, c, -s], [zero, s, c]])
+    about_x = matrices([[one, zero, zero], [zero, c, -s], [zero, s, c]])
     c, s = np.cos(roll), np.sin(roll)
-    about_z = matrix([[c, s, zero], [-s, c, zero], [zero, zero, one]])
+    about_z = matrices([[c, s, zero], [-s, c, zero], [zero, zero, one]])
     return about_z @ about_x @ about_y
 
 
@@ -79,10 +71,5 @@ def sample_camera(
             frequency, phase = rng.uniform(0.8, 2.5), rng.uniform(0, 2 * np.pi)
             angle += np.radians(size) * np.sin(2 * np.pi * frequency * times + phase)
     tilt = tilt + np.radians(rng.uniform(3.0, 6.0))
-    return Camera(
-        width=width,
-        height=height,
-        eye_height=rng.uniform(1.05, 1.7),
-        focal=1.15 * width * np.exp(zoom),
-        rotation=rotation_of(pan, tilt, roll),
-    )
+    focal = 1.15 * width * np.exp(zoom)
+    return Camera(width, height, rng.uniform(1.05, 1.7), focal, rotation_of(pan, tilt, roll))

@@ -1,9 +1,4 @@
-"""Motion families and their splits.
-
-Siblings (recordings of the same kind of motion) stay on one side, so that the test asks for motions
-never seen. The upright motions with the most varied legs and arms train; strikes and kicks, fast
-and with arms raised, test.
-"""
+"""Motion families and their splits: `families.yaml`, with the clips of the fetched sources."""
 
 from __future__ import annotations
 
@@ -11,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json
+from tdmi.core.files import read_json, read_yaml
 from tdmi.datasets.mocap.motion import Clip, read_pybullet, read_world_positions
-from tdmi.datasets.public.acquire import RECORD
+from tdmi.datasets.public.acquire.wheels import RECORD
 
 PYBULLET = "pybullet"
 CLIMBS = "holosoma-retargeting"
@@ -27,65 +22,33 @@ class Family:
     split: str
     upright: bool
     source: str
-    clips: tuple[str, ...]
+    clips: list[str]
 
 
-FAMILIES = (
-    Family(
-        "locomotion", "train", True, PYBULLET,
-        ("humanoid3d_walk", "humanoid3d_run", "0walk_forward", "turn_left0", "turn_left1",
-         "turn_right0", "turn_right1"),
-    ),
-    Family("climb", "train", True, CLIMBS, tuple(f"mocap_climb_seq_{i}*" for i in range(5))),
-    Family("dance", "train", True, PYBULLET, ("humanoid3d_dance_a", "humanoid3d_dance_b")),
-    Family("crawl", "train", False, PYBULLET, ("humanoid3d_crawl",)),
-    Family(
-        "getup", "train", False, PYBULLET,
-        ("humanoid3d_getup_facedown", "humanoid3d_getup_faceup"),
-    ),
-    Family("cartwheel", "train", False, PYBULLET, ("humanoid3d_cartwheel",)),
-    Family("jump", "val", True, PYBULLET, ("humanoid3d_jump",)),
-    Family("backflip", "val", False, PYBULLET, ("humanoid3d_backflip",)),
-    Family(
-        "kick", "test", True, PYBULLET,
-        ("humanoid3d_kick", "humanoid3d_spin", "humanoid3d_spinkick"),
-    ),
-    Family("punch", "test", True, PYBULLET, ("humanoid3d_punch",)),
-    Family("roll", "test", False, PYBULLET, ("humanoid3d_roll",)),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Library:
-    """The clips of one split."""
-
-    clips: tuple[Clip, ...]
-    families: tuple[str, ...]
-    """[number of clips] family of each clip."""
-    upright: tuple[bool, ...]
+FAMILIES = [
+    Family(name, **fields)
+    for name, fields in read_yaml(Path(__file__).with_name("families.yaml")).items()
+]
+Library = list[tuple[Family, Clip]]
+"""The clips of one split, each with its family."""
 
 
 def load_library(sources: Path | str, split: str) -> Library:
     """Clips of a split from the fetched sources; UserError names what is missing."""
-    clips, families, upright = [], [], []
-    for family in FAMILIES:
-        if family.split != split:
-            continue
-        reader = read_world_positions if family.source == CLIMBS else read_pybullet
-        for path in _files(Path(sources), family):
-            clips.append(reader(path))
-            families.append(family.name)
-            upright.append(family.upright)
-    return Library(tuple(clips), tuple(families), tuple(upright))
+    readers = {PYBULLET: read_pybullet, CLIMBS: read_world_positions}
+    return [
+        (family, readers[family.source](path))
+        for family in FAMILIES
+        if family.split == split
+        for path in _files(Path(sources), family)
+    ]
 
 
 def source_records(sources: Path | str) -> dict[str, dict]:
     """Name, version and SHA-256 of the sources in use, from their records."""
-    records = {}
-    for name in (PYBULLET, CLIMBS):
-        record = read_json(Path(sources) / name / RECORD)
-        records[name] = {key: record[key] for key in ("version", "file", "sha256", "licence")}
-    return records
+    records = {name: read_json(Path(sources) / name / RECORD) for name in (PYBULLET, CLIMBS)}
+    keys = ("version", "file", "sha256", "licence")
+    return {name: {key: record[key] for key in keys} for name, record in records.items()}
 
 
 def _files(sources: Path, family: Family) -> list[Path]:

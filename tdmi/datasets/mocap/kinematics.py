@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 SIDES = ("left", "right")
-_LIMB_POINTS = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "toe")
+LIMB_POINTS = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "toe")
 POINTS = (
     *("pelvis", "chest", "neck", "head", "head_top", "nose"),
-    *(f"{side}_{joint}" for joint in _LIMB_POINTS for side in SIDES),
+    *(f"{side}_{joint}" for joint in LIMB_POINTS for side in SIDES),
 )
 P = {name: i for i, name in enumerate(POINTS)}
 
@@ -37,28 +37,28 @@ for _side, _z in (("left", -1.0), ("right", 1.0)):
         f"{_side}_ankle": (f"{_side}_knee", (0.0, -0.40987, 0.0)),
         f"{_side}_toe": (f"{_side}_ankle", (0.14, -0.035, 0.0)),
     }
-BONES = tuple((parent, child) for child, (parent, _) in OFFSETS.items())
 LENGTHS = {child: float(np.linalg.norm(offset)) for child, (_, offset) in OFFSETS.items()}
 
 # Mirrored pose: left and right change places and z changes its sign.
-MIRROR = np.array(
-    [
-        P[n.replace("left_", "right_") if n.startswith("left_") else n.replace("right_", "left_")]
-        for n in POINTS
-    ]
-)
+MIRROR = np.array([i ^ 1 if "_" in name and name != "head_top" else i for name, i in P.items()])
+
+
+def matrices(rows: list[list[np.ndarray]]) -> np.ndarray:
+    """Matrices [..., I, J] of I rows of J entries [...]."""
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def rotation_matrices(quaternions: np.ndarray) -> np.ndarray:
     """Rotation matrices [..., 3, 3] of quaternions [..., 4] (w, x, y, z), normalised first."""
     q = quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True)
     w, x, y, z = np.moveaxis(q, -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    return matrices(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def about_z(angles: np.ndarray) -> np.ndarray:
@@ -77,10 +77,9 @@ def forward_kinematics(root: np.ndarray, turns: dict[str, np.ndarray]) -> np.nda
     points[:, P["pelvis"]] = root
     for child, (parent, offset) in OFFSETS.items():
         points[:, P[child]] = points[:, P[parent]] + rotation[parent] @ np.array(offset)
-        own = turns.get(child)
-        rotation[child] = (
-            rotation[parent] @ rotation_matrices(own) if own is not None else (rotation[parent])
-        )
+        rotation[child] = rotation[parent]
+        if child in turns:
+            rotation[child] = rotation[parent] @ rotation_matrices(turns[child])
     return points
 
 
@@ -101,7 +100,7 @@ def retarget(points: np.ndarray, scale: dict[str, float]) -> np.ndarray:
     """
     result = np.empty_like(points)
     result[..., P["pelvis"], :] = points[..., P["pelvis"], :] * scale["left_knee"]
-    for parent, child in BONES:
+    for child, (parent, _) in OFFSETS.items():
         direction = unit(points[..., P[child], :] - points[..., P[parent], :])
         length = LENGTHS[child] * scale[child]
         result[..., P[child], :] = result[..., P[parent], :] + length * direction

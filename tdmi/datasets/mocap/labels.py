@@ -12,27 +12,25 @@ from tdmi.datasets.mocap.body import PART, PARTS
 from tdmi.datasets.mocap.camera import Camera
 from tdmi.datasets.mocap.kinematics import SIDES, P
 from tdmi.datasets.mocap.render import FIRST_OCCLUDER, Cover, first_part
-from tdmi.datasets.mocap.scene import Person, Scene
+from tdmi.datasets.mocap.scene import Scene
 
-FEWEST_JOINTS = 4
-"""People with fewer joints inside the frame are not labelled."""
-HEAD_SIZE = 0.6
-"""poseval's head size is this times the head box's diagonal."""
+FEWEST_JOINTS = 4  # People with fewer joints inside the frame are not labelled
+HEAD_SIZE = 0.6  # poseval's head size is this times the head box's diagonal
 
 ATTRIBUTES = (
     "visible_fraction", "speed", "blur", "blur_px", "crowding", "truncation", "defocus",
 )  # fmt: skip
 
 # Body parts that a joint belongs to: they hide it if they are nearer than the joint by a margin.
-_OWN_PARTS = {"nose": ("head",), "head_top": ("head",), "head_bottom": ("head", "trunk")}
-for _side in SIDES:
-    for _joint, _parts in {
-        "shoulder": ("upper_arm",), "elbow": ("upper_arm", "forearm"), "wrist": ("forearm", "hand"),
-        "hip": ("thigh",), "knee": ("thigh", "shank"), "ankle": ("shank", "foot"),
-    }.items():  # fmt: skip
-        _OWN_PARTS[f"{_side}_{_joint}"] = tuple(f"{_side}_{part}" for part in _parts)
-    _OWN_PARTS[f"{_side}_shoulder"] += ("trunk",)
-    _OWN_PARTS[f"{_side}_hip"] += ("pelvis", "trunk")
+_OWN_PARTS = {"nose": ["head"], "head_top": ["head"], "head_bottom": ["head", "trunk"]} | {
+    f"{side}_{joint}": [*(f"{side}_{part}" for part in limb), *middle]
+    for side in SIDES
+    for joint, limb, middle in (
+        ("shoulder", ("upper_arm",), ("trunk",)), ("elbow", ("upper_arm", "forearm"), ()),
+        ("wrist", ("forearm", "hand"), ()), ("hip", ("thigh",), ("pelvis", "trunk")),
+        ("knee", ("thigh", "shank"), ()), ("ankle", ("shank", "foot"), ()),
+    )
+}  # fmt: skip
 OWN_MARGIN = {"nose": 0.02, "hip": 0.3}
 """Metres; a head that is turned away hides its nose, a bent trunk does not hide a hip."""
 OTHER_OWN_MARGIN = 0.15
@@ -42,20 +40,13 @@ OTHER_OWN_MARGIN = 0.15
 class Label:
     """One person in one frame."""
 
-    person: int
-    """Number in the scene; the track id."""
-    labelled: bool
-    """False: only an ignore region."""
-    keypoints: np.ndarray
-    """[17, 2] px."""
-    present: np.ndarray
-    """[17] bool."""
-    visible: np.ndarray
-    """[17] bool."""
-    box: np.ndarray
-    """[4] x, y, width, height."""
-    head_box: np.ndarray
-    """[4] x1, y1, x2, y2."""
+    person: int  # Number in the scene; the track id
+    labelled: bool  # False: only an ignore region
+    keypoints: np.ndarray  # [17, 2] px
+    present: np.ndarray  # [17] bool
+    visible: np.ndarray  # [17] bool
+    box: np.ndarray  # [4] x, y, width, height
+    head_box: np.ndarray  # [4] x1, y1, x2, y2
     attributes: dict[str, float]
 
 
@@ -64,20 +55,16 @@ def joint_points(points: np.ndarray) -> np.ndarray:
 
     head_bottom is the base of the neck, three tenths of the way to the head's centre.
     """
-    joints = np.full((*points.shape[:-2], len(POSETRACK18), 3), np.nan)
-    for slot, name in enumerate(POSETRACK18.joints):
-        if name == "head_bottom":
-            neck, head = points[..., P["neck"], :], points[..., P["head"], :]
-            joints[..., slot, :] = 0.7 * neck + 0.3 * head
-        elif name in P:
-            joints[..., slot, :] = points[..., P[name], :]
-    return joints
+    named = {name: points[..., row, :] for name, row in P.items()}
+    named["head_bottom"] = 0.7 * named["neck"] + 0.3 * named["head"]
+    absent = np.full_like(named["neck"], np.nan)
+    return np.stack([named.get(name, absent) for name in POSETRACK18.joints], axis=-2)
 
 
 def inside(keypoints: np.ndarray, camera: Camera) -> np.ndarray:
     """[...] bool: px [..., 2] between the centres of the frame's first and last pixels."""
-    x, y = keypoints[..., 0], keypoints[..., 1]
-    return (x >= 0) & (y >= 0) & (x <= camera.width - 1) & (y <= camera.height - 1)
+    last = np.array([camera.width - 1, camera.height - 1])
+    return ((keypoints >= 0) & (keypoints <= last)).all(-1)
 
 
 def label_frame(
@@ -91,13 +78,11 @@ def label_frame(
         present = inside(keypoints, scene.camera)
         if cover.whole[number] == 0 or not present.any():
             continue
-        fraction = cover.seen[number] / cover.whole[number]
+        enough = cover.seen[number] / cover.whole[number] >= ignore_below
         labels.append(
             Label(
                 person=number,
-                labelled=bool(
-                    person.labelled and fraction >= ignore_below and present.sum() >= FEWEST_JOINTS
-                ),
+                labelled=bool(person.labelled and enough and present.sum() >= FEWEST_JOINTS),
                 keypoints=np.where(present[:, None], keypoints, 0.0),
                 present=present,
                 visible=present & joints_seen(scene, cover, number, instant, keypoints),
@@ -127,7 +112,10 @@ def joints_seen(
     """
     person = scene.people[number]
     joints = joint_points(person.points[instant])
-    parts = part_depths(person, instant)
+    # Depth in metres of each part's axis, of which the first shape tells; the hair hangs behind the
+    # head's centre and would stand for it.
+    parts = {shape.part: shape.depth[instant] for shape in reversed(person.shapes)}
+    parts[PART["head"]] = person.points[instant, P["head"], 2]
     seen = np.zeros(len(POSETRACK18), dtype=bool)
     for slot, name in enumerate(POSETRACK18.joints):
         if name not in _OWN_PARTS or not inside(keypoints[slot], scene.camera):
@@ -142,26 +130,12 @@ def joints_seen(
             own = PARTS[part - 1] in _OWN_PARTS[name]
             seen[slot] = own and joints[slot, 2] - parts[part] < margin
         else:
-            seen[slot] = _depth_of(scene, on_top, instant) > person.points[instant, P["pelvis"], 2]
+            if on_top >= FIRST_OCCLUDER:
+                other = scene.occluders[on_top - FIRST_OCCLUDER - 1].depth[instant]
+            else:
+                other = scene.people[on_top // (len(PARTS) + 1)].points[instant, P["pelvis"], 2]
+            seen[slot] = other > person.points[instant, P["pelvis"], 2]
     return seen
-
-
-def part_depths(person: Person, instant: int) -> dict[int, float]:
-    """Depth in metres of each body part's axis."""
-    depths: dict[int, float] = {}
-    for shape in person.shapes:
-        if shape.part:
-            depths.setdefault(shape.part, float(shape.depth[instant]))
-    # The hair hangs behind the head's centre and would stand for it.
-    depths[PART["head"]] = float(person.points[instant, P["head"], 2])
-    return depths
-
-
-def _depth_of(scene: Scene, number: int, instant: int) -> float:
-    if number >= FIRST_OCCLUDER:
-        return float(scene.occluders[number - FIRST_OCCLUDER - 1].depth[instant])
-    person = scene.people[number // (len(PARTS) + 1)]
-    return float(person.points[instant, P["pelvis"], 2])
 
 
 def _attributes(
@@ -191,29 +165,22 @@ def pace(track: np.ndarray, frame: int) -> float:
 
 def blur_length(track: np.ndarray) -> float:
     """Mean over joints of the px moved while the shutter is open; [renders, J, 2]."""
-    renders = len(track)
-    if renders == 1:
-        return 0.0
     path = np.linalg.norm(np.diff(track, axis=0), axis=-1).sum(0).mean()
     # The renders stand for equal parts of the exposure, their middles span one part less.
-    return float(path * renders / (renders - 1))
+    return float(path * len(track) / max(len(track) - 1, 1))
 
 
 def _add_crowding(labels: list[Label]) -> None:
     """CrowdPose's index: joints of others inside the box, over own joints."""
     for label in labels:
-        x, y, width, height = label.box
-        others = 0
-        for other in labels:
-            if other is not label:
-                near = other.keypoints[other.present] - np.array([x, y])
-                others += int(((near >= 0) & (near <= np.array([width, height]))).all(1).sum())
+        joints = [other.keypoints[other.present] for other in labels if other is not label]
+        near = np.concatenate([np.empty((0, 2)), *joints]) - label.box[:2]
+        others = int(((near >= 0) & (near <= label.box[2:])).all(1).sum())
         label.attributes["crowding"] = others / int(label.present.sum())
 
 
 def ignore_polygon(label: Label, camera: Camera) -> np.ndarray:
     """Corners [4, 2] of the person's box, cut at the frame's edge."""
-    x, y, width, height = label.box
-    x1, x2 = np.clip([x, x + width], 0, camera.width - 1)
-    y1, y2 = np.clip([y, y + height], 0, camera.height - 1)
+    corners = np.array([label.box[:2], label.box[:2] + label.box[2:]])
+    (x1, y1), (x2, y2) = np.clip(corners, 0, [camera.width - 1, camera.height - 1])
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.datasets.mocap.kinematics import POINTS, SIDES, P, about_z, forward_kinematics, unit
+from tdmi.datasets.mocap.kinematics import POINTS, P, about_z, forward_kinematics, unit
 
-RATE = 120.0
-"""Frames a second of every clip in memory; the higher of the two sources' rates."""
+RATE = 120.0  # Frames a second of every clip in memory; the higher of the two sources' rates
 
 FRAME_NUMBERS = 44
 # Position of each turn in a frame of pybullet's humanoid files: after duration and root position,
@@ -58,48 +58,45 @@ class Clip:
         return self.points[low] * (1 - part) + self.points[low + 1] * part
 
 
-def read_pybullet(path: Path | str) -> Clip:
-    """A `humanoid3d` or `walker` clip of pybullet; UserError if it is no such file."""
-    path = Path(path)
+def _numbers(path: Path, read: Callable[[], object], shape: tuple[int, ...]) -> np.ndarray:
+    """The numbers [F, *shape] that `read` gives; UserError if it cannot or they are none such."""
     try:
-        frames = np.array(json.loads(path.read_text())["Frames"], dtype=float)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: no motion clip ({error}); fetch the source again") from None
-    if frames.ndim != 2 or frames.shape[1] != FRAME_NUMBERS or len(frames) < 2:
-        raise UserError(f"{path}: frames are {frames.shape}, expected [2 or more, {FRAME_NUMBERS}]")
+        numbers = np.array(read(), dtype=float)
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise UserError(f"{path}: no motion clip ({error!r}); fetch the source again") from None
+    if numbers.shape[1:] != shape or len(numbers) < 2:
+        wanted = ", ".join(map(str, shape))
+        raise UserError(f"{path}: found {numbers.shape}, expected [2 or more, {wanted}]")
+    return numbers
+
+
+def read_pybullet(path: Path) -> Clip:
+    """A `humanoid3d` or `walker` clip of pybullet; UserError if it is no such file."""
+    frames = _numbers(path, lambda: json.loads(path.read_text())["Frames"], (FRAME_NUMBERS,))
     starts = np.concatenate([[0.0], np.cumsum(frames[:-1, 0])])
     times = np.arange(0.0, starts[-1], 1 / RATE)
+
+    def resampled(columns: np.ndarray) -> np.ndarray:
+        return np.stack([np.interp(times, starts, column) for column in columns.T], axis=-1)
+
     turns = {}
     for name, column in TURNS.items():
         if name in HINGES:
             turns[name] = about_z(np.interp(times, starts, frames[:, column]))
-        else:
-            turns[name] = _resampled_turns(times, starts, frames[:, column : column + 4])
-    root = np.stack([np.interp(times, starts, frames[:, i]) for i in (1, 2, 3)], axis=-1)
+        else:  # quaternions, linear between neighbours on the same hemisphere
+            turn = frames[:, column : column + 4]
+            flips = np.where((turn[1:] * turn[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+            turns[name] = resampled(turn * np.cumprod([1.0, *flips])[:, None])
+    root = resampled(frames[:, 1:4])
     return Clip(path.stem, forward_kinematics(root, turns), grounded=True)
 
 
-def _resampled_turns(times: np.ndarray, starts: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Quaternions [S, 4] at `times`, linear between neighbours on the same hemisphere."""
-    turns = turns.copy()
-    for i in range(1, len(turns)):
-        if turns[i] @ turns[i - 1] < 0:
-            turns[i] = -turns[i]
-    return np.stack([np.interp(times, starts, turns[:, i]) for i in range(4)], axis=-1)
-
-
-def read_world_positions(path: Path | str) -> Clip:
+def read_world_positions(path: Path) -> Clip:
     """A clip of holosoma-retargeting: world positions [F, 53, 3], z up, 120 frames a second.
 
     The head's direction is not recorded: the face is turned where the trunk is.
     """
-    path = Path(path)
-    try:
-        joints = np.load(path, allow_pickle=False).astype(float)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no motion clip ({error}); fetch the source again") from None
-    if joints.ndim != 3 or joints.shape[1:] != (WORLD_JOINTS, 3) or len(joints) < 2:
-        raise UserError(f"{path}: found {joints.shape}, expected [2 or more, {WORLD_JOINTS}, 3]")
+    joints = _numbers(path, lambda: np.load(path, allow_pickle=False), (WORLD_JOINTS, 3))
     joints = joints[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
     points = np.zeros((len(joints), len(POINTS), 3))
     for name, row in WORLD_ROWS.items():
@@ -120,9 +117,3 @@ def _add_head(points: np.ndarray, head: np.ndarray) -> None:
     points[:, P["head"]] = neck + lean
     points[:, P["head_top"]] = points[:, P["head"]] + up
     points[:, P["nose"]] = points[:, P["head"]] + 0.97 * forward - 0.23 * up
-
-
-def floor_height(points: np.ndarray) -> float:
-    """Height of the lowest foot or hand in points [F, P, 3]: the floor of an ungrounded clip."""
-    rows = [P[f"{side}_{name}"] for name in ("ankle", "toe", "hand", "knee") for side in SIDES]
-    return float(points[:, rows, 1].min())

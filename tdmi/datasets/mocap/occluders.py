@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.datasets.mocap.camera import Camera
-from tdmi.datasets.mocap.people import hsv
-from tdmi.datasets.mocap.shapes import Shape, make_shape
+from tdmi.datasets.mocap.people import Colour, hsv
+from tdmi.datasets.mocap.shapes import Shape, make_shape, unit_circle
 
 STILL_KINDS = ("pole", "box", "board", "bush")
 MOVING_KINDS = ("box", "board", "ball", "pole")
-_ROUND = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+_CIRCLE = unit_circle(14)
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,7 @@ class Occluder:
     """One thing at S instants."""
 
     shapes: list[Shape]
-    depth: np.ndarray
-    """[S] metres from the camera."""
+    depth: np.ndarray  # [S] metres from the camera
 
 
 def make_occluder(
@@ -36,9 +35,8 @@ def make_occluder(
     if kind == "ball":
         rise = rng.uniform(0.6, 1.4)
         origin[:, 1] += rise - 4.9 * (times - times.mean()) ** 2
-    parts = {"pole": _pole, "box": _box, "board": _board, "bush": _bush, "ball": _ball}[kind](rng)
     shapes = []
-    for layer, (corners, colour) in enumerate(parts):
+    for layer, (corners, colour) in enumerate(_bush(rng) if kind == "bush" else _parts(rng, kind)):
         flat = np.concatenate([corners, np.zeros((len(corners), 1))], axis=1)
         seen = camera.to_camera(origin[:, None] + flat)
         depth = seen[..., 2].mean(1) - 0.001 * layer
@@ -46,74 +44,62 @@ def make_occluder(
     return Occluder(shapes, camera.to_camera(origin)[:, 2])
 
 
-_Parts = list[tuple[np.ndarray, tuple[float, float, float]]]
+_Parts = list[tuple[np.ndarray, Colour]]
 """Polygons [N, 2] (right and up in metres) with colours, the lower ones first."""
-
-
-def _rectangle(left: float, right: float, low: float, high: float) -> np.ndarray:
-    return np.array([[left, low], [right, low], [right, high], [left, high]])
-
-
-def _tones(rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Dark, middle and light of one colour."""
-    hue, saturation = rng.uniform(), rng.uniform(0.05, 0.5)
-    value = rng.uniform(0.35, 0.7)
-    return [hsv(hue, saturation, value * part) for part in (0.6, 0.9, 1.2)]
-
-
-def _pole(rng: np.random.Generator) -> _Parts:
-    dark, middle, light = _tones(rng)
-    half, high = rng.uniform(0.05, 0.13), rng.uniform(2.0, 3.5)
-    return [
-        (_rectangle(-half, half, 0, high), dark),
-        (_rectangle(-0.8 * half, 0.5 * half, 0, high), middle),
-        (_rectangle(-0.6 * half, -0.2 * half, 0, high), light),
-    ]
-
-
-def _box(rng: np.random.Generator) -> _Parts:
-    dark, middle, light = _tones(rng)
-    half, high = rng.uniform(0.2, 0.4), rng.uniform(0.4, 1.0)
-    parts = [
-        (_rectangle(-half, half, 0, high), dark),
-        (_rectangle(-half, 0.75 * half, 0, 0.93 * high), middle),
-        (_rectangle(-half, half, 0.93 * high, high), light),
-    ]
-    for row in range(rng.integers(1, 4)):
-        low = high * (0.2 + 0.22 * row)
-        parts.append((_rectangle(-0.9 * half, 0.65 * half, low, low + 0.04), dark))
-    return parts
-
-
-def _board(rng: np.random.Generator) -> _Parts:
-    dark, middle, light = _tones(rng)
-    half, low, tall = rng.uniform(0.2, 0.38), rng.uniform(0.4, 1.0), rng.uniform(0.4, 0.7)
-    edge = 0.04
-    return [
-        (_rectangle(-0.04, 0.04, 0, low), dark),
-        (_rectangle(-half, half, low, low + tall), dark),
-        (_rectangle(-half + edge, half - edge, low + edge, low + tall - edge), light),
-        (_rectangle(-0.7 * half, 0.5 * half, low + 0.55 * tall, low + 0.7 * tall), middle),
-        (_rectangle(-0.7 * half, 0.2 * half, low + 0.25 * tall, low + 0.4 * tall), middle),
-    ]
 
 
 def _bush(rng: np.random.Generator) -> _Parts:
     wide, high = rng.uniform(0.25, 0.45), rng.uniform(0.5, 1.1)
-    circle = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=-1)
     parts = []
     hue = rng.uniform(0.2, 0.36)
     for i in range(16):
         middle = np.array([rng.uniform(-wide, wide), rng.uniform(0.1, 0.9) * high])
         radius = rng.uniform(0.1, 0.2)
-        ragged = circle * radius * rng.uniform(0.75, 1.2, (len(_ROUND), 1))
+        ragged = _CIRCLE * radius * rng.uniform(0.75, 1.2, (len(_CIRCLE), 1))
         parts.append((middle + ragged, hsv(hue, rng.uniform(0.3, 0.5), 0.25 + 0.02 * i)))
     return parts
 
 
-def _ball(rng: np.random.Generator) -> _Parts:
-    dark, middle, light = _tones(rng)
-    radius = rng.uniform(0.11, 0.22)
-    circle = radius * np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=-1)
-    up = np.array([-0.25, 0.3]) * radius
-    return [(circle, dark), (0.75 * circle + 0.8 * up, middle), (0.35 * circle + 1.4 * up, light)]
+def _parts(rng: np.random.Generator, kind: str) -> _Parts:
+    """Everything but a bush, in a dark, a middle and a light tone of one colour."""
+    hue, saturation, value = rng.uniform(), rng.uniform(0.05, 0.5), rng.uniform(0.35, 0.7)
+    dark, middle, light = (hsv(hue, saturation, value * part) for part in (0.6, 0.9, 1.2))
+    if kind == "ball":
+        radius = rng.uniform(0.11, 0.22)
+        circle, up = radius * _CIRCLE, np.array([-0.25, 0.3]) * radius
+        return [
+            (circle, dark), (0.75 * circle + 0.8 * up, middle), (0.35 * circle + 1.4 * up, light)
+        ]  # fmt: skip
+    # Left, right, low and high edge of rectangles.
+    edges: list[tuple[float, float, float, float, Colour]]
+    if kind == "pole":
+        half, high = rng.uniform(0.05, 0.13), rng.uniform(2.0, 3.5)
+        edges = [
+            (-half, half, 0, high, dark),
+            (-0.8 * half, 0.5 * half, 0, high, middle),
+            (-0.6 * half, -0.2 * half, 0, high, light),
+        ]
+    elif kind == "box":
+        half, high = rng.uniform(0.2, 0.4), rng.uniform(0.4, 1.0)
+        edges = [
+            (-half, half, 0, high, dark),
+            (-half, 0.75 * half, 0, 0.93 * high, middle),
+            (-half, half, 0.93 * high, high, light),
+        ]
+        for row in range(rng.integers(1, 4)):
+            low = high * (0.2 + 0.22 * row)
+            edges.append((-0.9 * half, 0.65 * half, low, low + 0.04, dark))
+    else:  # a board
+        half, low, tall = rng.uniform(0.2, 0.38), rng.uniform(0.4, 1.0), rng.uniform(0.4, 0.7)
+        edge = 0.04
+        edges = [
+            (-0.04, 0.04, 0, low, dark),
+            (-half, half, low, low + tall, dark),
+            (-half + edge, half - edge, low + edge, low + tall - edge, light),
+            (-0.7 * half, 0.5 * half, low + 0.55 * tall, low + 0.7 * tall, middle),
+            (-0.7 * half, 0.2 * half, low + 0.25 * tall, low + 0.4 * tall, middle),
+        ]
+    return [
+        (np.array([[left, low], [right, low], [right, high], [left, high]]), colour)
+        for left, right, low, high, colour in edges
+    ]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from tdmi.core.checks import build, mapping
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,7 @@ class MocapOptions:
     width: int = 320
     height: int = 240
     jpeg_quality: int = 92
-    frame_seconds: float = 0.04
-    """25 frames a second, the rate of most PoseTrack videos."""
+    frame_seconds: float = 0.04  # 25 frames a second, the rate of most PoseTrack videos
 
     people_shares: tuple[float, ...] = (0.3, 0.35, 0.22, 0.13)
     """Shares of videos with one, two, ... people."""
@@ -42,27 +39,21 @@ class MocapOptions:
     """People face the camera up to this angle at mid-video; all directions were too hard to learn
     for small networks in a few minutes."""
     from_behind_share: float = 0.1
-    upright_share: float = 0.8
-    """Share of people whose motion is of an upright family."""
+    upright_share: float = 0.8  # Share of people whose motion is of an upright family
     mixed_arms_share: float = 0.4
     """Training only: share of people with the arms of one clip on the legs of another."""
-    speed: tuple[float, float] = (0.8, 1.4)
-    """Factor on the speed of the recorded motion."""
+    speed: tuple[float, float] = (0.8, 1.4)  # Factor on the speed of the recorded motion
 
-    blur_share: float = 0.35
-    """Share of frames with a long exposure."""
-    exposure: tuple[float, float] = (0.6, 1.0)
-    """Exposure of blurred frames, in frame intervals."""
+    blur_share: float = 0.35  # Share of frames with a long exposure
+    exposure: tuple[float, float] = (0.6, 1.0)  # Exposure of blurred frames, in frame intervals
     blur_samples: int = 7
     """Renders averaged for a blurred frame; odd, so that the labelled instant is one of them."""
-    defocus_share: float = 0.25
-    """Share of frames out of focus."""
+    defocus_share: float = 0.25  # Share of frames out of focus
     defocus_sigma: tuple[float, float] = (2.5, 6.0)
     """Gaussian sigma of defocused frames in px. Crops of 64x48 shrink people about three times, so
     that a sigma of 1 to 2 px cannot be seen in them."""
     moving_camera_share: float = 0.6
-    occluder_share: float = 0.45
-    """Share of videos with occluders."""
+    occluder_share: float = 0.45  # Share of videos with occluders
     moving_occluder_share: float = 0.6
     bystander_share: float = 0.15
     """Share of videos with unlabelled people far away, under an ignore region."""
@@ -73,10 +64,8 @@ class MocapOptions:
     """Standard deviation of a detection's centre and log size, in box sizes."""
     miss_rate: float = 0.05
     """Share of well visible people (visible fraction from 0.5) that the detector misses."""
-    miss_rate_hidden: float = 0.25
-    """The same for less visible people."""
-    false_positives: float = 0.2
-    """Mean number of false boxes in a frame."""
+    miss_rate_hidden: float = 0.25  # The same for less visible people
+    false_positives: float = 0.2  # Mean number of false boxes in a frame
 
     def is_labelled(self, split: str, frame: int) -> bool:
         """Whether frame `frame` (0-based) of every video of `split` carries labels."""
@@ -89,9 +78,7 @@ class MocapOptions:
             raise UserError(f"mocap option blur_samples is {self.blur_samples}, expected odd >= 3")
         for name in ("videos", "frames", "label_stride"):
             if sorted(getattr(self, name)) != ["test", "train", "val"]:
-                raise UserError(
-                    f"mocap option {name}: expected one number each for train, val, test"
-                )
+                raise UserError(f"mocap option {name}: expected a number for train, val, test")
         if min(*self.videos.values(), *self.frames.values(), *self.label_stride.values()) < 1:
             raise UserError("mocap options videos, frames, label_stride: expected numbers from 1")
         if not 0 <= 2 * self.label_margin < min(self.frames.values()):
@@ -103,16 +90,7 @@ class MocapOptions:
 
 def options_from(values: dict[str, Any] | None, place: str = "mocap options") -> MocapOptions:
     """Options from a mapping of overrides (lists become tuples); UserError for unknown names."""
-    known = {f.name for f in dataclasses.fields(MocapOptions)}
-    values = values or {}
-    if not isinstance(values, dict):
-        raise UserError(f"{place}: found a {type(values).__name__}, expected a mapping of options")
-    if unknown := sorted(set(values) - known):
-        raise UserError(f"{place}: unknown option {unknown[0]}; known: {', '.join(sorted(known))}")
-    fitting: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return MocapOptions(**fitting)
-
-
-def read_options(path: Path | None) -> MocapOptions:
-    """Options from a YAML file; the defaults where there is none."""
-    return options_from(read_yaml(path), str(path)) if path else MocapOptions()
+    overrides = mapping(place, values).items()
+    return build(
+        place, MocapOptions, {k: tuple(v) if isinstance(v, list) else v for k, v in overrides}
+    )

@@ -13,25 +13,22 @@ Colour = tuple[float, float, float]
 """Blue, green, red, each 0..255, as OpenCV draws."""
 
 # Ranges of the data set's own clothes; hues are spread evenly so that people stand out.
-SKIN_TONES = ((0.07, 0.30, 0.93), (0.06, 0.38, 0.82), (0.06, 0.48, 0.66), (0.05, 0.52, 0.45))
-HAIR_TONES = (
-    (0.07, 0.5, 0.12),
-    (0.07, 0.6, 0.3),
-    (0.11, 0.55, 0.72),
-    (0.04, 0.7, 0.42),
-    (0, 0, 0.6),
-)
-TROUSER_TONES = ((0.62, 0.55, 0.32), (0.6, 0.35, 0.5), (0.1, 0.3, 0.6), (0, 0, 0.16), (0, 0, 0.8))
+SKIN = ((0.07, 0.30, 0.93), (0.06, 0.38, 0.82), (0.06, 0.48, 0.66), (0.05, 0.52, 0.45))
+HAIR = ((0.07, 0.5, 0.12), (0.07, 0.6, 0.3), (0.11, 0.55, 0.72), (0.04, 0.7, 0.42), (0, 0, 0.6))
+TROUSERS = ((0.62, 0.55, 0.32), (0.6, 0.35, 0.5), (0.1, 0.3, 0.6), (0, 0, 0.16), (0, 0, 0.8))
+LIMBS = {
+    "elbow": "arm", "wrist": "arm", "hand": "arm", "knee": "leg", "ankle": "leg", "toe": "leg",
+    "chest": "trunk", "neck": "trunk", "shoulder": "trunk",
+}  # fmt: skip
+"""Bones, by their far ends, whose lengths vary together."""
 
 
 @dataclass(frozen=True)
 class Build:
     """Sizes of one person relative to the reference figure."""
 
-    scale: dict[str, float]
-    """Bone length factor by the bone's far point."""
-    girth: float
-    """Factor on all thicknesses."""
+    scale: dict[str, float]  # Bone length factor by the bone's far point
+    girth: float  # Factor on all thicknesses
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,7 @@ class Outfit:
     trousers: Colour
     shoes: Colour
     long_sleeves: bool
-    legs: str
-    """`long`, `short` or `skirt`."""
+    legs: str  # `long`, `short` or `skirt`
     long_hair: bool
 
 
@@ -60,9 +56,7 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """The colour times a factor."""
-    blue, green, red = colour
-    return factor * blue, factor * green, factor * red
+    return factor * colour[0], factor * colour[1], factor * colour[2]
 
 
 def sample_build(rng: np.random.Generator) -> Build:
@@ -72,23 +66,17 @@ def sample_build(rng: np.random.Generator) -> Build:
     scale = {}
     for name in LENGTHS:
         joint = name.split("_")[-1]
-        if joint in ("elbow", "wrist", "hand"):
-            factor = part["arm"]
-        elif joint in ("knee", "ankle", "toe"):
-            factor = part["leg"]
-        elif joint in ("chest", "neck", "shoulder"):
-            factor = part["trunk"]
-        else:
-            factor = 1.0
-        # Heads vary less than bodies.
-        scale[name] = stature**0.5 if joint in ("head", "top", "nose") else stature * factor
+        if joint in LIMBS:
+            factor = stature * part[LIMBS[joint]]
+        else:  # heads vary less than bodies
+            factor = stature**0.5 if joint in ("head", "top", "nose") else stature
+        scale[name] = factor
     return Build(scale, girth=stature * rng.uniform(0.85, 1.2))
 
 
 def sample_outfit(rng: np.random.Generator) -> Outfit:
     """Clothes that stand out from the muted backgrounds."""
-    skin = SKIN_TONES[rng.integers(len(SKIN_TONES))]
-    hair = HAIR_TONES[rng.integers(len(HAIR_TONES))]
+    skin, hair = SKIN[rng.integers(len(SKIN))], HAIR[rng.integers(len(HAIR))]
     hue = rng.uniform()
     if rng.uniform() < 0.8:
         shirt = hsv(hue, rng.uniform(0.55, 0.9), rng.uniform(0.6, 0.95))
@@ -96,8 +84,7 @@ def sample_outfit(rng: np.random.Generator) -> Outfit:
         shirt = hsv(hue, rng.uniform(0.0, 0.12), rng.uniform(0.88, 1.0))
     print_value = rng.choice([0.15, 0.98])
     if rng.uniform() < 0.75:
-        tone = TROUSER_TONES[rng.integers(len(TROUSER_TONES))]
-        trousers = hsv(*tone)
+        trousers = hsv(*TROUSERS[rng.integers(len(TROUSERS))])
     else:
         trousers = hsv(hue + rng.uniform(0.3, 0.7), rng.uniform(0.4, 0.8), rng.uniform(0.35, 0.8))
     return Outfit(

@@ -10,27 +10,21 @@ import numpy as np
 from tdmi.datasets.mocap.body import PARTS
 from tdmi.datasets.mocap.kinematics import P
 from tdmi.datasets.mocap.scene import Scene
-from tdmi.datasets.mocap.shapes import SHIFT, Shape, draw, draw_parts, make_shape
+from tdmi.datasets.mocap.shapes import SHIFT, Shape, draw, make_shape, unit_circle
 
 FIRST_OCCLUDER = 200
-PADDING = 64
-"""px around the frame in which whole silhouettes are counted."""
-_NOISE = 2.0
-"""Standard deviation of the sensor noise, grey levels."""
+PADDING = 64  # px around the frame in which whole silhouettes are counted
+_NOISE = 2.0  # Standard deviation of the sensor noise, grey levels
 
 
 @dataclass(frozen=True)
 class Cover:
     """The visible parts and pixel counts of all people at a frame's labelled instant."""
 
-    numbers: np.ndarray
-    """[height, width] uint8: 0 background, `first_part(n)` + part number for person n."""
-    whole: np.ndarray
-    """[N] px of each person's whole silhouette, hidden or outside the frame as well."""
-    inside: np.ndarray
-    """[N] px of it inside the frame, hidden as well."""
-    seen: np.ndarray
-    """[N] px of it that are visible."""
+    numbers: np.ndarray  # [height, width] uint8: 0 background, else `first_part(n)` + part number
+    whole: np.ndarray  # [N] px of each whole silhouette, hidden or outside the frame as well
+    inside: np.ndarray  # [N] px of it inside the frame, hidden as well
+    seen: np.ndarray  # [N] px of it that are visible
 
 
 def first_part(person: int) -> int:
@@ -44,11 +38,12 @@ def render_frames(scene: Scene, rng: np.random.Generator) -> list[np.ndarray]:
     grain = rng.normal(0.0, _NOISE, size)
     grain = np.rint(np.repeat(grain[..., None], 3, axis=2)).astype(np.int16)
     shadows = _shadows(scene)
-    steady = scene.background.seen_by(scene.camera, 0) if scene.camera.still else None
     frames = []
     for i in range(len(scene.schedule.middle)):
         instants = np.flatnonzero(scene.schedule.frame == i)
-        image = _render(scene, shadows, instants, steady)
+        renders = [_draw_instant(scene, shadows, int(instant)) for instant in instants]
+        # Sums of whole numbers, hence exact in any order.
+        image = np.rint(np.sum(renders, axis=0, dtype=np.float32) / len(renders)).astype(np.uint8)
         if sigma := scene.schedule.defocus[i]:
             image = cv2.GaussianBlur(image, (0, 0), float(sigma))
         top, left = rng.integers(0, 16, 2)
@@ -57,22 +52,8 @@ def render_frames(scene: Scene, rng: np.random.Generator) -> list[np.ndarray]:
     return frames
 
 
-def _render(
-    scene: Scene, shadows: list[Shape], instants: np.ndarray, steady: np.ndarray | None
-) -> np.ndarray:
-    """The mean picture of some instants; `steady` is the background of a still camera."""
-    if len(instants) == 1:
-        return _draw_instant(scene, shadows, int(instants[0]), steady)
-    total = np.zeros((scene.camera.height, scene.camera.width, 3), np.float32)
-    for instant in instants:
-        cv2.accumulate(_draw_instant(scene, shadows, int(instant), steady), total)
-    return np.rint(total / len(instants)).astype(np.uint8)
-
-
-def _draw_instant(
-    scene: Scene, shadows: list[Shape], instant: int, steady: np.ndarray | None
-) -> np.ndarray:
-    image = scene.background.seen_by(scene.camera, instant) if steady is None else steady.copy()
+def _draw_instant(scene: Scene, shadows: list[Shape], instant: int) -> np.ndarray:
+    image = scene.background.seen_by(scene.camera, instant)
     mask = np.zeros(image.shape[:2], np.uint8)
     for shadow in shadows:
         cv2.fillPoly(mask, [shadow.outline(instant)], (90,), cv2.LINE_AA, SHIFT)
@@ -88,8 +69,7 @@ def _draw_instant(
 
 def _shadows(scene: Scene) -> list[Shape]:
     """A soft dark patch on the floor under each person."""
-    turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    circle = np.stack([np.cos(turn), np.zeros(16), np.sin(turn)], axis=-1)
+    circle = np.insert(unit_circle(16), 1, 0.0, axis=1)
     shadows = []
     for person in scene.people:
         low, high = person.world.min(1), person.world.max(1)
@@ -101,16 +81,14 @@ def _shadows(scene: Scene) -> list[Shape]:
     return shadows
 
 
-def _far_to_near(scene: Scene, instant: int) -> list[tuple[list[Shape], int, bool]]:
-    """Shapes of everything with its first number and whether it is an occluder, far ones first."""
-    things = [
-        (person.points[instant, P["pelvis"], 2], person.shapes, first_part(n), False)
+def _far_to_near(scene: Scene, instant: int) -> list[tuple[list[Shape], int, int | None]]:
+    """Shapes of everything with its first number and, if it is one, the person; far ones first."""
+    things: list[tuple[float, list[Shape], int, int | None]] = [
+        (person.points[instant, P["pelvis"], 2], person.shapes, first_part(n), n)
         for n, person in enumerate(scene.people)
     ]
-    things += [
-        (thing.depth[instant], thing.shapes, FIRST_OCCLUDER + n, True)
-        for n, thing in enumerate(scene.occluders)
-    ]
+    for n, occluder in enumerate(scene.occluders):
+        things.append((occluder.depth[instant], occluder.shapes, FIRST_OCCLUDER + n, None))
     return [thing[1:] for thing in sorted(things, key=lambda thing: -thing[0])]
 
 
@@ -120,23 +98,21 @@ def cover_at(scene: Scene, instant: int) -> Cover:
     inner = (slice(PADDING, PADDING + height), slice(PADDING, PADDING + width))
     numbers = np.zeros((height + 2 * PADDING, width + 2 * PADDING), np.uint8)
     whole, inside, seen = (np.zeros(len(scene.people), int) for _ in range(3))
-    for shapes, first, is_occluder in _far_to_near(scene, instant):
-        padded = [_pad(shape) for shape in shapes if shape.part]
-        if not is_occluder:
+    for shapes, first, person in _far_to_near(scene, instant):
+        padded = [
+            replace(shape, corners=shape.corners + (PADDING << SHIFT))
+            for shape in shapes
+            if shape.part
+        ]
+        if person is not None:
             own = np.zeros_like(numbers)
-            draw_parts(own, padded, instant, first)
-            person = first // (len(PARTS) + 1)
+            draw(own, padded, instant, first)
             whole[person] = np.count_nonzero(own)
             inside[person] = np.count_nonzero(own[inner])
-        draw_parts(numbers, padded, instant, first)
+        draw(numbers, padded, instant, first)
     numbers = np.ascontiguousarray(numbers[inner])
     counts = np.bincount(numbers.ravel(), minlength=256)
     for person in range(len(scene.people)):
         start = first_part(person) + 1
         seen[person] = counts[start : start + len(PARTS)].sum()
     return Cover(numbers, whole, inside, seen)
-
-
-def _pad(shape: Shape) -> Shape:
-    """The shape in the padded picture."""
-    return replace(shape, corners=shape.corners + (PADDING << SHIFT))

@@ -9,49 +9,38 @@ import numpy as np
 from tdmi.datasets.mocap.background import Background, make_background
 from tdmi.datasets.mocap.body import Body, head_axes, head_size
 from tdmi.datasets.mocap.camera import Camera, sample_camera
-from tdmi.datasets.mocap.families import Library
-from tdmi.datasets.mocap.kinematics import P, mirror, replace_arms, retarget, unit
-from tdmi.datasets.mocap.motion import Clip, floor_height
+from tdmi.datasets.mocap.families import Family, Library
+from tdmi.datasets.mocap.kinematics import SIDES, P, mirror, replace_arms, retarget, unit
+from tdmi.datasets.mocap.motion import Clip
 from tdmi.datasets.mocap.occluders import Occluder, make_occluder
 from tdmi.datasets.mocap.options import MocapOptions
 from tdmi.datasets.mocap.people import Build, sample_build, sample_outfit
 from tdmi.datasets.mocap.shapes import Shape
 
-STANDING = 1.65
-"""Height in metres of the reference figure, to choose distances."""
-NEAREST = 0.6
-"""Metres between people on the floor, so that bodies do not run into each other."""
+STANDING = 1.65  # Height in metres of the reference figure, to choose distances
+NEAREST = 0.6  # Metres between people on the floor, so that bodies do not run into each other
 
 
 @dataclass(frozen=True)
 class Schedule:
     """The instants of a video: S renders for F frames."""
 
-    times: np.ndarray
-    """[S] s."""
-    frame: np.ndarray
-    """[S] frame of each render."""
-    middle: np.ndarray
-    """[F] the render of the labelled instant."""
-    exposure: np.ndarray
-    """[F] s; 0 for a sharp frame."""
-    defocus: np.ndarray
-    """[F] Gaussian sigma in px; 0 for a frame in focus."""
+    times: np.ndarray  # [S] s
+    frame: np.ndarray  # [S] frame of each render
+    middle: np.ndarray  # [F] the render of the labelled instant
+    exposure: np.ndarray  # [F] s; 0 for a sharp frame
+    defocus: np.ndarray  # [F] Gaussian sigma in px; 0 for a frame in focus
 
 
 @dataclass(frozen=True)
 class Person:
     """One person at S instants."""
 
-    points: np.ndarray
-    """[S, P, 3] camera coordinates in metres."""
-    world: np.ndarray
-    """[S, P, 3]"""
+    points: np.ndarray  # [S, P, 3] camera coordinates in metres
+    world: np.ndarray  # [S, P, 3]
     shapes: list[Shape]
-    head_extent: np.ndarray
-    """[S, 4] px x1, y1, x2, y2 of the projected head ellipsoid."""
-    labelled: bool
-    """False for a bystander."""
+    head_extent: np.ndarray  # [S, 4] px x1, y1, x2, y2 of the projected head ellipsoid
+    labelled: bool  # False for a bystander
     family: str
 
 
@@ -73,16 +62,11 @@ def sample_schedule(rng: np.random.Generator, options: MocapOptions, frames: int
     exposure = exposure * options.frame_seconds
     defocused = rng.uniform(size=frames) < options.defocus_share
     defocus = np.where(defocused, rng.uniform(*options.defocus_sigma, frames), 0.0)
-    times: list[float] = []
-    frame: list[int] = []
-    middle: list[int] = []
-    for i in range(frames):
-        samples = options.blur_samples if blurred[i] else 1
-        middle.append(len(times) + samples // 2)
-        step = (np.arange(samples) - samples // 2) / samples * exposure[i]
-        times.extend(i * options.frame_seconds + step)
-        frame.extend([i] * samples)
-    return Schedule(np.array(times), np.array(frame), np.array(middle), exposure, defocus)
+    samples = np.where(blurred, options.blur_samples, 1)
+    frame = np.repeat(np.arange(frames), samples)
+    middle = np.cumsum(samples) - samples + samples // 2
+    step = (np.arange(len(frame)) - middle[frame]) / samples[frame] * exposure[frame]
+    return Schedule(frame * options.frame_seconds + step, frame, middle, exposure, defocus)
 
 
 def sample_scene(
@@ -95,24 +79,44 @@ def sample_scene(
     light = np.array([rng.choice([-0.6, 0.6]), -0.8])
     count = 1 + rng.choice(len(options.people_shares), p=options.people_shares)
     places = sample_places(rng, options, camera, count)
-    people = [
-        _sample_person(rng, options, library, split, schedule, camera, place, light)
-        for place in places
-    ]
+
+    def person(place: np.ndarray, labelled: bool) -> Person:
+        build, outfit = sample_build(rng), sample_outfit(rng)
+        family, clip = choose_clip(rng, library, options.upright_share if labelled else 1.0)
+        points = play(rng, clip, schedule.times, options)
+        if split == "train" and rng.uniform() < options.mixed_arms_share:
+            _, arms = choose_clip(rng, library, options.upright_share)
+            points = replace_arms(points, play(rng, arms, schedule.times, options))
+        yaw = np.radians(rng.uniform(-options.yaw_degrees, options.yaw_degrees))
+        if rng.uniform() < options.from_behind_share:
+            yaw += np.pi
+        middle = int(schedule.middle[len(schedule.middle) // 2])
+        world = place_clip(retarget(points, build.scale), place, yaw, middle)
+        if not clip.grounded:
+            # The lowest foot, knee or hand stands on the floor.
+            limbs = [
+                P[f"{side}_{end}"] for side in SIDES for end in ("ankle", "toe", "hand", "knee")
+            ]
+            world[..., 1] -= world[:, limbs, 1].min() - 0.03
+        seen = camera.to_camera(world)
+        shapes = Body(seen, camera, build, outfit, light).shapes()
+        extent = head_extent(seen, camera, build)
+        return Person(seen, world, shapes, extent, labelled, family.name)
+
+    people = [person(place, labelled=True) for place in places]
     wall = rng.uniform(14.0, 24.0)
     if rng.uniform() < options.bystander_share:
         for _ in range(rng.integers(1, 4)):
             place = np.array([rng.uniform(-4.5, 4.5), 0.0, -rng.uniform(10.5, 13.0)])
-            people.append(
-                _sample_person(
-                    rng, options, library, split, schedule, camera, place, light, labelled=False
-                )
-            )
+            people.append(person(place, labelled=False))
     occluders = []
     if rng.uniform() < options.occluder_share:
         for _ in range(rng.integers(1, 3)):
+            # Between the camera and a person, a little to the side.
             target = places[rng.integers(len(places))]
-            place = _before(rng, target)
+            nearer = max(-target[2] - rng.uniform(0.5, 1.1), 2.2)
+            place = target * (nearer / -target[2])
+            place[0] += rng.uniform(-0.4, 0.4)
             goes = bool(rng.uniform() < options.moving_occluder_share)
             occluders.append(make_occluder(rng, camera, schedule.times, place, goes))
     return Scene(schedule, camera, make_background(rng, camera, wall), people, occluders)
@@ -133,51 +137,14 @@ def sample_places(
     return places
 
 
-def _before(rng: np.random.Generator, target: np.ndarray) -> np.ndarray:
-    """A place between the camera and a person, a little to the side."""
-    nearer = max(-target[2] - rng.uniform(0.5, 1.1), 2.2)
-    place = target * (nearer / -target[2])
-    place[0] += rng.uniform(-0.4, 0.4)
-    return place
-
-
-def _sample_person(
-    rng: np.random.Generator,
-    options: MocapOptions,
-    library: Library,
-    split: str,
-    schedule: Schedule,
-    camera: Camera,
-    place: np.ndarray,
-    light: np.ndarray,
-    labelled: bool = True,
-) -> Person:
-    build, outfit = sample_build(rng), sample_outfit(rng)
-    chosen = choose_clip(rng, library, options.upright_share if labelled else 1.0)
-    points = play(rng, library.clips[chosen], schedule.times, options)
-    if split == "train" and rng.uniform() < options.mixed_arms_share:
-        arms = library.clips[choose_clip(rng, library, options.upright_share)]
-        points = replace_arms(points, play(rng, arms, schedule.times, options))
-    yaw = np.radians(rng.uniform(-options.yaw_degrees, options.yaw_degrees))
-    if rng.uniform() < options.from_behind_share:
-        yaw += np.pi
-    middle = int(schedule.middle[len(schedule.middle) // 2])
-    world = place_clip(retarget(points, build.scale), place, yaw, middle)
-    if not library.clips[chosen].grounded:
-        world[..., 1] -= floor_height(world) - 0.03
-    seen = camera.to_camera(world)
-    shapes = Body(seen, camera, build, outfit, light).shapes()
-    extent = head_extent(seen, camera, build)
-    return Person(seen, world, shapes, extent, labelled, library.families[chosen])
-
-
-def choose_clip(rng: np.random.Generator, library: Library, upright_share: float) -> int:
+def choose_clip(
+    rng: np.random.Generator, library: Library, upright_share: float
+) -> tuple[Family, Clip]:
     """A clip: upright or not by share, then a family of the split, then one of its clips."""
     upright = bool(rng.uniform() < upright_share)
-    fitting = [i for i, is_upright in enumerate(library.upright) if is_upright == upright]
-    names = sorted({library.families[i] for i in fitting})
+    names = sorted({family.name for family, _ in library if family.upright == upright})
     name = names[rng.integers(len(names))]
-    siblings = [i for i in fitting if library.families[i] == name]
+    siblings = [entry for entry in library if entry[0].name == name]
     return siblings[rng.integers(len(siblings))]
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-SHIFT = 4
-"""OpenCV's fractional bits: corners are in 1/16 px."""
+SHIFT = 4  # OpenCV's fractional bits: corners are in 1/16 px
 
 # A thick limb's outline: stations along its axis, and the round ends between the two sides.
 STATIONS = np.array([0.0, 1 / 3, 2 / 3, 1.0])
@@ -19,42 +18,29 @@ _CAP = np.radians([45.0, 90.0, 135.0])
 class Shape:
     """One polygon at S instants."""
 
-    corners: np.ndarray
-    """[S, N, 2] int32, 1/16 px."""
-    depth: np.ndarray
-    """[S] metres from the camera; the far ones are drawn first."""
-    colour: np.ndarray
-    """[S, 3] blue, green, red, 0..255."""
-    part: int
-    """Number of the body part, from 1; 0 for decoration, which hides nothing."""
-    shown: np.ndarray
-    """[S] bool."""
-    hull: bool
-    """Whether the convex hull of the corners is meant, rather than the polygon."""
+    corners: np.ndarray  # [S, N, 2] int32, 1/16 px
+    depth: np.ndarray  # [S] metres from the camera; the far ones are drawn first
+    colour: np.ndarray  # [S, 3] blue, green, red, 0..255
+    part: int = 0  # Number of the body part, from 1; 0 for decoration, which hides nothing
+    shown: np.ndarray | None = None  # [S] bool; None: always
+    hull: bool = False  # Whether the convex hull of the corners is meant, rather than the polygon
 
     def outline(self, instant: int) -> np.ndarray:
         corners = self.corners[instant]
         return cv2.convexHull(corners) if self.hull else corners
 
 
-def make_shape(
-    corners: np.ndarray,
-    depth: np.ndarray,
-    colour: np.ndarray,
-    part: int = 0,
-    shown: np.ndarray | None = None,
-    hull: bool = False,
-) -> Shape:
-    """A shape from corners in px [S, N, 2]; `colour` is [3] or [S, 3]."""
-    fixed = np.clip(corners, -2000, 2000) * (1 << SHIFT)
-    return Shape(
-        corners=np.rint(fixed).astype(np.int32),
-        depth=depth,
-        colour=np.clip(np.broadcast_to(colour, (len(corners), 3)), 0, 255),
-        part=part,
-        shown=np.ones(len(corners), dtype=bool) if shown is None else shown,
-        hull=hull,
-    )
+def unit_circle(corners: int) -> np.ndarray:
+    """Corners [N, 2] of a round polygon of radius 1."""
+    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+
+
+def make_shape(corners: np.ndarray, depth: np.ndarray, colour: np.ndarray, **options) -> Shape:
+    """A shape from corners in px [S, N, 2], `colour` [3] or [S, 3] and the other fields."""
+    fixed = np.rint(np.clip(corners, -2000, 2000) * (1 << SHIFT)).astype(np.int32)
+    colours = np.clip(np.broadcast_to(colour, (len(corners), 3)), 0, 255)
+    return Shape(fixed, depth, colours, **options)
 
 
 def limb_outline(start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -75,21 +61,19 @@ def limb_outline(start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.nd
     return np.concatenate([centres + side, far_end, (centres - side)[:, ::-1], near_end], axis=1)
 
 
-def draw(image: np.ndarray, shapes: list[Shape], instant: int) -> None:
-    """Draw shapes onto a BGR image in place, far to near, anti-aliased."""
-    for shape in sorted(shapes, key=lambda s: -s.depth[instant]):
-        if shape.shown[instant]:
-            colour = shape.colour[instant].tolist()
-            outline = shape.outline(instant)
-            if shape.hull:
-                cv2.fillConvexPoly(image, outline, colour, cv2.LINE_AA, SHIFT)
-            else:
-                cv2.fillPoly(image, [outline], colour, cv2.LINE_AA, SHIFT)
+def draw(
+    image: np.ndarray, shapes: list[Shape], instant: int, number_from: int | None = None
+) -> None:
+    """Draw shapes onto a BGR image in place, far to near, anti-aliased.
 
-
-def draw_parts(image: np.ndarray, shapes: list[Shape], instant: int, first: int) -> None:
-    """Draw part numbers plus `first` onto a one-channel image in place, far to near, hard edges."""
-    for shape in sorted(shapes, key=lambda s: -s.depth[instant]):
-        if shape.part and shape.shown[instant]:
-            number = first + shape.part
-            cv2.fillPoly(image, [shape.outline(instant)], (number,), cv2.LINE_8, SHIFT)
+    With `number_from`, draw part numbers plus that onto one channel instead, with hard edges.
+    """
+    shown = (s for s in shapes if s.shown is None or s.shown[instant])
+    for shape in sorted(shown, key=lambda s: -s.depth[instant]):
+        outline, colour = shape.outline(instant), shape.colour[instant].tolist()
+        if number_from is not None:
+            cv2.fillPoly(image, [outline], (number_from + shape.part,), cv2.LINE_8, SHIFT)
+        elif shape.hull:
+            cv2.fillConvexPoly(image, outline, colour, cv2.LINE_AA, SHIFT)
+        else:
+            cv2.fillPoly(image, [outline], colour, cv2.LINE_AA, SHIFT)

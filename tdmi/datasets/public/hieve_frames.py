@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tdmi.clips.video import open_video
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing_folder
 from tdmi.core.locks import exclusive_writer
@@ -67,9 +68,7 @@ def video_path(root: Path | str, video: str) -> Path:
 def _labelled_frames(root: Path | str, video: str) -> int:
     """Number of frames that the labels need; 0 if there are no labels."""
     path = labels_path(root, video)
-    if not path.is_file():
-        return 0
-    names = annolist.frame_names(path)
+    names = annolist.frame_names(path) if path.is_file() else []
     return int(frame_numbers(names, np.arange(len(names))).max(initial=-1)) + 1
 
 
@@ -82,26 +81,15 @@ def _check_count(found_in: Path, count: int, labelled: int, cure: str) -> None:
 
 def _write_frames(path: Path, folder: Path) -> int:
     """Write all frames of a video into `folder`; return their number."""
-    capture = cv2.VideoCapture(str(path))
+    capture, count = open_video(path), 0
     stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    count = 0
-    bar = tqdm(
-        total=max(stated, 0), desc=f"video {path.stem}", unit="frame", leave=False, disable=None
-    )
-    try:
+    with tqdm(total=max(stated, 0), desc=f"video {path.stem}", leave=False, disable=None) as bar:
         while (read := capture.read())[0]:
-            done, data = cv2.imencode(".jpg", read[1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            if not done:
-                raise UserError(f"{path}: frame {count} cannot be written as JPEG")
+            _, data = cv2.imencode(".jpg", read[1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             (folder / f"{count:06d}.jpg").write_bytes(data.tobytes())
             count += 1
             bar.update()
-    finally:
-        capture.release()
-        bar.close()
-    if not count:
-        raise UserError(f"{path}: no readable frame, expected a video; unpack it again")
-    if count < stated - FRAMES_LOST:
+    if count < max(1, stated - FRAMES_LOST):
         raise UserError(
             f"{path}: {count} frames can be read of {stated} that it should have, so it is damaged "
             "or cut off; unpack it again"

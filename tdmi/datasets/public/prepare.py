@@ -8,7 +8,6 @@ every person a box; `boxes/val.json` with the detector's boxes; a link to the im
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import (
+    check_no_links,
     digest,
     hashes_of_folder,
     read_json,
@@ -27,7 +27,7 @@ from tdmi.core.files import (
     write_json,
 )
 from tdmi.core.locks import exclusive_writer
-from tdmi.data.annotations import Annotations, concatenate, select_videos
+from tdmi.data.annotations import Annotations, concatenate, frame_numbers, select_videos
 from tdmi.data.detections import write_detections
 from tdmi.datasets.public.check.images import SUFFIXES
 from tdmi.datasets.public.check.published import release_of
@@ -57,6 +57,7 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             "--split val`, or take detected_boxes out of the suite's box_protocols"
         )
     target = root / "prepared"
+    check_no_links(root, ["prepared"])
     record: dict[str, Any] = {"name": name, "counts": {}, "labels_sha256": {}, "notes": []}
     with exclusive_writer(target), replacing_folder(target) as temporary:
         (temporary / "images").symlink_to(Path("..") / "images", target_is_directory=True)
@@ -64,7 +65,13 @@ def prepare(name: str, root: Path | str, detected_boxes: bool = True) -> dict[st
             annotations, notes = prepared_split(name, root, split)
             folder = temporary / "annotations" / split
             posetrack18.write_folder(annotations, folder)
-            record["counts"][split] = counts(annotations)
+            record["counts"][split] = {
+                "videos": len(annotations.video_names),
+                "frames": annotations.frames,
+                "labelled_frames": int(annotations.frame_labelled.sum()),
+                "persons": annotations.persons,
+                "joints": int(annotations.present.sum()),
+            }
             record["labels_sha256"][split] = digest(hashes_of_folder(folder))
             record["notes"] += notes
             if split == "val":
@@ -87,7 +94,7 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
         folder = root / LAYOUTS[name].label_folders[split]
         annotations, notes = to_posetrack18(read_labels(folder))
     prepared = [
-        _prepared_video(select_videos(annotations, [video]), root)
+        with_all_frames(select_videos(annotations, [video]), root)
         for video in tqdm(annotations.video_names, desc=f"{name} {split}", disable=None)
     ]
     return concatenate(prepared), notes
@@ -107,28 +114,19 @@ def read_labels(folder: Path) -> Annotations:
     return concatenate([read_video_file(f) for f in tqdm(files, desc=str(folder), disable=None)])
 
 
-def _prepared_video(annotations: Annotations, root: Path) -> Annotations:
-    complete = with_all_frames(annotations, root)
-    with Image.open(root / complete.frame_file[0]) as first:
-        size = first.size
-    return replace(
-        complete,
-        frame_size=np.tile(np.array(size, dtype=np.int64), (complete.frames, 1)),
-        video_length=np.array([complete.frames]),
-    )
-
-
 def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
     """One video with every frame that its image folder holds, in the order of their numbers.
 
     Labels often list only the frames they cover, but neighbours of those are wanted too. Frames
-    added are unlabelled; their ids count on from the listed ones in the same steps.
-    UserError if a listed frame has no image.
+    added are unlabelled; their ids count on from the listed ones in the same steps. All have the
+    size of the first. UserError if a listed frame has no image.
     """
     folder = annotations.frame_file[0].rpartition("/")[0]
-    on_disk = sorted(
-        (p.name for p in (root / folder).glob("*") if p.suffix.lower() in SUFFIXES), key=_number
-    )
+    # Hidden files are no pictures but companions of some.
+    names = sorted(p.name for p in (root / folder).glob("[!.]*") if p.suffix.lower() in SUFFIXES)
+    numbers = frame_numbers(names, np.full(len(names), -1))
+    by_number = np.argsort(numbers, kind="stable")
+    on_disk, numbers = [names[i] for i in by_number], numbers[by_number]
     listed = [file.rpartition("/")[2] for file in annotations.frame_file]
     missing = sorted(set(listed) - set(on_disk))
     if missing:
@@ -139,7 +137,6 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
     row = {name: i for i, name in enumerate(listed)}
     order = np.array([row.get(name, -1) for name in on_disk])
     known = order >= 0
-    numbers = np.array([_number(name)[0] for name in on_disk], dtype=np.int64)
     first = int(np.flatnonzero(known)[0])
     ids = annotations.frame_id[order[first]] + numbers - numbers[first]
     ids[known] = annotations.frame_id[order[known]]
@@ -156,6 +153,8 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
             f"{root / folder}: the labels list their frames out of order; "
             "see `tdmi data check` for where"
         )
+    with Image.open(root / folder / on_disk[0]) as picture:
+        size = picture.size
     return replace(
         annotations,
         frame_video=np.zeros(len(on_disk), dtype=np.int64),
@@ -166,22 +165,8 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
         frame_labelled=known & annotations.frame_labelled[order],
         frame_annotated=known & annotations.frame_annotated[order],
         frame_boxed=known & annotations.frame_boxed[order],
-        frame_size=np.zeros((len(on_disk), 2), dtype=np.int64),
+        frame_size=np.tile(np.array(size, dtype=np.int64), (len(on_disk), 1)),
+        video_length=np.array([len(on_disk)]),
         ignore_regions=[annotations.ignore_regions[i] if i >= 0 else [] for i in order],
         person_frame=person_frame,
     )
-
-
-def _number(name: str) -> tuple[int, str]:
-    found = re.search(r"\d{1,18}", name)
-    return (int(found[0]) if found else -1, name)
-
-
-def counts(annotations: Annotations) -> dict[str, int]:
-    return {
-        "videos": len(annotations.video_names),
-        "frames": annotations.frames,
-        "labelled_frames": int(annotations.frame_labelled.sum()),
-        "persons": annotations.persons,
-        "joints": int(annotations.present.sum()),
-    }

@@ -118,8 +118,7 @@ def _published(dataset: SuiteDataset) -> tuple[list[int | None], str]:
 def _published_bytes(name: str) -> tuple[int | None, str]:
     catalogue = read_catalogue()
     if name in catalogue:
-        parts = [part for piece in catalogue[name].fixed for part in piece.files]
-        known = [part.about or 0 for part in parts]
+        known = [size or 0 for piece in catalogue[name].fixed for size in piece.files.values()]
         if known and all(known):
             return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
     return None, f"{name}: not here, and no size is published"

@@ -201,7 +201,7 @@ def test_box_arithmetic_by_hand():
 def test_options_from_yaml_values():
     options = options_from({"seed": 7, "person_height": [50, 60]})
     assert options.seed == 7 and options.person_height == (50, 60)
-    with pytest.raises(UserError, match="unknown option sed"):
+    with pytest.raises(UserError, match="found unknown 'sed', expected seed"):
         options_from({"sed": 7})
     with pytest.raises(UserError, match="train, val, test"):
         options_from({"videos": {"train": 3}})
@@ -234,3 +234,12 @@ def test_contact_sheet_shows_frames_in_order_and_the_labels(root, tmp_path):
             assert 20 < np.count_nonzero((tile != small).any(axis=2)) < 2400
     with pytest.raises(UserError, match="generate the data set first"):
         contact_sheet(tmp_path, tmp_path / "none.png")
+
+
+def test_a_link_where_the_images_go_is_named_before_anything_is_rendered(sources, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "root/images").mkdir(parents=True)
+    (tmp_path / "root/images/val").symlink_to(tmp_path / "own", target_is_directory=True)
+    with pytest.raises(UserError, match=r"images/val: a symbolic link to .*own, "):
+        generate_split(SMALL, "val", sources, tmp_path / "root")
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["images"]

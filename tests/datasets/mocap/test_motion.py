@@ -82,7 +82,7 @@ def test_world_positions_keep_the_sides_and_look_ahead(tmp_path):
     assert points[P["neck"], 1] == pytest.approx(1.45)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"Frames": [[1, 2], [3, 4]]}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"Frames": [[1, 2], [3, 4]]}', '{"Frames": 5}'])
 def test_other_files_are_refused_by_name(tmp_path, text):
     path = tmp_path / "odd.txt"
     path.write_text(text)
@@ -136,7 +136,7 @@ def test_clips_play_to_and_fro():
 def test_no_clip_is_in_two_splits(tmp_path):
     sources = make_sources(tmp_path)
     names = {
-        split: {clip.name for clip in load_library(sources, split).clips}
+        split: {clip.name for _, clip in load_library(sources, split)}
         for split in ("train", "val", "test")
     }
     assert names["train"].isdisjoint(names["val"] | names["test"])

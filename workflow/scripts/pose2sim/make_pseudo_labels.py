@@ -27,7 +27,7 @@ from tdmi.datasets.pose2sim import labels
 from tdmi.datasets.pose2sim.calibration import Camera, read_calibration
 from tdmi.datasets.pose2sim.joints import joints_from_landmarks, lowest_of_sources
 from tdmi.datasets.pose2sim.videos import calibration_path, frame_rate, read_frames, video_path
-from tdmi.datasets.public.acquire import RECORD
+from tdmi.datasets.public.acquire.wheels import RECORD
 from workflow.scripts.pose2sim import detect, quality
 from workflow.scripts.pose2sim.refine import (
     LARGEST_SHIFT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,25 +11,7 @@ from typing import Any
 from tdmi.core.files import read_yaml
 
 CATALOGUE = Path(__file__).with_name("datasets.yaml")
-UNKNOWN = "unknown"
-"""Version of labels that were placed by hand and match no published release."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file of an archive."""
-
-    name: str
-    about: int | None = None
-    """Size in bytes as published, which is approximate."""
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """At least one file that matches one of the patterns must be there."""
-
-    what: str
-    any: tuple[str, ...]
+UNKNOWN = "unknown"  # Version of labels that were placed by hand and match no published release
 
 
 @dataclass(frozen=True)
@@ -37,16 +20,19 @@ class Piece:
 
     name: str
     roots: dict[str, str]
-    keep: tuple[str, ...]
-    layout: tuple[Requirement, ...]
+    keep: list[str]
+    layout: dict[str, list[str]]  # What must be there: a file that fits one of the patterns
     largest_file: int
+    largest_total: int
     version: str | None = None
-    files: tuple[Part, ...] = ()
+    files: dict[str, int | None] = field(default_factory=dict)
+    """Archive parts in order with their sizes in bytes as published, which are approximate."""
     base_url: str | None = None
     own_address: bool = False
     encrypted: bool = False
-    by_hand: tuple[str, ...] = ()
-    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    by_hand: Sequence[str] = ()
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    """Least and most of the published release, by pattern."""
 
     @property
     def key(self) -> str:
@@ -55,72 +41,41 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class OptionalFile:
-    """A file that some experiments need and that only the user can place."""
-
-    what: str
-    file: str
-    source: str
-
-
-@dataclass(frozen=True)
 class DataSet:
     name: str
     title: str
     register: str
     licence: str
-    foreign: tuple[str, ...]
-    optional: tuple[OptionalFile, ...]
-    fixed: tuple[Piece, ...]
-    """The pieces without versions."""
-    labels: dict[str, Piece]
-    """The labels by version; the first one is the default."""
+    foreign: list[str]
+    optional: dict[str, dict[str, str]]
+    """What only the user can place, with its source, by pattern."""
+    fixed: list[Piece]  # The pieces without versions
+    labels: dict[str, Piece]  # The labels by version; the first one is the default
 
     def pieces(self, version: str | None) -> list[Piece]:
         """The labels of that version first (they are small), then the rest."""
         if version is None:
-            return list(self.fixed)
-        if version == UNKNOWN:
-            # Always placed by hand: it has no archive and no expected count.
+            return self.fixed
+        labels = self.labels.get(version)
+        if labels is None:  # `UNKNOWN`: placed by hand, so it has no archive and no expected count
             first = next(iter(self.labels.values()))
-            labels = replace(first, version=UNKNOWN, files=(), base_url=None, counts={})
-        else:
-            labels = self.labels[version]
+            labels = replace(first, version=version, files={}, base_url=None, counts={})
         return [labels, *self.fixed]
 
 
 def read_catalogue() -> dict[str, DataSet]:
     """Return the data sets by name."""
-    return {name: _data_set(name, dict(fields)) for name, fields in read_yaml(CATALOGUE).items()}
+    return {name: _data_set(name, **fields) for name, fields in read_yaml(CATALOGUE).items()}
 
 
-def _data_set(name: str, fields: dict[str, Any]) -> DataSet:
+def _data_set(name: str, pieces: dict[str, dict[str, Any]], **fields: Any) -> DataSet:
     fixed, labels = [], {}
-    for piece, content in fields.pop("pieces").items():
-        content = dict(content)
-        versions = content.pop("versions", None)
-        if versions is None:
-            fixed.append(_piece(piece, content))
+    for piece, content in pieces.items():
+        if versions := content.pop("versions", None):
+            labels = {v: Piece(piece, **content | own, version=v) for v, own in versions.items()}
         else:
-            labels = {
-                version: _piece(piece, content | changes | {"version": version})
-                for version, changes in versions.items()
-            }
-    optional = tuple(OptionalFile(**entry) for entry in fields.pop("optional"))
-    foreign = tuple(fields.pop("foreign"))
-    return DataSet(
-        name=name, foreign=foreign, optional=optional, fixed=tuple(fixed), labels=labels, **fields
-    )
-
-
-def _piece(name: str, fields: dict[str, Any]) -> Piece:
-    fields = dict(fields)
-    fields["files"] = tuple(Part(**part) for part in fields.get("files", ()))
-    fields["layout"] = tuple(Requirement(e["what"], tuple(e["any"])) for e in fields["layout"])
-    fields["counts"] = {k: (least, most) for k, (least, most) in fields.get("counts", {}).items()}
-    fields["keep"] = tuple(fields["keep"])
-    fields["by_hand"] = tuple(fields.get("by_hand", ()))
-    return Piece(name=name, **fields)
+            fixed.append(Piece(piece, **content))
+    return DataSet(name, fixed=fixed, labels=labels, **fields)
 
 
 def matches(path: str, pattern: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from tdmi import __version__
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, write_json
+from tdmi.core.files import check_no_links, read_json, write_json
 from tdmi.core.locks import exclusive_writer
 from tdmi.datasets.public.acquire import tree
 from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, count_matching, read_catalogue
@@ -76,7 +76,9 @@ def acquire(
     root = Path(root)
     tree.check_own_root(dataset, root)
     Record.load(root, name)  # before anything is written into a root of another data set
-    with exclusive_writer(state_path(root)):
+    private = [path.relative_to(root).as_posix() for path in (root / PRIVATE).rglob("*")]
+    check_no_links(root, [PRIVATE, *private, *(["archives"] if keep_archives else [])])
+    with exclusive_writer(state_path(root), shown=root):
         token = token or os.environ.get(TOKEN_VARIABLE) or None
         call = _Call(dataset, Record.load(root, name), token, keep_archives)
         return call.run(labels, base_url, jobs, Path(images_from) if images_from else None)
@@ -95,12 +97,11 @@ class _Call:
         self, labels: str | None, base_url: str | None, jobs: int, images_from: Path | None
     ) -> dict[str, Any]:
         record = self.record
-        version = label_version(self.dataset, record, labels)
-        pieces = self.dataset.pieces(version)
+        pieces = self.dataset.pieces(label_version(self.dataset, record, labels))
         for piece in pieces:
             for part in piece.files:
-                if record.part_path(part.name).is_file():
-                    record.check_part(part.name)
+                if record.part_path(part).is_file():
+                    record.check_part(part)
             self._check_complete(piece)
         for piece in self._incomplete(pieces):
             if images_from is not None and piece.name == "images":
@@ -111,15 +112,15 @@ class _Call:
                     record.labels = piece.version
                 self._enter(piece, BY_HAND, tree.hash_files(piece, record.root, {}))
         reasons = download_parts(record, self._incomplete(pieces), base_url, jobs)
-        problems = []
+        problem = None
         for piece in self._incomplete(pieces):
-            if not any(part.name in reasons for part in piece.files):
+            if not reasons.keys() & piece.files.keys():
                 try:
                     self._unpack(piece)
                 except UserError as error:  # a wrong token must not keep the images from coming
-                    problems.append(error)
-        if problems:
-            raise problems[0]
+                    problem = problem or error
+        if problem:
+            raise problem
         if missing := self._incomplete(pieces):
             raise self._missing(missing, reasons)
         return self._finish(pieces)
@@ -159,19 +160,16 @@ class _Call:
     def _unpack(self, piece: Piece) -> None:
         """Unpack the archives of a piece and enter it, if they hold all of its layout."""
         record = self.record
-        archives = [[record.part_path(part.name) for part in piece.files]] if piece.files else []
+        if piece.files:
+            paths = [record.part_path(part) for part in piece.files]
+            self._enter(piece, ARCHIVE, self._unpack_archive(piece, paths))
+            return
+        known = record.read_files(piece.key)
         for path in tree.hand_archives(piece, record):
             record.check_part(path.name)
-            archives.append([path])
-        files: Files = {}
-        for paths in archives:
-            files |= self._unpack_archive(piece, paths)
-        if not piece.files:
-            if tree.gaps(piece, record.root):
-                return
-            known = record.read_files(piece.key) | files
-            files = tree.hash_files(piece, record.root, known)
-        self._enter(piece, ARCHIVE if piece.files else BY_HAND, files)
+            known |= self._unpack_archive(piece, [path])
+        if not tree.gaps(piece, record.root):
+            self._enter(piece, BY_HAND, tree.hash_files(piece, record.root, known))
 
     def _unpack_archive(self, piece: Piece, paths: list[Path]) -> Files:
         """Unpack one archive aside, check it to its end, and only then move its files in."""
@@ -186,11 +184,9 @@ class _Call:
                     f"{paths[0]}: holds nothing of the expected layout ({', '.join(piece.keep)}); "
                     "get the right archive, or unpack it by hand into that layout"
                 )
-            missing = tree.gaps(piece, folder)
-            if piece.files and missing:
+            for what, patterns in tree.gaps(piece, folder).items() if piece.files else ():
                 raise UserError(
-                    f"{paths[0]}: has no {missing[0].what} ({missing[0].any[0]}); get the complete "
-                    "archive"
+                    f"{paths[0]}: has no {what} ({patterns[0]}); get the complete archive"
                 )
             if piece.version:
                 remove_other_versions(record, piece)
@@ -208,27 +204,26 @@ class _Call:
     def _enter(self, piece: Piece, origin: str, files: Files) -> None:
         """Record a complete piece; its downloaded archives are not needed then."""
         record = self.record
-        names = [part.name for part in piece.files] if origin == ARCHIVE else []
+        names = list(piece.files) if origin == ARCHIVE else []
         names += [path.name for path in tree.hand_archives(piece, record)]
         record.write_files(piece.key, files)
         total = sum(size for size, _ in files.values())
-        entry = KnownPiece(origin, names, len(files), total, digest_of(files))
-        record.pieces[piece.key] = entry
-        for part in piece.files if self.keep_archives else ():
-            if (downloaded := record.downloads / part.name).is_file():
-                record.archives.mkdir(exist_ok=True)
-                os.replace(downloaded, record.archives / part.name)
+        record.pieces[piece.key] = KnownPiece(origin, names, len(files), total, digest_of(files))
+        downloads = [record.downloads / part for part in piece.files]
+        for path in filter(Path.is_file, downloads if self.keep_archives else ()):
+            record.archives.mkdir(exist_ok=True)
+            os.replace(path, record.archives / path.name)
         record.save()
-        for part in piece.files:
-            (record.downloads / part.name).unlink(missing_ok=True)
+        for path in downloads:
+            path.unlink(missing_ok=True)
 
     def _missing(self, pieces: list[Piece], reasons: dict[str, str]) -> UserError:
         """The summarising line, after the checklist was logged."""
         record, root = self.record, self.record.root
         for line in tree.checklist(self.dataset, record, pieces, reasons):
             logger.info("%s", line)
-        files = [part.name for piece in pieces for part in piece.files if part.name in reasons]
-        what = ", ".join(gap.what for piece in pieces for gap in tree.gaps(piece, root))
+        files = [part for piece in pieces for part in piece.files if part in reasons]
+        what = ", ".join(what for piece in pieces for what in tree.gaps(piece, root))
         if files:
             more = f" (and {len(files) - 1} more parts)" if len(files) > 1 else ""
             what = f"{files[0]}: {reasons[files[0]]}{more}"
@@ -245,10 +240,9 @@ class _Call:
     def _finish(self, pieces: list[Piece]) -> dict[str, Any]:
         """Write `acquired.json`, unless it is there with the same content."""
         record, root = self.record, self.record.root
-        for optional in self.dataset.optional:
-            for path in sorted(filter(Path.is_file, root.glob(optional.file))):
-                if note := record.check_placed(path.relative_to(root).as_posix()):
-                    logger.info("%s", note)
+        for pattern in self.dataset.optional:
+            for path in sorted(filter(Path.is_file, root.glob(pattern))):
+                record.enter_placed(path.relative_to(root).as_posix())
         record.save()
         shutil.rmtree(record.downloads, ignore_errors=True)
         counts: dict[str, dict[str, Any]] = {}
@@ -258,29 +252,26 @@ class _Call:
                 found = count_matching(names, pattern)
                 counts[pattern] = {"found": found, "expected": [least, most]}
                 if not least <= found <= most:
-                    published = f"{least}" if least == most else f"{least} to {most}"
+                    has = f"{least}" if least == most else f"{least} to {most}"
                     kind = "a subset" if found < least else "more than published"
-                    place = root / pattern
-                    logger.info("%s: %d, the release has %s: %s", place, found, published, kind)
+                    logger.info("%s: %d, the release has %s: %s", root / pattern, found, has, kind)
+
+        def fingerprints(files: dict[str, KnownFile]) -> dict[str, dict[str, int | str]]:
+            """Size and SHA-256 by name: the same on every machine."""
+            return {n: {"size": f.size, "sha256": f.sha256} for n, f in sorted(files.items())}
+
         content = {
             "name": self.dataset.name,
             "labels": record.labels,
             "tool": f"tdmi-bench {__version__}",
             "licence": self.dataset.licence,
-            "parts": _fingerprints(record.parts),
+            "parts": fingerprints(record.parts),
             "pieces": {piece.key: asdict(record.pieces[piece.key]) for piece in pieces},
             "counts": counts,
             "subset": any(c["found"] < c["expected"][0] for c in counts.values()),
-            "placed": _fingerprints(record.placed),
+            "placed": fingerprints(record.placed),
         }
         path = root / ACQUIRED
         if not path.exists() or read_json(path) != content:
             write_json(path, content)
         return content
-
-
-def _fingerprints(files: dict[str, KnownFile]) -> dict[str, dict[str, int | str]]:
-    """Size and SHA-256 by name: the same on every machine."""
-    return {
-        name: {"size": known.size, "sha256": known.sha256} for name, known in sorted(files.items())
-    }

@@ -25,10 +25,8 @@ from tdmi.datasets.public.acquire.record import Record, byte_bar, size_on_disk
 
 HEADERS = {"User-Agent": f"tdmi-bench/{__version__}", "Accept-Encoding": "identity"}
 CHUNK = 1 << 18
-TIMEOUT = (20.0, 60.0)
-"""Seconds to connect, and between two packets."""
-TRIES = 5
-"""Tries in a row that bring no new byte, before a file is given up."""
+TIMEOUT = (20.0, 60.0)  # Seconds to connect, and between two packets
+TRIES = 5  # Tries in a row that bring no new byte, before a file is given up
 BACKOFF = 1.0
 """Seconds before another try after one with new bytes; doubled with each without, at most 30."""
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
@@ -38,6 +36,9 @@ CURES = {
     404: "it is not at that address: check --base-url",
     410: "it is not at that address any more: give another --base-url",
 }
+
+
+Report = Callable[[int], object]
 
 
 class DownloadFailed(Exception):
@@ -62,23 +63,22 @@ def download_parts(
     sizes: dict[str, int | None] = {}
     for piece in pieces:
         base = piece.base_url if piece.own_address else base_url or piece.base_url
-        parts = [part for part in piece.files if not record.part_path(part.name).is_file()]
+        parts = [part for part in piece.files if not record.part_path(part).is_file()]
         try:
             for part in parts:
                 if not base:
                     raise DownloadFailed("no public address: give --base-url or place it by hand")
-                url = address(base, part.name)
-                sizes[part.name] = _size_of(url) or part.about
-                urls[part.name] = url
+                url = address(base, part)
+                sizes[part] = _size_of(url) or piece.files[part]
+                urls[part] = url
         except DownloadFailed as error:  # the other parts have the same address
-            reasons |= {part.name: str(error) for part in parts if part.name not in urls}
+            reasons |= {part: str(error) for part in parts if part not in urls}
     present = sum(size_on_disk(record.downloads / f"{name}.part") or 0 for name in urls)
     _check_room(record, pieces, sizes, present)
     record.downloads.mkdir(parents=True, exist_ok=True)
-    known = [size for size in sizes.values() if size is not None]
-    total = sum(known) if len(known) == len(sizes) else None
+    total = sum(size or 0 for size in sizes.values())
     stop, pool = threading.Event(), ThreadPoolExecutor(jobs)
-    with byte_bar("downloading", total) as bar:
+    with byte_bar("downloading", total if all(sizes.values()) else None) as bar:
         bar.update(present)
         futures = {
             pool.submit(download, url, record.downloads / name, bar.update, stop): name
@@ -104,9 +104,9 @@ def _check_room(
 
     Unpacked files are taken to need as much as their archives: true for pictures in a tar.
     """
-    archives = [part.name for piece in pieces for part in piece.files]
-    unpacked = [size_on_disk(record.part_path(n)) or sizes.get(n) or 0 for n in archives]
-    needed = sum(size or 0 for size in sizes.values()) + sum(unpacked) - present
+    needed = sum(size or 0 for size in sizes.values()) - present
+    for name in [part for piece in pieces for part in piece.files]:
+        needed += size_on_disk(record.part_path(name)) or sizes.get(name) or 0
     free = shutil.disk_usage(record.root).free
     if needed > free:
         raise UserError(
@@ -143,16 +143,13 @@ def _size_of(url: str) -> int | None:
     return int(length) or None if answer.ok and length.isdigit() else None
 
 
-def download(
-    url: str, target: Path, report: Callable[[int], object], stop: threading.Event
-) -> None:
+def download(url: str, target: Path, report: Report, stop: threading.Event) -> None:
     """Download one file; DownloadFailed if the server refuses, or after `TRIES` vain tries.
 
     `report` is called with the number of new bytes, negative when the file starts over. Once `stop`
     is set, no more is read.
     """
-    part = target.with_name(f"{target.name}.part")
-    validator = target.with_name(f"{target.name}.validator")
+    part, validator = (target.with_name(target.name + end) for end in (".part", ".validator"))
     furthest, tries = 0, 0
     while True:
         try:
@@ -169,13 +166,7 @@ def download(
     validator.unlink(missing_ok=True)
 
 
-def _try_once(
-    url: str,
-    part: Path,
-    validator: Path,
-    report: Callable[[int], object],
-    stop: threading.Event,
-) -> None:
+def _try_once(url: str, part: Path, validator: Path, report: Report, stop: threading.Event) -> None:
     """Send one request; the part file is complete if this returns."""
     have = size_on_disk(part) or 0
     known = validator.read_text(encoding="utf-8") if have and validator.exists() else ""

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
-from tdmi.core.files import sha256_of
+from tdmi.core.files import check_no_links, sha256_of
 from tdmi.datasets.public.acquire.catalogue import UNKNOWN, DataSet, Piece, count_matching
 from tdmi.datasets.public.acquire.record import ACQUIRED, BY_HAND, PRIVATE, Record
-from tdmi.datasets.public.acquire.tree import lies_unpacked, names_of, remove_files
+from tdmi.datasets.public.acquire.tree import lies_unpacked, names_of
 
 
 def label_version(dataset: DataSet, record: Record, asked: str | None) -> str | None:
     """The version to get: the one `asked` for, else the present one, else the default.
 
-    None for a data set without versions. UserError if another version is there and cannot or must
-    not be replaced without being asked for.
+    Labels placed by hand are recognised by their numbers of files, `unknown` if none fits. None
+    for a data set without versions. UserError if another version is there and cannot or must not
+    be replaced without being asked for.
     """
     if not dataset.labels:
         if asked:
@@ -24,39 +25,27 @@ def label_version(dataset: DataSet, record: Record, asked: str | None) -> str | 
         return None
     if asked:
         choose("labels", asked, dataset.labels)
-    version = asked or record.labels or next(iter(dataset.labels))
-    if asked is None:
-        _check_archives(dataset, record, version)
-    elif record.labels not in (None, asked):
-        present = record.pieces.get(f"labels-{record.labels}")
-        if present and present.origin == BY_HAND:
-            raise UserError(
-                f"{record.root}: holds labels {record.labels} that were placed by hand; move them "
-                f"away and delete {record.root / PRIVATE} and {ACQUIRED} before --labels {asked}"
-            )
-    piece = dataset.pieces(version)[0]
-    if record.labels or not lies_unpacked(piece, record):
-        return version
-    return _version_of_tree(dataset, record.root, names_of(piece, record.root), asked)
-
-
-def _check_archives(dataset: DataSet, record: Record, version: str) -> None:
-    """UserError if an archive of another version was placed and not recorded."""
-    for other, piece in dataset.labels.items():
-        for part in piece.files if other != version else ():
-            path = record.archives / part.name
-            if path.exists() and part.name not in record.parts:
-                state = "there are" if record.labels else "the default is"
+    root, present = record.root, record.labels
+    version = asked or present or next(iter(dataset.labels))
+    for other, labels in dataset.labels.items():
+        for part in labels.files if asked is None and other != version else ():
+            path = record.archives / part
+            if path.exists() and part not in record.parts:
+                state = "there are" if present else "the default is"
                 raise UserError(
                     f"{path}: labels {other}, but {state} {version}; give --labels {other} to have "
                     "these, or move the file away"
                 )
-
-
-def _version_of_tree(dataset: DataSet, root: Path, names: list[str], asked: str | None) -> str:
-    """Version of labels placed by hand, by the numbers of files; `unknown` if none fits."""
-    if len(dataset.labels) == 1:
-        return next(iter(dataset.labels))
+    piece = record.pieces.get(f"labels-{present}")
+    if version != present and piece and piece.origin == BY_HAND:
+        raise UserError(
+            f"{root}: holds labels {present} that were placed by hand; move them away and delete "
+            f"{root / PRIVATE} and {ACQUIRED} before --labels {asked}"
+        )
+    labels = dataset.pieces(version)[0]
+    if present or len(dataset.labels) == 1 or not lies_unpacked(labels, record):
+        return version
+    names = names_of(labels, root)
     fitting = [
         version
         for version, piece in dataset.labels.items()
@@ -81,6 +70,7 @@ def remove_other_versions(record: Record, piece: Piece) -> None:
     paths = sorted((record.root / PRIVATE).glob(f"{piece.name}-*.json"))
     others = {path.stem: record.read_files(path.stem) for path in paths if path.stem != piece.key}
     for files in others.values():
+        check_no_links(record.root, files)
         for name, (_, sha256) in files.items():
             path = record.root / name
             if path.is_file() and sha256_of(path) != sha256:
@@ -93,5 +83,10 @@ def remove_other_versions(record: Record, piece: Piece) -> None:
         record.drop(key)
     record.save()
     for key, files in others.items():
-        remove_files(record.root, files)
+        for name in files:
+            (record.root / name).unlink(missing_ok=True)
+        folders = {parent for name in files for parent in Path(name).parents} - {Path()}
+        for folder in sorted((record.root / parent for parent in folders), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         record.files_path(key).unlink()

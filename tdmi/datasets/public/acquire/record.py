@@ -7,6 +7,7 @@ repeats a job loses nothing. `.acquire/<piece>.json` lists the files of a piece.
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
@@ -18,10 +19,10 @@ from tdmi.core.files import read_json, sha256_of, write_compact_json, write_json
 
 ACQUIRED = "acquired.json"
 PRIVATE = ".acquire"
-BY_HAND = "placed by hand"
-"""Origin of a piece that the user has placed."""
+BY_HAND = "placed by hand"  # Origin of a piece that the user has placed
 ARCHIVE = "archive"
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Files = dict[str, tuple[int, str]]
 """Size in bytes and SHA-256 of files, by name relative to the root."""
@@ -33,8 +34,7 @@ class KnownFile:
 
     size: int
     sha256: str
-    mtime_ns: int | None = None
-    """Time of the last change when it was hashed; None: hash it again."""
+    mtime_ns: int | None = None  # Time of the last change when it was hashed; None: hash it again
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,10 @@ class KnownPiece:
     """A complete piece."""
 
     origin: str
-    parts: list[str]
-    """Names of its archive files."""
+    parts: list[str]  # Names of its archive files
     files: int
     bytes: int
-    sha256: str
-    """See `digest_of`."""
+    sha256: str  # See `digest_of`
 
 
 @dataclass
@@ -56,11 +54,9 @@ class Record:
 
     root: Path
     name: str
-    labels: str | None = None
-    """Version of the labels that lie in the root, or are being unpacked."""
+    labels: str | None = None  # Version of the labels that lie in the root, or are being unpacked
     parts: dict[str, KnownFile] = field(default_factory=dict)
-    pieces: dict[str, KnownPiece] = field(default_factory=dict)
-    """Complete pieces by key."""
+    pieces: dict[str, KnownPiece] = field(default_factory=dict)  # Complete pieces by key
     placed: dict[str, KnownFile] = field(default_factory=dict)
     """Optional files placed by hand, by name relative to the root."""
 
@@ -76,14 +72,9 @@ class Record:
                     raise UserError(
                         f"{path}: this folder holds {found}, not {name}; give another --root"
                     )
-                return cls(
-                    root,
-                    name,
-                    _typed(content["labels"], str | None),
-                    {name: _read(KnownFile, part) for name, part in content["parts"].items()},
-                    {key: _read(KnownPiece, piece) for key, piece in content["pieces"].items()},
-                    {name: _read(KnownFile, file) for name, file in content["placed"].items()},
-                )
+                labels = _typed(content["labels"], str | None)
+                parts, placed = (_read(KnownFile, content[key]) for key in ("parts", "placed"))
+                return cls(root, name, labels, parts, _read(KnownPiece, content["pieces"]), placed)
             except (KeyError, TypeError, AttributeError) as error:
                 raise UserError(
                     f"{path}: not a record this version reads ({error!r}); delete it: the files "
@@ -146,7 +137,7 @@ class Record:
         """
         path, known = self.part_path(name), self.parts.get(name)
         found = _hashed(path, known)
-        if known and (known.size, known.sha256) != (found.size, found.sha256):
+        if known and known.sha256 != found.sha256:
             if path.parent == self.downloads:
                 path.unlink()
             raise UserError(
@@ -157,20 +148,22 @@ class Record:
         self.parts[name] = found
         self.save()
 
-    def check_placed(self, name: str) -> str | None:
-        """Record an optional file placed by hand; one line if it has changed since."""
-        known = self.placed.get(name)
-        found = self.placed[name] = _hashed(self.root / name, known)
+    def enter_placed(self, name: str) -> None:
+        """Record an optional file placed by hand, and log a change."""
+        path, known = self.root / name, self.placed.get(name)
+        found = self.placed[name] = _hashed(path, known)
         if known and known.sha256 != found.sha256:
-            path = self.root / name
-            return f"{path}: changed since it was recorded; its new SHA-256 is {found.sha256}"
-        return None
+            change = "%s: changed since it was recorded; its new SHA-256 is %s"
+            logger.info(change, path, found.sha256)
 
 
-def _read(kind: type[T], fields: dict[str, object]) -> T:
-    """Build a record's part; TypeError for a field that is missing, unknown or of another type."""
+def _read(kind: type[T], entries: dict[str, dict[str, object]]) -> dict[str, T]:
+    """Entries by name; TypeError for a field that is missing, unknown or of another type."""
     hints = get_type_hints(kind)
-    return kind(**{name: _typed(value, hints.get(name, object)) for name, value in fields.items()})
+    return {
+        name: kind(**{key: _typed(value, hints.get(key, object)) for key, value in entry.items()})
+        for name, entry in entries.items()
+    }
 
 
 def _typed(value: Any, kind: Any) -> Any:

@@ -8,15 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing, sha256_of
-from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, Requirement, matches
-from tdmi.datasets.public.acquire.record import (
-    PRIVATE,
-    Files,
-    Record,
-    byte_bar,
-    size_on_disk,
-)
+from tdmi.core.files import check_no_links, replacing, sha256_of
+from tdmi.datasets.public.acquire.catalogue import DataSet, Piece, matches
+from tdmi.datasets.public.acquire.record import PRIVATE, Files, Record, byte_bar, size_on_disk
 
 
 def check_own_root(dataset: DataSet, root: Path) -> None:
@@ -31,20 +25,18 @@ def check_own_root(dataset: DataSet, root: Path) -> None:
 
 def names_of(piece: Piece, root: Path) -> list[str]:
     """Sorted names of the piece's files under the root."""
-    found = (
-        (path, pattern) for pattern in piece.keep for path in root.glob(pattern) if path.is_file()
-    )
+    found = [(path, kept) for kept in piece.keep for path in root.glob(kept) if path.is_file()]
     names = {(path.relative_to(root).as_posix(), pattern) for path, pattern in found}
     return sorted({name for name, pattern in names if matches(name, pattern)})
 
 
-def gaps(piece: Piece, root: Path) -> list[Requirement]:
-    """The requirements of the piece that the files under the root do not meet."""
-    return [
-        requirement
-        for requirement in piece.layout
-        if not any(path.is_file() for pattern in requirement.any for path in root.glob(pattern))
-    ]
+def gaps(piece: Piece, root: Path) -> dict[str, list[str]]:
+    """The part of the piece's layout that the files under the root do not fill."""
+    return {
+        what: patterns
+        for what, patterns in piece.layout.items()
+        if not any(path.is_file() for pattern in patterns for path in root.glob(pattern))
+    }
 
 
 def hand_archives(piece: Piece, record: Record) -> list[Path]:
@@ -55,7 +47,7 @@ def hand_archives(piece: Piece, record: Record) -> list[Path]:
 def lies_unpacked(piece: Piece, record: Record) -> bool:
     """Return whether the user has placed all of a piece, and nothing of it came from archives."""
     ours = any((record.root / PRIVATE).glob(f"{piece.name}*.json"))
-    archives = any(record.part_path(part.name).is_file() for part in piece.files)
+    archives = any(record.part_path(part).is_file() for part in piece.files)
     return not (ours or archives or hand_archives(piece, record) or gaps(piece, record.root))
 
 
@@ -65,15 +57,18 @@ def hash_files(piece: Piece, root: Path, known: Files) -> Files:
     files = {}
     with byte_bar(f"reading {piece.name}", sum(sizes.values())) as bar:
         for name, size in sizes.items():
-            listed = known.get(name)
-            same = listed is not None and listed[0] == size
-            files[name] = listed if listed and same else (size, sha256_of(root / name))
+            listed = known.get(name, (-1, ""))
+            files[name] = listed if listed[0] == size else (size, sha256_of(root / name))
             bar.update(size)
     return files
 
 
 def check_no_conflict(root: Path, files: Files, origin: Path) -> None:
-    """UserError if a file of that name is in the root with another content than from `origin`."""
+    """UserError if a file of that name is in the root with another content than from `origin`.
+
+    Also where a symbolic link leads files that are to be written out of the root.
+    """
+    check_no_links(root, [name for name in files if not (root / name).exists()])
     for name, (size, sha256) in files.items():
         path = root / name
         if path.exists() and (size_on_disk(path) != size or sha256_of(path) != sha256):
@@ -91,36 +86,20 @@ def link_files(piece: Piece, source: Path, record: Record) -> Files:
     """
     if source.resolve() == record.root.resolve():
         raise UserError(f"--images-from: {source} is the --root itself; give another folder")
-    if missing := gaps(piece, source):
-        raise UserError(
-            f"--images-from {source}: no {missing[0].what}, expected {missing[0].any[0]} there"
-        )
+    for what, patterns in gaps(piece, source).items():
+        raise UserError(f"--images-from {source}: no {what}, expected {patterns[0]} there")
     files = hash_files(piece, source, Record(source, record.name).read_files(piece.key))
     check_no_conflict(record.root, files, source)
     for name in files:
-        if not (record.root / name).exists():
-            _link_or_copy(source / name, record.root / name)
+        target = record.root / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source / name, target)
+            except OSError:
+                with replacing(target) as temporary:
+                    shutil.copyfile(source / name, temporary)
     return files
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        with replacing(target) as temporary:
-            shutil.copyfile(source, temporary)
-
-
-def remove_files(root: Path, names: Iterable[str]) -> None:
-    """Delete files under `root`, and the folders that held them if they are empty then."""
-    names = list(names)
-    for name in names:
-        (root / name).unlink(missing_ok=True)
-    folders = {root / parent for name in names for parent in Path(name).parents} - {root}
-    for folder in sorted(folders, reverse=True):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def checklist(
@@ -133,25 +112,21 @@ def checklist(
     root = record.root
     lines = [f"{dataset.title} in {root}: still missing"]
     for piece in pieces:
-        for part in piece.files:
-            if part.name not in reasons:
-                continue
-            size = f", about {part.about / 1e9:.1f} GB" if part.about else ""
-            lines += [
-                f"[ ] {part.name} ({piece.name}{size})",
-                f"      why: {reasons[part.name]}",
-                f"      put it at: {record.archives / part.name}",
-            ]
-        for requirement in gaps(piece, root) if not piece.files else ():
-            places = " or ".join(str(root / pattern) for pattern in requirement.any)
-            lines += [f"[ ] {requirement.what}", f"      put them at: {places}"]
+        for part, about in piece.files.items():
+            if part in reasons:
+                size = f", about {about / 1e9:.1f} GB" if about else ""
+                lines += [f"[ ] {part} ({piece.name}{size})", f"      why: {reasons[part]}"]
+                lines += [f"      put it at: {record.archives / part}"]
+        for what, patterns in gaps(piece, root).items() if not piece.files else ():
+            places = " or ".join(str(root / pattern) for pattern in patterns)
+            lines += [f"[ ] {what}", f"      put them at: {places}"]
         if piece.by_hand:
             kinds = ", ".join(piece.by_hand)
             lines.append(f"      or the publisher's archives ({kinds}) in: {record.archives}")
     lines += [
-        f"( ) optional: {entry.what} at {root / entry.file}, from: {entry.source}"
-        for entry in dataset.optional
-        if not any(root.glob(entry.file))
+        f"( ) optional: {entry['what']} at {root / pattern}, from: {entry['source']}"
+        for pattern, entry in dataset.optional.items()
+        if not any(root.glob(pattern))
     ]
     return [
         *lines,

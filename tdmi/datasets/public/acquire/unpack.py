@@ -1,7 +1,8 @@
 """Unpack tar and zip archives of strangers: only plain files of the expected places and kinds.
 
-A member that is a link or a device, or whose name could leave the folder, stops everything; members
-elsewhere in the archive are left out. Parts of a cut archive are read as one file.
+A member that is a link or a device, whose name could leave the folder, or that swells beyond the
+limits of size stops everything; members elsewhere in the archive are left out. Parts of a cut
+archive are read as one file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -25,7 +26,14 @@ from tdmi.datasets.public.acquire.record import Files
 
 LARGEST_HEADER = 1 << 20
 """Extended tar headers (long names) beyond this many bytes are no names; they fill the memory."""
+LARGEST_RATIO = 100
+"""Bytes unpacked per byte of archive. Deflated labels, texts of many numbers, reach about 20 and
+pictures and videos 1; bombs have 1,000."""
+ALWAYS_UNPACKED = 1 << 24  # Bytes: a few repeated lines shrink to less than any ratio
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)
+SWELLS = "brings what is unpacked to {} bytes, at most {} fit an archive of this kind and size"
 TOKEN_HELP = "give the token from the publisher's mail with --token or in TDMI_POSETRACK21_TOKEN"
+REFUSED = f"the token does not open it (wrong, expired, or the file is damaged); {TOKEN_HELP}"
 
 Members = Iterator[tuple[str, int, IO[bytes]]]
 """Name under the root, size in bytes and content of every wanted member, checked and opened."""
@@ -45,36 +53,44 @@ def unpack(
     """
     archive = str(paths[0])
     files: Files = {}
-    with _damage_as_user_error(archive), ExitStack() as stack:
-        if _starts_like_zip(paths[0]):
-            packed = stack.enter_context(zipfile.ZipFile(paths[0]))
-            members = _zip_members(archive, packed, piece, token, report)
-        else:
-            joined = stack.enter_context(_JoinedParts(paths, report))
-            members = _tar_members(archive, io.BufferedReader(joined, 1 << 20), piece)
-        for name, size, stream in members:
-            if size > piece.largest_file:
-                raise unsafe(archive, name, f"has {size} bytes, at most {piece.largest_file} fit")
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with stream, open(target, "wb") as out:
-                    shutil.copyfileobj(stream, out)
-            except (zipfile.BadZipFile, zlib.error, EOFError):
-                if not token:
-                    raise
-                raise _refused_token(archive) from None
-            if (count := target.stat().st_size) != size:
-                raise _damaged(archive, f"{name!r} has {count} of {size} bytes")
-            found = size, sha256_of(target)
-            if files.setdefault(name, found) != found:
-                raise unsafe(archive, name, "is there twice with different content")
+    packed_bytes = sum(path.stat().st_size for path in paths)
+    largest = min(piece.largest_total, max(ALWAYS_UNPACKED, LARGEST_RATIO * packed_bytes))
+    total = 0
+    try:
+        with ExitStack() as stack:
+            if stack.enter_context(open(paths[0], "rb")).read(4) == b"PK\x03\x04":
+                packed = stack.enter_context(zipfile.ZipFile(paths[0]))
+                members = _zip_members(archive, packed, piece, token, report)
+            else:
+                joined = stack.enter_context(_JoinedParts(paths, report))
+                members = _tar_members(archive, io.BufferedReader(joined, 1 << 20), piece, largest)
+            for name, size, stream in members:
+                total += size
+                if size > piece.largest_file:
+                    raise unsafe(
+                        archive, name, f"has {size} bytes, at most {piece.largest_file} fit"
+                    )
+                if total > largest:
+                    raise unsafe(archive, name, SWELLS.format(total, largest))
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    with stream, open(target, "wb") as out:
+                        shutil.copyfileobj(stream, out)
+                except DAMAGE:
+                    if not token:
+                        raise
+                    raise UserError(f"{archive}: {REFUSED}") from None
+                if (count := target.stat().st_size) != size:
+                    raise _damaged(archive, f"{name!r} has {count} of {size} bytes")
+                found = size, sha256_of(target)
+                if files.setdefault(name, found) != found:
+                    raise unsafe(archive, name, "is there twice with different content")
+    except NotImplementedError as error:  # before RuntimeError, its parent
+        raise _damaged(archive, f"of an unknown kind: {error}") from None
+    except (*DAMAGE, tarfile.TarError, gzip.BadGzipFile, ValueError) as error:
+        raise _damaged(archive, str(error)) from None
     return files
-
-
-def _starts_like_zip(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
 
 
 class _JoinedParts(io.RawIOBase):
@@ -103,22 +119,23 @@ class _JoinedParts(io.RawIOBase):
         super().close()
 
 
-@contextmanager
-def _damage_as_user_error(archive: str) -> Iterator[None]:
-    """Turn the libraries' errors for damaged archives into one line."""
-    try:
-        yield
-    except NotImplementedError as error:  # before RuntimeError, its parent
-        raise _damaged(archive, f"of an unknown kind: {error}") from None
-    except (
-        tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError
-    ) as error:  # fmt: skip
-        raise _damaged(archive, str(error)) from None
-
-
 def _damaged(archive: str, reason: str) -> UserError:
     reason = " ".join(reason.split()) or "it ends early"
     return UserError(f"{archive}: not a readable archive ({reason}); delete it and fetch it again")
+
+
+class _Swelling(gzip.GzipFile):
+    """Stops at `largest` bytes, of headers and files that are left out as well."""
+
+    def __init__(self, archive: str, packed: io.BufferedReader, largest: int) -> None:
+        super().__init__(fileobj=packed)
+        self.archive, self.largest = archive, largest
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > self.largest:
+            raise unsafe(self.archive, "(all)", SWELLS.format(self.tell(), self.largest))
+        return data
 
 
 class _StrictHeader(tarfile.TarInfo):
@@ -144,9 +161,9 @@ class _StrictHeader(tarfile.TarInfo):
             raise tarfile.ReadError(f"{error} at byte {start}") from None
 
 
-def _tar_members(archive: str, content: io.BufferedReader, piece: Piece) -> Members:
+def _tar_members(archive: str, content: io.BufferedReader, piece: Piece, largest: int) -> Members:
     zipped = content.peek(2)[:2] == b"\x1f\x8b"
-    stream = gzip.GzipFile(fileobj=content) if zipped else content
+    stream = _Swelling(archive, content, 2 * largest) if zipped else content
     previous = -1
     # ignore_zeros: the PoseTrack archives may be several tars one after the other.
     with tarfile.open(fileobj=stream, mode="r|", ignore_zeros=True, tarinfo=_StrictHeader) as tar:
@@ -185,16 +202,9 @@ def _zip_members(
         except NotImplementedError:
             raise
         except RuntimeError:  # the format's own test, which one wrong token in 256 passes
-            raise _refused_token(archive) from None
+            raise UserError(f"{archive}: {REFUSED}") from None
         yield name, entry.file_size, stream
         report(entry.compress_size)
-
-
-def _refused_token(archive: str) -> UserError:
-    return UserError(
-        f"{archive}: the token does not open it (wrong, expired, or the file is damaged); "
-        f"{TOKEN_HELP}"
-    )
 
 
 def check_zip_entry(archive: str, entry: zipfile.ZipInfo) -> None:

@@ -35,8 +35,7 @@ class Source:
     sha256: str
     licence: str
     content: str
-    members: tuple[str, ...]
-    """Shell patterns of the files to keep, relative to the archive's root."""
+    members: tuple[str, ...]  # Shell patterns of the files to keep, relative to the archive's root
 
 
 def read_sources() -> dict[str, Source]:
@@ -59,32 +58,24 @@ def fetch(
     """
     folder = Path(root) / source.name
     with exclusive_writer(folder):
-        if not is_complete(source, folder):
-            _fetch(source, folder, archive, keep_archive)
+        if is_complete(source, folder):
+            return folder
+        with replacing_folder(folder) as temporary:
+            wheel = archive or download(source, temporary)
+            check_sha256(source, wheel)
+            names = extract(wheel, source.members, temporary)
+            record = asdict(source) | {"files": {n: sha256_of(temporary / n) for n in names}}
+            del record["members"]
+            write_json(temporary / RECORD, record)
+            if archive is None and not keep_archive:
+                wheel.unlink()
     return folder
-
-
-def _fetch(source: Source, folder: Path, archive: Path | None, keep_archive: bool) -> None:
-    with replacing_folder(folder) as temporary:
-        wheel = archive or download(source, temporary)
-        check_sha256(source, wheel)
-        names = extract(wheel, source.members, temporary)
-        record = asdict(source)
-        del record["members"]
-        record["files"] = {name: sha256_of(temporary / name) for name in names}
-        write_json(temporary / RECORD, record)
-        if archive is None and not keep_archive:
-            wheel.unlink()
 
 
 def is_complete(source: Source, folder: Path) -> bool:
     """Return whether `folder` holds this version of the source with every file unchanged."""
-    if not (folder / RECORD).is_file():
-        return False
-    record = read_json(folder / RECORD)
-    if record.get("sha256") != source.sha256:
-        return False
-    return all(
+    record = read_json(folder / RECORD) if (folder / RECORD).is_file() else {}
+    return record.get("sha256") == source.sha256 and all(
         (folder / name).is_file() and sha256_of(folder / name) == digest
         for name, digest in record.get("files", {}).items()
     )
@@ -96,10 +87,9 @@ def download(source: Source, folder: Path) -> Path:
     Platform and Python are fixed, so that every machine gets the same file: it is unpacked for its
     data and never installed.
     """
-    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary", ":all:", "--python-version", "3.11"]
-    command += ["--platform", "manylinux2014_x86_64", "-d", str(folder)]
-    command += [f"{source.name}=={source.version}"]
+    options = "--disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11"
+    command = [sys.executable, "-m", "pip", "download", *options.split(), "--platform"]
+    command += ["manylinux2014_x86_64", "-d", str(folder), f"{source.name}=={source.version}"]
     logger.info("downloading %s", source.file)
     result = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
     if result.returncode != 0:
@@ -136,15 +126,15 @@ def extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> list[str]
     """
     try:
         with zipfile.ZipFile(archive) as content:
-            entries = [entry for entry in content.infolist() if not entry.is_dir()]
-            wanted: dict[str, zipfile.ZipInfo] = {}
+            files = [entry.filename for entry in content.infolist() if not entry.is_dir()]
+            wanted: set[str] = set()
             for pattern in patterns:
-                matching = [e for e in entries if fnmatch.fnmatchcase(e.filename, pattern)]
+                matching = fnmatch.filter(files, pattern)
                 if not matching:
                     raise UserError(f"{archive.name}: no member matches {pattern}")
-                wanted |= {entry.filename: entry for entry in matching}
-            for entry in wanted.values():
-                check_zip_entry(archive.name, entry)
+                wanted |= set(matching)
+            for name in wanted:
+                check_zip_entry(archive.name, content.getinfo(name))
             content.extractall(folder, wanted)
     except zipfile.BadZipFile as error:
         raise UserError(

@@ -19,14 +19,17 @@ from tests.support.acquire_lookalikes import (
     LABELS18,
     LABELS21,
     LABELS_21,
+    OLD_LABELS18,
     PARTS17,
     PARTS18,
     images18,
+    labels18,
     noise,
     place,
     posetrack17,
     posetrack18,
     serving,
+    tar_of,
     tree,
     zip_of,
 )
@@ -248,6 +251,48 @@ def test_a_file_of_the_user_is_not_overwritten(tmp_path, server):
     assert tree(tmp_path) == EXPECTED18
 
 
+@pytest.mark.parametrize(
+    "place", ["images", "images/val", "annotations", ".acquire", ".acquire/downloads", "archives"]
+)
+def test_nothing_is_written_or_deleted_through_a_link(tmp_path, server, place):
+    root, own = tmp_path / "root", tmp_path / "own"
+    (own / "kept").mkdir(parents=True)
+    (root / place).parent.mkdir(parents=True)
+    (root / place).symlink_to(own, target_is_directory=True)
+    with pytest.raises(UserError, match=rf"{root / place}: a symbolic link to {own}, ") as error:
+        acquire("posetrack18", root, base_url=server.url, keep_archives=True)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in own.rglob("*")] == ["kept"]
+    (root / place).unlink()
+    acquire("posetrack18", root, base_url=server.url)
+    assert tree(root) == EXPECTED18
+
+
+def test_old_labels_are_not_deleted_through_a_link(tmp_path, server):
+    root, own = tmp_path / "root", tmp_path / "own"
+    acquire("posetrack18", root, base_url=server.url)
+    shutil.move(root / "annotations", own)
+    (root / "annotations").symlink_to(own, target_is_directory=True)
+    place(root, {OLD_LABELS18: tar_of(labels18("[0.2]"))})
+    before = tree(own)
+    with pytest.raises(UserError, match=r"root/annotations: a symbolic link"):
+        acquire("posetrack18", root, labels="v0.2")
+    assert tree(own) == before
+
+
+def test_files_that_lie_behind_a_link_are_adopted_where_they_are(tmp_path):
+    root, own = tmp_path / "root", tmp_path / "own"
+    for name, data in EXPECTED18.items():
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_bytes(data)
+    root.mkdir()
+    for folder in ("images", "annotations"):
+        (root / folder).symlink_to(own / folder, target_is_directory=True)
+    record = acquire("posetrack18", root)
+    assert {piece["origin"] for piece in record["pieces"].values()} == {"placed by hand"}
+    assert tree(own) == EXPECTED18
+
+
 def test_a_refused_token_does_not_keep_the_images_from_coming(tmp_path, server):
     place(tmp_path, {LABELS21: zip_of(LABELS_21, "right")})
     with pytest.raises(UserError, match="the token does not open it"):
@@ -303,7 +348,7 @@ def test_catalogue_has_the_published_parts():
         ("posetrack21", PARTS18),
     ):
         (images,) = catalogue[name].fixed
-        assert [part.name for part in images.files] == parts
+        assert list(images.files) == parts
     assert list(catalogue["posetrack18"].labels) == ["v0.45", "v0.2", "mmpose"]
     assert catalogue["posetrack21"].labels["v0.1"].encrypted
-    assert sum(part.about for part in catalogue["posetrack17"].fixed[0].files) == 33_425_000_000
+    assert sum(catalogue["posetrack17"].fixed[0].files.values()) == 33_425_000_000

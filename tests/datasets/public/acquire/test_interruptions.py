@@ -119,7 +119,9 @@ def test_after_kill_9_amid_the_exchange_of_labels_the_new_ones_come(tmp_path, se
     assert tree(tmp_path) == images18() | expected
 
 
-def test_of_two_calls_at_once_the_second_waits_and_finds_the_work_done(tmp_path, server):
+def test_of_two_calls_at_once_the_second_says_that_it_waits_and_finds_the_work_done(
+    tmp_path, server, caplog
+):
     wait = "print('here', flush=True); sys.stdin.read()"
     process = child(tmp_path, server.url, "datasets.write_json", action=wait)
     try:
@@ -128,6 +130,7 @@ def test_of_two_calls_at_once_the_second_waits_and_finds_the_work_done(tmp_path,
             second = pool.submit(acquire, "posetrack18", tmp_path, base_url=server.url)
             with pytest.raises(TimeoutError):
                 second.result(0.5)
+            assert f"{tmp_path}: another process is writing it; waiting for its end" in caplog.text
             asked = len(server.requests)
             process.stdin.close()
             assert second.result(30)["name"] == "posetrack18"

@@ -3,9 +3,12 @@
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 import zipfile
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from tdmi.core.errors import UserError
 from tdmi.datasets.public.acquire.catalogue import count_matching, matches, read_catalogue
 from tdmi.datasets.public.acquire.record import digest_of
-from tdmi.datasets.public.acquire.unpack import destination, unpack
+from tdmi.datasets.public.acquire.unpack import ALWAYS_UNPACKED, destination, unpack
 from tests.support.acquire_lookalikes import LABELS21, cut, images18, noise, tar_of, tree, zip_of
 from tests.support.mutations import mutated_bytes
 
@@ -121,6 +124,63 @@ def test_files_larger_than_the_data_set_has_are_refused(tmp_path):
     buffer.write(header.tobuf() + bytes(4096))
     with pytest.raises(UserError, match=f"at most {IMAGES.largest_file} fit"):
         take(tmp_path, buffer.getvalue())
+
+
+def bomb(member, kind, size=200_000_000):
+    """An archive of one good file and a long one of zeros."""
+    buffer = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("annotations/val/good.json", b"{}")
+            with packed.open(member, "w") as out:
+                for _ in range(size // 10**6):
+                    out.write(bytes(10**6))
+        return buffer.getvalue()
+    with gzip.open(buffer, "wb", 9) as packed:
+        header = tarfile.TarInfo(member)
+        header.size = size
+        packed.write(tar_of({"annotations/val/good.json": b"{}"})[:1024] + header.tobuf())
+        for _ in range(size // 10**6):
+            packed.write(bytes(10**6))
+        packed.write(bytes(1024))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip"])
+def test_an_archive_that_swells_is_refused_before_it_fills_the_disk(tmp_path, kind):
+    data = bomb("annotations/val/bomb.json", kind)
+    assert len(data) < 1_000_000
+    with pytest.raises(UserError, match=r"archive\.tar: member .* bytes, at most .* fit"):
+        take(tmp_path, data, LABELS)
+    assert not (tmp_path / "annotations/val/bomb.json").exists()
+
+
+def test_what_is_left_out_may_not_swell_either(tmp_path):
+    with pytest.raises(UserError, match=r"archive\.tar: member .* bytes, at most .* fit"):
+        take(tmp_path, bomb("left/out.bin", "gz"), LABELS)
+    # A zip's members are read one by one, those left out not at all.
+    assert take(tmp_path, bomb("left/out.bin", "zip"), LABELS) == 1
+
+
+def test_all_files_together_have_a_limit(tmp_path):
+    files = {f"annotations/val/{i}.json": b"1" * 400 for i in range(3)}
+    assert take(tmp_path, tar_of(files), replace(LABELS, largest_total=1200)) == 3
+    with pytest.raises(UserError, match="to 1200 bytes, at most 1199 fit"):
+        take(tmp_path, tar_of(files), replace(LABELS, largest_total=1199))
+
+
+def test_labels_as_people_write_them_stay_far_below_the_limit(tmp_path):
+    rng = np.random.default_rng(0)
+    people = [
+        {"image_id": 10003420000 + i // 4, "track_id": i % 4, "category_id": 1, "scores": [],
+         "bbox": rng.uniform(0, 900, 4).round(4).tolist(), "bbox_head": [300, 200, 40, 50],
+         "keypoints": [0.0] * 12 + rng.integers(0, 900, 13 * 3).tolist()}
+        for i in range(20_000)
+    ]  # fmt: skip
+    text = json.dumps({"annotations": people}, indent=4).encode()
+    files = {f"annotations/val/{i}.json": text for i in range(2)}
+    assert len(text) > ALWAYS_UNPACKED
+    assert take(tmp_path, gzip.compress(tar_of(files)), LABELS) == 2
 
 
 def test_an_extended_header_that_would_fill_the_memory_is_refused(tmp_path):
