@@ -172,6 +172,16 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Plain:
+    """`base` with `changes`, mapping into mapping; any other value is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            value = merged(result[key], value)
+        result[key] = value
+    return result
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Section):
         return value.to_dict()

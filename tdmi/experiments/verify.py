@@ -10,6 +10,7 @@ from typing import Any
 from tdmi.config.settings import Settings
 from tdmi.core.errors import UserError
 from tdmi.core.files import digest, hashes_of_folder, read_json, sha256_of
+from tdmi.evaluation.protocols.base import Request
 from tdmi.experiments.folder import RunFolder, evaluated_folder, initial_checkpoint
 from tdmi.experiments.provenance import (
     Record,
@@ -18,7 +19,6 @@ from tdmi.experiments.provenance import (
     provenance,
     read_record,
     record_of,
-    writer_of,
 )
 
 _TRAINING_KEYS = (
@@ -87,7 +87,8 @@ def verify(run: Path, runs: Path | None = None) -> Verification:
     _compare_environment(record, found)
     for what, recorded, today in inputs(run, settings, record, runs):
         found.compare(what, recorded, today)
-    found.unrecorded += [name for name in ("labels_sha256",) if name not in record]
+    if "labels_sha256" not in record:
+        found.unrecorded.append("labels_sha256")
     return found
 
 
@@ -99,7 +100,7 @@ def read_run(run: Path) -> tuple[Settings, Record]:
             f"{run}: no provenance.json, expected the folder of a trained run; name one such as "
             "runs/embedded/tdmi/seed0, or train it with `tdmi train`"
         )
-    record = _record(folder.provenance, _TRAINING_KEYS)
+    record = read_record(folder.provenance, _TRAINING_KEYS)
     return folder.settings(), record
 
 
@@ -126,15 +127,12 @@ def inputs(
         yield "initial weights", record["initial_weights_sha256"], today
 
 
-def _record(path: Path, keys: tuple[str, ...]) -> Record:
-    record = read_record(path)
-    missing = [key for key in keys if key not in record]
-    if missing:
-        raise UserError(
-            f"{path}: {missing[0]} is missing, expected the record that `tdmi {writer_of(path)}` "
-            "writes; restore it from a copy or run that command again"
-        )
-    return record
+def request_of(metrics: Path, settings: Settings) -> Request:
+    """The evaluation that made a metrics file of a run."""
+    truth = settings.dataset.folder.annotations(settings.dataset.test)
+    protocol = read_json(metrics).get("protocol", "poseval").removesuffix("_local")
+    tracking = metrics.name == "tracking.json"
+    return Request(truth, evaluated_folder(metrics), protocol, tracking)
 
 
 def _verify_training(run: RunFolder, record: Record, found: Verification) -> None:
@@ -159,7 +157,7 @@ def _verify_predictions(
         if any(run.path.glob("*/predictions")):
             found.unrecorded.append("predictions")
         return None
-    predicted = _record(run.predictions_record, _PREDICTION_KEYS)
+    predicted = read_record(run.predictions_record, _PREDICTION_KEYS)
     cure = f"make them again with `tdmi predict --run {run.path}`"
     if predicted["checkpoint_sha256"] != record["checkpoint_sha256"]:
         raise UserError(
@@ -192,12 +190,11 @@ def _verify_metrics(
         if not record_of(path).is_file():
             found.unrecorded.append(name)
             continue
-        entry = _record(record_of(path), _METRICS_KEYS)
-        protocol = read_json(path).get("protocol", "poseval")
-        folder = evaluated_folder(path)
-        tracking = " --tracking" if path.name == "tracking.json" else ""
+        entry = read_record(record_of(path), _METRICS_KEYS)
+        request = request_of(path, settings)
+        folder, tracking = request.predictions, " --tracking" * request.tracking
         cure = (
-            f"evaluate them again with `tdmi evaluate --protocol {protocol}{tracking} "
+            f"evaluate them again with `tdmi evaluate --protocol {request.protocol}{tracking} "
             f"--gt {truth} --pred {folder} --out {path}`"
         )
         check_unchanged(path, entry["metrics_sha256"], cure)
@@ -238,13 +235,10 @@ def _compare_code(stage: str, record: Record, found: Verification) -> None:
             gone.append(name)
         elif sha256_of(path) != recorded:
             changed.append(name)
-    today = []
-    if len(gone) > SHOWN:
-        today.append(f"source files have moved since: {len(gone)} are not where they were")
-    elif gone:
-        today.append(f"{len(gone)} of them gone: {', '.join(gone)}")
-    if changed:
-        today.append(f"{len(changed)} of them changed: {', '.join(changed)}")
+    moved = f"source files have moved since: {len(gone)} are not where they were"
+    today = [moved] if len(gone) > SHOWN else []
+    for what, names in (("gone", [] if today else gone), ("changed", changed)):
+        today += [f"{len(names)} of them {what}: {', '.join(names)}"] if names else []
     total = f"{len(record['code'])} source files"
     found.compare(f"code of {stage}", total, "; ".join(today) or total)
 

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 import torch
-from tdmi.reporting.data.spec import Method
 
 from tdmi.cli.main import main
 from tdmi.core.files import read_json, sha256_of, write_json
@@ -13,6 +12,7 @@ from tdmi.experiments.provenance import code_file, digest, imported_code, write_
 from tdmi.experiments.reproduce import compare
 from tdmi.experiments.verify import verify
 from tdmi.reporting.data.runs import read_runs
+from tdmi.reporting.data.spec import Method
 from tests.support import tiny_runs
 from tests.support.tiny_runs import SINGLE, TEMPORAL
 

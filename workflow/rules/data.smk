@@ -9,8 +9,7 @@ rule fetch:
     retries: 2
     threads: 1
     resources:
-        mem_mb=SMALL.mem_mb,
-        runtime=SMALL.runtime,
+        **SMALL,
     conda:
         ENVIRONMENT
     message:
@@ -36,9 +35,7 @@ rule mocap:
         "{root}-{split}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=memory("data"),
-        runtime=asked("data", "runtime"),
-        disk_mb=asked("data", "disk_mb"),
+        **resources_of("data", "disk_mb"),
     conda:
         ENVIRONMENT
     message:
@@ -61,9 +58,7 @@ rule pose2sim:
         "{root}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=memory("data"),
-        runtime=asked("data", "runtime"),
-        disk_mb=asked("data", "disk_mb"),
+        **resources_of("data", "disk_mb"),
     conda:
         ENVIRONMENT
     message:
@@ -87,9 +82,7 @@ rule acquire:
         "{root}-acquire.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=memory("data"),
-        runtime=asked("data", "runtime"),
-        disk_mb=asked("data", "disk_mb"),
+        **resources_of("data", "disk_mb"),
     conda:
         ENVIRONMENT
     message:
@@ -113,8 +106,7 @@ rule check:
         "{root}-check.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=memory("data"),
-        runtime=asked("data", "runtime"),
+        **resources_of("data"),
     conda:
         ENVIRONMENT
     message:
@@ -145,8 +137,7 @@ rule prepare:
         "{root}-prepare.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=memory("data"),
-        runtime=asked("data", "runtime"),
+        **resources_of("data"),
     conda:
         ENVIRONMENT
     message:

@@ -19,9 +19,7 @@ rule predict:
         f"{RUN.path}/predict.benchmark.tsv"
     threads: cores("predict")
     resources:
-        gpu=asked("predict", "gpu"),
-        mem_mb=memory("predict"),
-        runtime=asked("predict", "runtime"),
+        **resources_of("predict", "gpu"),
     conda:
         ENVIRONMENT
     message:
@@ -47,8 +45,7 @@ rule evaluate:
         f"{RUN.path}/{{boxes}}/evaluate.benchmark.tsv"
     threads: cores("evaluate")
     resources:
-        mem_mb=memory("evaluate"),
-        runtime=asked("evaluate", "runtime"),
+        **resources_of("evaluate"),
     conda:
         ENVIRONMENT
     message:
@@ -73,8 +70,7 @@ rule evaluate_tracks:
         f"{RUN.path}/{{boxes}}/evaluate_tracks.benchmark.tsv"
     threads: cores("evaluate")
     resources:
-        mem_mb=memory("evaluate"),
-        runtime=asked("evaluate", "runtime"),
+        **resources_of("evaluate"),
     conda:
         ENVIRONMENT
     message:

@@ -39,8 +39,7 @@ rule report:
         "runs/{report}/report.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=memory("report"),
-        runtime=asked("report", "runtime"),
+        **resources_of("report"),
     conda:
         ENVIRONMENT
     message:

@@ -9,8 +9,7 @@ rule weights:
         "data/weights/{file}.log",
     threads: 1
     resources:
-        mem_mb=SMALL.mem_mb,
-        runtime=SMALL.runtime,
+        **SMALL,
     conda:
         ENVIRONMENT
     message:
@@ -39,8 +38,7 @@ rule train:
     threads: cores("train")
     resources:
         gpu=training_devices,
-        mem_mb=memory("train"),
-        runtime=asked("train", "runtime"),
+        **resources_of("train"),
     conda:
         ENVIRONMENT
     message:

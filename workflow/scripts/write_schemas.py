@@ -8,9 +8,10 @@ changed; a test compares the files with it. Editors check and complete YAML with
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import yaml
 
@@ -43,13 +44,6 @@ here. This file is written by `python workflow/scripts/write_schemas.py`.
 """
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes equal parts out each time."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
 def schema_text(kind: str) -> str:
     """Content of ``workflow/schemas/<kind>.schema.yaml``."""
     form = FORMS[kind]
@@ -57,14 +51,10 @@ def schema_text(kind: str) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": (form.__doc__ or "").removesuffix("."),
     }
-    text = yaml.dump(
-        head | schema_of(form),
-        Dumper=_Dumper,
-        sort_keys=False,
-        width=100,
-        allow_unicode=True,
-        default_flow_style=None,
-    )
+    # Through JSON, so that YAML sees no part twice and writes no references.
+    content = json.loads(json.dumps(head | schema_of(form)))
+    style: dict[str, Any] = {"width": 100, "allow_unicode": True, "default_flow_style": None}
+    text = yaml.safe_dump(content, sort_keys=False, **style)
     return f"# Written by `python workflow/scripts/write_schemas.py`.\n{text}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,11 @@ class MocapOptions:
             )
 
 
-def options_from(values: dict[str, Any] | None, place: str = "mocap options") -> MocapOptions:
+def options_from(values: Mapping[str, Any] | None, place: str = "mocap options") -> MocapOptions:
     """Options from a mapping of overrides (lists become tuples); UserError for unknown names."""
     known = {f.name for f in dataclasses.fields(MocapOptions)}
     values = values or {}
-    if not isinstance(values, dict):
+    if not isinstance(values, Mapping):
         raise UserError(f"{place}: found a {type(values).__name__}, expected a mapping of options")
     if unknown := sorted(set(values) - known):
         raise UserError(f"{place}: unknown option {unknown[0]}; known: {', '.join(sorted(known))}")

@@ -61,13 +61,13 @@ def _counted(suite: Suite, root: Path) -> Sizes:
             boxes[protocol] = len(detected_boxes(test, read_detections(path), threshold).frame)
     files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
-        train=_people(train),
-        validation=_people(validation),
-        boxes=boxes,
-        source=f"{root}: counted",
-        data_bytes=sum(file.stat().st_size for file in files),
-        data_source=f"{root}: measured",
-        cache_bytes=_cache_bytes(train, root) + _cache_bytes(validation, root),
+        _people(train),
+        _people(validation),
+        boxes,
+        f"{root}: counted",
+        sum(file.stat().st_size for file in files),
+        f"{root}: measured",
+        _cache_bytes(train, root) + _cache_bytes(validation, root),
     )
 
 
@@ -95,7 +95,7 @@ def _expected(dataset: SuiteDataset) -> tuple[list[int | None], str]:
 def _published(dataset: SuiteDataset) -> tuple[list[int | None], str]:
     """Divide the published people, of train and val together, by the videos of these splits."""
     name = dataset.name
-    facts = PUBLISHED.get(name, {}).get("facts", [])
+    facts = PUBLISHED[name]["facts"] if name in PUBLISHED else []
     total = next((fact for fact in facts if fact["quantity"] == "people"), None)
     if total is None:
         return [None] * 3, f"{name}: not prepared, and the number of its people is not published"
@@ -117,9 +117,8 @@ def _published(dataset: SuiteDataset) -> tuple[list[int | None], str]:
 
 def _published_bytes(name: str) -> tuple[int | None, str]:
     catalogue = read_catalogue()
-    if name in catalogue:
-        parts = [part for piece in catalogue[name].fixed for part in piece.files]
-        known = [part.about or 0 for part in parts]
-        if known and all(known):
-            return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
+    pieces = catalogue[name].fixed if name in catalogue else ()
+    known = [part.about or 0 for piece in pieces for part in piece.files]
+    if known and all(known):
+        return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
     return None, f"{name}: not here, and no size is published"
