@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from functools import cache
 from types import NoneType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -21,7 +20,6 @@ Plain = dict[str, Any]
 
 SHARE: Plain = {"minimum": 0, "maximum": 1}
 """Limits of a share or probability."""
-hints_of = cache(get_type_hints)
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -61,7 +59,7 @@ class Section:
     def from_checked(cls, value: Mapping[str, Any]) -> Self:
         """Read a mapping that is known to be right."""
         found = {key: (field, value[key]) for key, field in fields_of(cls).items() if key in value}
-        hints = hints_of(cls)
+        hints = get_type_hints(cls)
         section = cls(**{f.name: _typed(hints[f.name], part) for f, part in found.values()})
         object.__setattr__(section, "_written", tuple(key for key in value if key in found))
         return section
@@ -87,7 +85,7 @@ def fields_of(section: type[Section]) -> dict[str, dataclasses.Field[Any]]:
 
 def schema_of(section: type[Section], keys: tuple[str, ...] | None = None) -> Plain:
     """JSON schema of a section; with `keys`, of a part of it that holds some of these."""
-    hints, known = hints_of(section), fields_of(section)
+    hints, known = get_type_hints(section), fields_of(section)
     schema: Plain = {
         "type": "object",
         "additionalProperties": False,

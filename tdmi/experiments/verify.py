@@ -159,19 +159,20 @@ def _verify_predictions(
         return None
     predicted = read_record(run.predictions_record, _PREDICTION_KEYS)
     cure = f"make them again with `tdmi predict --run {run.path}`"
-    if predicted["checkpoint_sha256"] != record["checkpoint_sha256"]:
+    made_with, own = predicted["checkpoint_sha256"], record["checkpoint_sha256"]
+    if made_with != own:
         raise UserError(
             f"{run.predictions_record}: the predictions were made with checkpoint "
-            f"{predicted['checkpoint_sha256'][:12]}, expected the run's own, "
-            f"{record['checkpoint_sha256'][:12]}; {cure}"
+            f"{made_with[:12]}, expected the run's own, {own[:12]}; {cure}"
         )
-    for folder, hashes in predicted["files"].items():
-        for name, expected in hashes.items():
-            check_unchanged(run.path / folder / name, expected, cure)
-        shown = {p.name for p in (run.path / folder).iterdir() if not p.name.startswith(".")}
+    for name, hashes in predicted["files"].items():
+        folder = run.path / name
+        for file, expected in hashes.items():
+            check_unchanged(folder / file, expected, cure)
+        shown = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
         if unknown := shown - set(hashes):
             raise UserError(
-                f"{run.path / folder / min(unknown)}: found a file that is not recorded, expected "
+                f"{folder / min(unknown)}: found a file that is not recorded, expected "
                 f"{len(hashes)} files; delete it, or {cure}"
             )
     found.files["prediction"] = sum(map(len, predicted["files"].values()))
@@ -212,14 +213,14 @@ def _verify_metrics(
 
 def _code_of_training(run: RunFolder, record: Record) -> Record:
     """{"code": hashes by file}, from the file that the recorded hash vouches for."""
-    if "code_sha256" not in record:
+    expected = record.get("code_sha256")
+    if expected is None:
         return {}
     code = read_json(run.code)
-    if digest(code) != record["code_sha256"]:
+    if digest(code) != expected:
         raise UserError(
-            f"{run.code}: its hashes give {digest(code)[:12]}, expected "
-            f"{record['code_sha256'][:12]} as recorded; restore it from a copy or train the run "
-            "again with `tdmi train`"
+            f"{run.code}: its hashes give {digest(code)[:12]}, expected {expected[:12]} as "
+            "recorded; restore it from a copy or train the run again with `tdmi train`"
         )
     return {"code": code}
 

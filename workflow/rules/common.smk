@@ -109,19 +109,14 @@ def trained_runs():
 
 
 def evaluated_runs(suites):
-    """The metrics of every run of some suites, and of its tracks."""
+    """The metrics of every run of some suites, and of its tracks, which poseval alone scores."""
     return [
-        str(file)
+        str(file(boxes))
         for run, suite in runs_of(suites)
         for boxes in BOX_PROTOCOLS
-        for file in metrics_files(run, suite, boxes)
+        for file in (run.metrics, run.tracking)
+        if file == run.metrics or suite.evaluation == "poseval"
     ]
-
-
-def metrics_files(run, suite, boxes):
-    """Only poseval scores tracks; the other protocols have no tracking score here."""
-    tracked = [run.tracking(boxes)] if suite.evaluation == "poseval" else []
-    return [run.metrics(boxes), *tracked]
 
 
 def run_settings(wildcards):
@@ -138,9 +133,8 @@ def evaluate_options(wildcards, threads):
     suite = SUITES[wildcards.suite]
     if suite.evaluation == "hieve":
         return ""
-    dataset = suite.dataset
-    table = dataset.folder.attributes(dataset.test)
-    known = f" --attributes {table}" if dataset.name == "mocap" else ""
+    table = suite.dataset.folder.attributes(suite.dataset.test)
+    known = f" --attributes {table}" if suite.dataset.name == "mocap" else ""
     return f"--jobs {threads} --curves --slices{known}"
 
 

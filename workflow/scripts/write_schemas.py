@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
 from tdmi.config.files import FORMS
 from tdmi.config.inference import Inference
 from tdmi.config.inputs import Augmentation, Crop
-from tdmi.config.section import Section, fields_of, hints_of, schema_of
+from tdmi.config.section import Section, fields_of, schema_of
 from tdmi.config.suite import MethodEntry
 from tdmi.config.training import Recipe
 from tdmi.core.files import read_yaml, write_text
@@ -69,7 +69,7 @@ def _values(choice: str) -> dict[str, str]:
     """Name, default and alternatives of an option of the settings, as its section has them."""
     prefix, _, name = choice.rpartition(".")
     field = fields_of(SECTIONS[prefix])[name]
-    values = get_args(hints_of(SECTIONS[prefix])[field.name])
+    values = get_args(get_type_hints(SECTIONS[prefix])[field.name])
     others = [f"`{v}`" for v in values if isinstance(field.default, str) and v != field.default]
     return {
         "choice": f"`{choice}`",
