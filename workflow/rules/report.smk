@@ -33,16 +33,11 @@ rule report:
     params:
         suite=lambda wildcards: REPORTS[wildcards.report][wildcards.report].key.cli_options,
         settings=lambda wildcards: digest(without_resources(REPORTS[wildcards.report])),
-    log:
-        "runs/{report}/report.log",
-    benchmark:
-        "runs/{report}/report.benchmark.tsv"
+    log: "runs/{report}/report.log"
+    benchmark: "runs/{report}/report.benchmark.tsv"
     threads: 1
-    resources:
-        **resources_of("report"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Report in results/{wildcards.report}"
+    resources: **resources_of("report")
+    conda: ENVIRONMENT
+    message: "Report in results/{wildcards.report}"
     shell:
         "tdmi report --suite {params.suite} --runs runs --out results/{wildcards.report} > {log} 2>&1"
