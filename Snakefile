@@ -48,7 +48,7 @@ rule all_data:
 
 
 rule all_runs:
-    input: trained_runs()
+    input: [str(run.checkpoint) for run, _ in runs_of(JOB)]
 
 
 rule all_metrics:

@@ -4,7 +4,9 @@
 rule report:
     input:
         runs=report_inputs,
-        data=report_data,
+        data=lambda wildcards: [
+            file for suite in REPORTS[wildcards.report] for file in dataset_records(suite)
+        ],
         published="results/published.csv",
     output:
         report(

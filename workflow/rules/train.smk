@@ -15,7 +15,7 @@ rule weights:
 rule train:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),
-        start=initial_checkpoint,
+        start=start_of,
     output:
         checkpoint=str(RUN.checkpoint),
         history=str(RUN.history),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,12 @@ from tdmi.clips.frames import FrameStore
 from tdmi.config.inputs import ROLES
 from tdmi.config.suite import Suite, SuiteDataset
 from tdmi.data.annotations import Annotations
-from tdmi.data.detections import read_detections
 from tdmi.datasets.mocap.options import options_from
 from tdmi.datasets.public.acquire.catalogue import read_catalogue
 from tdmi.datasets.public.check.published import PUBLISHED
 from tdmi.experiments.build import read_split
-from tdmi.prediction.predict import detected_boxes, ground_truth_boxes
+from tdmi.experiments.predict import boxes_of
+from tdmi.prediction.predict import ground_truth_boxes
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Sizes:
 
     train: int | None
     validation: int | None
-    boxes: dict[str, int | None]
+    boxes: Mapping[str, int | None]
     source: str
     data_bytes: int | None
     data_source: str
@@ -52,13 +53,12 @@ def sizes(suite: Suite) -> Sizes:
 def _counted(suite: Suite, root: Path) -> Sizes:
     train, validation, test = (read_split(suite, role) for role in ROLES)
     path = suite.dataset.folder.boxes(suite.dataset.test)
-    boxes: dict[str, int | None] = dict.fromkeys(suite.inference.box_protocols)
-    for protocol in boxes:
-        if protocol == "ground_truth_boxes":
-            boxes[protocol] = _people(test)
-        elif path.exists():
-            threshold = suite.inference.box_score_threshold
-            boxes[protocol] = len(detected_boxes(test, read_detections(path), threshold).frame)
+    boxes = {
+        protocol: len(boxes_of(suite, protocol, "test", test).frame)
+        if protocol == "ground_truth_boxes" or path.exists()
+        else None
+        for protocol in suite.inference.box_protocols
+    }
     files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
         _people(train),
