@@ -41,6 +41,7 @@ PACKAGES = (
 def provenance() -> Record:
     """Commit, package versions and hardware of this process; holds no path and no host name."""
     torch = sys.modules.get("torch")
+    accelerator = torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
     # Results are an output of the code and do not count.
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return {
@@ -52,9 +53,7 @@ def provenance() -> Record:
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
             "cores": os.cpu_count(),
-            "accelerator": torch.cuda.get_device_name()
-            if torch and torch.cuda.is_available()
-            else None,
+            "accelerator": accelerator,
         },
     }
 

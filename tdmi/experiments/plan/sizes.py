@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,7 @@ class Sizes:
 
     train: int | None
     validation: int | None
-    boxes: Mapping[str, int | None]
+    boxes: dict[str, int | None]
     source: str
     data_bytes: int | None
     data_source: str
@@ -53,7 +52,7 @@ def sizes(suite: Suite) -> Sizes:
 def _counted(suite: Suite, root: Path) -> Sizes:
     train, validation, test = (read_split(suite, role) for role in ROLES)
     path = suite.dataset.folder.boxes(suite.dataset.test)
-    boxes = {
+    boxes: dict[str, int | None] = {
         protocol: len(boxes_of(suite, protocol, "test", test).frame)
         if protocol == "ground_truth_boxes" or path.exists()
         else None
