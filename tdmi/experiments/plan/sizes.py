@@ -60,13 +60,13 @@ def _counted(suite: Suite, root: Path) -> Sizes:
     }
     files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
-        _people(train),
-        _people(validation),
-        boxes,
-        f"{root}: counted",
-        sum(file.stat().st_size for file in files),
-        f"{root}: measured",
-        _cache_bytes(train, root) + _cache_bytes(validation, root),
+        train=_people(train),
+        validation=_people(validation),
+        boxes=boxes,
+        source=f"{root}: counted",
+        data_bytes=sum(file.stat().st_size for file in files),
+        data_source=f"{root}: measured",
+        cache_bytes=_cache_bytes(train, root) + _cache_bytes(validation, root),
     )
 
 
