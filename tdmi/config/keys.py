@@ -69,15 +69,13 @@ class SuiteKey:
         """
         match = _SIZE.search(folder)
         width, steps = (int(n) if n else None for n in match.groups()) if match else (None, None)
-        kinds: list[tuple[str | None, Protocol]] = [(None, "shared"), (None, "published")]
-        kinds += [(grid, "shared") for grid in grids]
-        keys = (
-            cls(name, grid, protocol, size)
-            for size in (SmallSize(width, steps), SmallSize(steps=steps), SmallSize())
-            for name in sorted(suites, key=len, reverse=True)
-            for grid, protocol in kinds
-        )
-        return next((key for key in keys if key.folder == folder), None)
+        for size in (SmallSize(width, steps), SmallSize(steps=steps), SmallSize()):
+            for name in sorted(suites, key=len, reverse=True):
+                keys = [cls(name, size=size), cls(name, protocol="published", size=size)]
+                keys += [cls(name, grid, size=size) for grid in grids]
+                if found := [key for key in keys if key.folder == folder]:
+                    return found[0]
+        return None
 
 
 class RunName(NamedTuple):
