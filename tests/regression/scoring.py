@@ -160,9 +160,7 @@ def inference(settings: Settings, windows: Windows) -> Probes:
     twice = Boxes(*(np.repeat(column, 2, axis=0) for column in vars(asked).values()))
     twice.score[1::2] *= 0.9
     network, _ = oracle(windows, twice)
-    similarities = [
-        oks(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)
-    ]
+    similarities = [oks(i, np.arange(truth.persons), truth, SIGMAS) for i in range(truth.persons)]
     return probes | {
         "persons_of_pairs": predict(
             network, windows, twice, replace(options, suppression=0.9)
