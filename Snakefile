@@ -44,15 +44,12 @@ rule all:
 
 
 rule all_data:
-    input:
-        [record for suite in JOB for record in dataset_records(suite)],
+    input: [record for suite in JOB for record in dataset_records(suite)]
 
 
 rule all_runs:
-    input:
-        trained_runs(),
+    input: [str(run.checkpoint) for run, _ in runs_of(JOB)]
 
 
 rule all_metrics:
-    input:
-        evaluated_runs(JOB),
+    input: evaluated_runs(JOB)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tdmi.config.files import WORKFLOW, read_config
 from tdmi.config.keys import RunName
-from tdmi.config.section import Plain, check, flat, schema_of
+from tdmi.config.section import Plain, check, flat, merged, schema_of
 from tdmi.config.suite import GridFile
 from tdmi.config.training import Recipe
 from tdmi.core.errors import UserError
@@ -109,9 +109,11 @@ def _method(suite: Plain, subject: str, variant: Plain, path: Path, workflow: Pa
 def _varied(suite: Plain, subject: str, own: Plain, variant: Plain) -> tuple[Plain, Plain]:
     """Return a variant as a method of a suite, and its recipe."""
     changes = dict(variant.get("options", {}))
-    depths = _depths(own, suite)
-    if "stages" in variant and _used_depths(own, depths) != _deepest(variant["stages"], depths):
-        changes = merged(changes, {"encoder": {"depths": _deepest(variant["stages"], depths)}})
+    if "stages" in variant:
+        every = list(range(1, _depths(own, suite) + 1))
+        deepest = every[-variant["stages"] :]
+        if own["options"].get("encoder", {}).get("depths", every) != deepest:
+            changes = merged(changes, {"encoder": {"depths": deepest}})
     height, width = (side // 4 for side in suite["crop"]["size"])
     if variant.get("scale_by_map_size") and height * width != PAPER_PLACES:
         scale = height * width / PAPER_PLACES
@@ -123,7 +125,10 @@ def _varied(suite: Plain, subject: str, own: Plain, variant: Plain) -> tuple[Pla
     if variant.get("equal_frames"):
         frames = _frames(suite["methods"][subject]["options"]), _frames(options)
         recipe_changes["batch_size"] = round(usual["batch_size"] * frames[0] / frames[1])
-    recipe = _recipe(usual, recipe_changes)
+    # A length of the variant's own replaces the suite's, with its milestones.
+    own_length = recipe_changes.keys() & {"steps", "epochs"}
+    dropped = ("steps", "epochs", "milestones") if own_length else ()
+    recipe = {key: value for key, value in usual.items() if key not in dropped} | recipe_changes
 
     use = {key: value for key, value in own.items() if key not in ("method", "seeds")}
     use |= {"label": variant["label"], "options": options}
@@ -141,25 +146,9 @@ def _varied(suite: Plain, subject: str, own: Plain, variant: Plain) -> tuple[Pla
     return use, recipe
 
 
-def _recipe(recipe: Plain, changes: Plain) -> Plain:
-    """A length of the variant's own replaces the suite's, with its milestones."""
-    if "steps" in changes or "epochs" in changes:
-        lengths = ("steps", "epochs", "milestones")
-        recipe = {key: value for key, value in recipe.items() if key not in lengths}
-    return {**recipe, **changes}
-
-
 def _depths(use: Plain, suite: Plain) -> int:
     backbone: Plain = use.get("backbone") or suite["backbone"]
     return int(backbone.get("stages", 4))
-
-
-def _deepest(stages: int, depths: int) -> list[int]:
-    return list(range(depths - stages + 1, depths + 1))
-
-
-def _used_depths(use: Plain, depths: int) -> list[int]:
-    return list(use["options"].get("encoder", {}).get("depths", range(1, depths + 1)))
 
 
 def _frames(options: Plain) -> int:
@@ -197,16 +186,6 @@ def _comparisons(names: list[str], references: list[str], ladder: bool) -> Plain
         for reference in references
     }
     return {key: pairs for key, pairs in found.items() if pairs}
-
-
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Plain:
-    """`base` with `changes`, mapping into mapping; any other value is replaced."""
-    result = dict(base)
-    for key, value in changes.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            value = merged(result[key], value)
-        result[key] = value
-    return result
 
 
 def in_words(changes: Mapping[str, Any]) -> str:

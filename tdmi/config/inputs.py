@@ -65,56 +65,23 @@ class Crop(Section):
     )
     sigma: float = option(3.0, "Of the target Gaussian, in heatmap pixels", exclusiveMinimum=0)
     target_centre: TargetCentre = option(
-        "subpixel",
-        "Centre of the target, see tdmi.clips.targets.encode",
-        alternatives="`rounded` (official code)",
-        why="unbiased",
+        "subpixel", "Centre of the target, see tdmi.clips.targets.encode"
     )
     window_ends: WindowEnds = option(
-        "repeat_key",
-        "What stands in for missing neighbours, see tdmi.clips.windows.window_offsets",
-        shown="`repeat_key`: the key frame for a missing neighbour, in the authors' order",
-        why="review-time code of TDMI",
+        "repeat_key", "What stands in for missing neighbours, see tdmi.clips.windows.window_offsets"
     )
     joint_weights: JointWeights = option(
-        "uniform",
-        "Weight of a labelled joint in the target, see tdmi.clips.samples.joint_weights",
-        alternatives="`limbs`: elbows and knees 1.2, wrists and ankles 1.5",
-        why="TDMI's code has HRNet's weights switched off",
+        "uniform", "Weight of a labelled joint in the target, see tdmi.clips.samples.joint_weights"
     )
     box_cleaning: BoxCleaning = option(
-        "none",
-        "What happens to ground-truth boxes, see tdmi.clips.person_boxes.clean",
-        shown="`none`; `official` in the full-scale suites",
-        why="exact labels need none, published numbers use it",
+        "none", "What happens to ground-truth boxes, see tdmi.clips.person_boxes.clean"
     )
-    box_enlargement: float = option(
-        1.25,
-        "Factor on the person's box",
-        minimum=1,
-        alternatives="any from 1; 1.15 in HRNet's training on PoseTrack",
-        why="HRNet on COCO, DCPose, TDMI",
-    )
+    box_enlargement: float = option(1.25, "Factor on the person's box", minimum=1)
     geometry: Geometry = option(
         "pixel_centres",
         "How pixels of frame, crop and heatmap lie to each other, see tdmi.clips.crops",
-        shown=(
-            "`pixel_centres`: centres on whole numbers, one convention from frame to heatmap "
-            "and back"
-        ),
-        alternatives=(
-            "`official`: crops about W/2, heatmap = crop / 4, no enlargement of boxes whose "
-            "centre has x = −1"
-        ),
-        why="the official code mixes two conventions, so mirrored maps do not fit",
     )
-    outside_joints: OutsideJoints = option(
-        "dropped",
-        "Labelled joints beyond the crop",
-        shown="`dropped` from the loss (DCPose, TDMI)",
-        alternatives="`kept` while their Gaussian touches the map (HRNet)",
-        why="nothing there is to be seen",
-    )
+    outside_joints: OutsideJoints = option("dropped", "Labelled joints beyond the crop")
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -147,10 +114,5 @@ class Augmentation(Section):
         8, "Half-body crops need more visible joints than this", minimum=0
     )
     upper_body_probability: float = option(
-        NormalDist().cdf(0.5),
-        "Of wanting the upper half, not the lower",
-        shown="0.69",
-        alternatives="0.5 and any other",
-        why="official code tosses a coin with a normal draw",
-        **SHARE,
+        NormalDist().cdf(0.5), "Of wanting the upper half, not the lower", **SHARE
     )

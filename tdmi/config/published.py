@@ -9,7 +9,7 @@ their own.
 
 from __future__ import annotations
 
-from tdmi.config.section import Plain
+from tdmi.config.section import Plain, merged
 from tdmi.config.suite import Suite
 from tdmi.core.errors import UserError
 
@@ -38,33 +38,23 @@ def published(suite: Plain) -> Plain:
             f"suite {name}: starts from runs of {suite['base']}, expected one that starts from its "
             "own for the published protocol; use the shared protocol"
         )
-    changed = {key: value for key, value in suite.items() if key != "companions"}
-    changed |= {
-        "base": name,
-        "title": f"{suite['title']}, published protocol",
-        "recipes": dict(suite["recipes"]),
-        "methods": {},
-    }
+    recipes, methods = dict(suite["recipes"]), dict(suite["methods"])
     for method, use in suite["methods"].items():
-        if "published" in use:
-            block = _for_dataset(use["published"], suite["dataset"]["name"])
+        if block := use.get("published"):
+            block = merged(block, block.get("per_dataset", {}).get(suite["dataset"]["name"], {}))
             shared = suite["recipes"][use["recipe"]]
             kept = {key: shared[key] for key in OF_THE_MACHINE if key in shared}
-            changed["recipes"][f"{method}_published"] = kept | block["recipe"]
-            use = {
-                **use,
-                "recipe": f"{method}_published",
-                "options": block["options"],
-                **{part: suite[part] | block[part] for part in PARTS if part in block},
-            }
-        changed["methods"][method] = use
-    return changed
-
-
-def _for_dataset(block: Plain, dataset: str) -> Plain:
-    """Return the block with what its ``per_dataset`` says of this data set."""
-    special = block.get("per_dataset", {}).get(dataset, {})
-    return block | {part: block[part] | values for part, values in special.items()}
+            own = f"{method}_published"
+            recipes[own] = kept | block["recipe"]
+            parts = {part: suite[part] | block[part] for part in PARTS if part in block}
+            methods[method] = use | parts | {"recipe": own, "options": block["options"]}
+    changed = {
+        "base": name,
+        "title": f"{suite['title']}, published protocol",
+        "recipes": recipes,
+        "methods": methods,
+    }
+    return {key: value for key, value in suite.items() if key != "companions"} | changed
 
 
 def settings_note(suite: Suite) -> str:

@@ -1,15 +1,15 @@
 """Sections of settings: frozen dataclasses, read from YAML, checked, and written back.
 
-A field holds all there is to say of an option: type, default, limits, meaning, and the reason for
-its default. The check of a file, the JSON schemas and the table of choices come from it.
+A field holds type, default, limits and meaning of an option. The check of a file, the JSON schemas
+and the values in the table of choices come from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import types
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import jsonschema
 
@@ -20,7 +20,6 @@ Plain = dict[str, Any]
 
 SHARE: Plain = {"minimum": 0, "maximum": 1}
 """Limits of a share or probability."""
-_HINTS: dict[type[Section], Plain] = {}
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -30,9 +29,6 @@ def option(
     *,
     key: str | None = None,
     keys: tuple[str, ...] | None = None,
-    shown: str = "",
-    alternatives: str = "",
-    why: str = "",
     **limits: Any,
 ) -> Any:
     """Return a field of a `Section`.
@@ -41,13 +37,9 @@ def option(
         text: its meaning, for the schema.
         key: its name in YAML where that is no name in Python.
         keys: of a section, the options that may be given, none of which is required.
-        shown: the default in words, where the value says too little.
-        alternatives, why: other values, and the reason for the default. With one of these three an
-            option is a row of the table of choices.
         limits: keywords of JSON schema, e.g. `minimum`.
     """
-    choice = (shown, alternatives, why) if shown or alternatives or why else None
-    details = {"text": text, "key": key, "keys": keys, "choice": choice, "limits": limits}
+    details = {"text": text, "key": key, "keys": keys, "limits": limits}
     return dataclasses.field(default=default, metadata=details)
 
 
@@ -67,7 +59,7 @@ class Section:
     def from_checked(cls, value: Mapping[str, Any]) -> Self:
         """Read a mapping that is known to be right."""
         found = {key: (field, value[key]) for key, field in fields_of(cls).items() if key in value}
-        hints = _hints(cls)
+        hints = get_type_hints(cls)
         section = cls(**{f.name: _typed(hints[f.name], part) for f, part in found.values()})
         object.__setattr__(section, "_written", tuple(key for key in value if key in found))
         return section
@@ -93,7 +85,7 @@ def fields_of(section: type[Section]) -> dict[str, dataclasses.Field[Any]]:
 
 def schema_of(section: type[Section], keys: tuple[str, ...] | None = None) -> Plain:
     """JSON schema of a section; with `keys`, of a part of it that holds some of these."""
-    hints, known = _hints(section), fields_of(section)
+    hints, known = get_type_hints(section), fields_of(section)
     schema: Plain = {
         "type": "object",
         "additionalProperties": False,
@@ -122,21 +114,15 @@ def check(schema: Plain, value: Any, place: str, whole: str) -> None:
     raise UserError(f"{place}: {where}: {error.message}{allowed}")
 
 
-def _hints(section: type[Section]) -> Plain:
-    if section not in _HINTS:
-        _HINTS[section] = get_type_hints(section)
-    return _HINTS[section]
-
-
-def _parts(hint: Any) -> tuple[Any, ...]:
-    """Types of an annotation without None."""
-    union = get_origin(hint) in (Union, types.UnionType)
-    return tuple(t for t in get_args(hint) if t is not type(None)) if union else (hint,)
+def _without_none(hint: Any) -> Any:
+    """X of an annotation X | None."""
+    parts = get_args(hint)
+    return next(t for t in parts if t is not NoneType) if NoneType in parts else hint
 
 
 def _schema_of_field(hint: Any, field: dataclasses.Field[Any]) -> Plain:
     details = field.metadata
-    schema: Plain = _schema_of_type(_parts(hint)[0], details.get("keys"))
+    schema: Plain = _schema_of_type(_without_none(hint), details.get("keys"))
     schema |= details.get("limits", {})
     if isinstance(field.default, bool | int | float | str):
         schema |= {"default": field.default}
@@ -150,21 +136,19 @@ def _schema_of_type(hint: Any, keys: tuple[str, ...] | None) -> Plain:
         return {"enum": list(arguments)}
     if origin is tuple:
         items = {"type": "array", "items": _schema_of_type(arguments[0], None)}
-        fixed = (
-            {} if arguments[-1] is ... else dict.fromkeys(("minItems", "maxItems"), len(arguments))
-        )
-        return items | fixed
+        fixed = () if arguments[-1] is ... else ("minItems", "maxItems")
+        return items | dict.fromkeys(fixed, len(arguments))
     if origin is Mapping:
-        if arguments[1] is Any:
-            return {"type": "object"}
-        return {"type": "object", "additionalProperties": _schema_of_type(arguments[1], keys)}
+        values = arguments[1]
+        inner = {} if values is Any else {"additionalProperties": _schema_of_type(values, keys)}
+        return {"type": "object"} | inner
     if issubclass(hint, Section):
         return schema_of(hint, keys)
     return {"type": _JSON_TYPES[hint]}
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    hint = _parts(hint)[0]
+    hint = _without_none(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if value is None:
         return None
@@ -184,6 +168,16 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Plain:
+    """`base` with `changes`, mapping into mapping; any other value is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            value = merged(result[key], value)
+        result[key] = value
+    return result
 
 
 def _plain(value: Any) -> Any:

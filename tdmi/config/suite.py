@@ -81,11 +81,7 @@ class MethodEntry(Section):
         None, "File of published weights to start from (tdmi/checkpoints)"
     )
     head_mapping: HeadMapping | None = option(
-        None,
-        "How the heatmap channels of initial_weights become joints (by_joint_name)",
-        shown="`by_joint_name`: from COCO, head_bottom and head_top are learnt anew",
-        alternatives="`reuse_eyes` (released code: the eyes' channels become them), `as_is`",
-        why="an eye is neither neck nor head top",
+        None, "How the heatmap channels of initial_weights become joints (by_joint_name)"
     )
     backbone: Backbone | None = option(None, "Backbone of this method, instead of the suite's")
     start_whole: bool = option(False, "Take over the whole model, not only backbone and head")

@@ -68,69 +68,25 @@ class Recipe(Section):
         None, "0 trains nothing and evaluates the weights that the run starts from", minimum=0
     )
     epochs: int | None = option(None, minimum=1)
-    batch_size: int = option(
-        0,
-        "Windows of a step; needed unless there are no steps",
-        minimum=1,
-        shown="full-scale suites: 24 windows",
-        alternatives="any",
-        why="TDMI's code",
-    )
+    batch_size: int = option(0, "Windows of a step; needed unless there are no steps", minimum=1)
     optimiser: Literal["adam", "adamw"] = "adam"
     learning_rate: float = option(
-        0.0,
-        "Of new parts; needed unless there are no steps",
-        exclusiveMinimum=0,
-        shown="full-scale suites: 0.001",
-        alternatives="any rate",
-        why="TDMI's code",
+        0.0, "Of new parts; needed unless there are no steps", exclusiveMinimum=0
     )
     backbone_rate: float = option(
-        0.1,
-        "Factor on the learning rate of backbone and head",
-        minimum=0,
-        shown="trained at a tenth of the rate",
-        alternatives=(
-            "frozen by `freeze_backbone` (sibling methods, embedded suite); the whole rate, 1.0 "
-            "(TDMI's code)"
-        ),
-        why="a pretrained trunk is easily spoilt",
+        0.1, "Factor on the learning rate of backbone and head", minimum=0
     )
     weight_decay: float = option(0.0, minimum=0)
-    schedule: Literal["one_cycle", "cosine", "milestones"] = option(
-        "milestones",
-        shown="full-scale suites: `milestones` (tenfold down after epochs 6, 12, 18 of 20)",
-        why="TDMI's code; the embedded suite uses `one_cycle`",
-    )
+    schedule: Literal["one_cycle", "cosine", "milestones"] = "milestones"
     milestones: tuple[int, ...] = option(
         (), "In the unit of the length", items={"type": "integer", "minimum": 1}
     )
     milestone_factor: float = option(0.1, exclusiveMinimum=0)
-    gradient_clip: float | None = option(
-        None,
-        "Largest norm of the gradient",
-        exclusiveMinimum=0,
-        shown="full-scale suites: norm clipped to 1",
-        alternatives="left out, nothing is clipped",
-        why="TDMI's code clips nothing; its authors report collapses",
-    )
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option(
-        "32-true", alternatives="`bf16-mixed`, `16-mixed`; losses stay in float32"
-    )
+    gradient_clip: float | None = option(None, "Largest norm of the gradient", exclusiveMinimum=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accumulate: int = option(1, "Parts in which a batch is computed", minimum=1)
     devices: int = option(1, "Processes, each on a device of its own", minimum=1)
-    order: Order = option(
-        "shuffled",
-        "Of the samples of an epoch, see tdmi.clips.order",
-        shown="`shuffled`: any sample after any other, as in official code",
-        alternatives="`clips`, with `lanes` as many as workers",
-        why=(
-            "`clips` decodes a frame once for all people and windows: 2.9 times as many frames a "
-            "second at 384×288 (`tests/benchmarks/loading.py`). It mixes less: on the embedded "
-            "validation split the single frame from scratch loses 1.7 AP (two seeds each), "
-            "temporal concatenation nothing (52.0 and 52.1, three seeds each)"
-        ),
-    )
+    order: Order = option("shuffled", "Of the samples of an epoch, see tdmi.clips.order")
     lanes: int = option(1, "Clip orders that take turns; as many as workers", minimum=1)
     workers: int = option(0, "Processes that load samples", minimum=0)
     log_every: int = option(50, "Steps from one row of the history to the next", minimum=1)

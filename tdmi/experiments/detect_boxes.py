@@ -39,7 +39,12 @@ def detect_split(
         raise UserError(f"{out}: exists already; delete it, or give another file with --out")
     weights = find_weights(weights)
     annotations = split_labels(root, split)
-    frames = np.arange(annotations.frames) if all_frames else labelled_frames(annotations)
+    frames = np.flatnonzero(annotations.frame_labelled | all_frames)
+    if not len(frames):
+        raise UserError(
+            f"{annotations.video_names[0]} and {len(annotations.video_names) - 1} more videos: "
+            "no labelled frame; add --all-frames"
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pictures = (read_frame(root / annotations.frame_file[frame]) for frame in frames)
     ids = annotations.frame_id[frames].tolist()
@@ -71,13 +76,3 @@ def split_labels(root: Path, split: str) -> Annotations:
             return labels if name == PREPARED else to_posetrack18(labels)[0]
     places = ", ".join(f"{name}/{split}" for name in LABEL_FOLDERS)
     raise UserError(f"{root}: no label files, looked in {places}; prepare the data set")
-
-
-def labelled_frames(annotations: Annotations) -> np.ndarray:
-    frames = np.flatnonzero(annotations.frame_labelled)
-    if not len(frames):
-        raise UserError(
-            f"{annotations.video_names[0]} and {len(annotations.video_names) - 1} more videos: "
-            "no labelled frame; add --all-frames"
-        )
-    return frames

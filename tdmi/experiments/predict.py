@@ -10,6 +10,7 @@ import torch
 from tdmi.config.inference import BoxProtocol, Tracking
 from tdmi.config.inputs import Role
 from tdmi.config.settings import Settings
+from tdmi.config.suite import Suite
 from tdmi.core.files import hashes_of_folder, remove_leftovers, sha256_of, write_json
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations
@@ -85,7 +86,7 @@ def _predict_run(run: RunFolder, role: Role, out: RunFolder) -> None:
 
 
 def boxes_of(
-    settings: Settings, protocol: BoxProtocol, role: Role, annotations: Annotations
+    settings: Settings | Suite, protocol: BoxProtocol, role: Role, annotations: Annotations
 ) -> Boxes:
     """Boxes of one kind on the split that plays a role."""
     if protocol == "ground_truth_boxes":

@@ -40,16 +40,20 @@ PACKAGES = (
 
 def provenance() -> Record:
     """Commit, package versions and hardware of this process; holds no path and no host name."""
+    torch = sys.modules.get("torch")
+    accelerator = torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
+    # Results are an output of the code and do not count.
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": _dirty(),
+        "dirty": None if changes is None else bool(changes),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "hardware": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
             "cores": os.cpu_count(),
-            "accelerator": _accelerator(),
+            "accelerator": accelerator,
         },
     }
 
@@ -87,19 +91,27 @@ def write_record(path: Path, record: Record) -> None:
     write_json(path, {**record, OWN_HASH: _hash_of_record(record)})
 
 
-def read_record(path: Path) -> Record:
-    """Read a record; UserError if it is damaged. Older records have no hash of their own."""
+def read_record(path: Path, keys: Iterable[str] = ()) -> Record:
+    """Read a record that has these keys; UserError if it is damaged.
+
+    Older records have no hash of their own.
+    """
     record = read_json(path)
+    writer = {"provenance.json": "train", PREDICTIONS_RECORD: "predict"}.get(path.name, "evaluate")
+    again = f"restore it from a copy or run `tdmi {writer}` again"
     if not isinstance(record, dict):
-        raise UserError(
-            f"{path}: found a {type(record).__name__}, expected a mapping; {_again(path)}"
-        )
+        raise UserError(f"{path}: found a {type(record).__name__}, expected a mapping; {again}")
     found = _hash_of_record(record)
     if record.get(OWN_HASH, found) != found:
         raise UserError(
             f"{path}: its content has SHA-256 {found[:12]}, expected {str(record[OWN_HASH])[:12]} "
-            f"as it says itself; {_again(path)}"
+            f"as it says itself; {again}"
         )
+    for key in keys:
+        if key not in record:
+            raise UserError(
+                f"{path}: {key} is missing, expected what `tdmi {writer}` records; {again}"
+            )
     return record
 
 
@@ -128,15 +140,6 @@ def check_predictions_unchanged(folder: Path) -> None:
         check_unchanged(folder / file, expected, f"make them again with `tdmi predict --run {run}`")
 
 
-def writer_of(record: Path) -> str:
-    """The `tdmi` command that writes a record of this name."""
-    return {"provenance.json": "train", PREDICTIONS_RECORD: "predict"}.get(record.name, "evaluate")
-
-
-def _again(record: Path) -> str:
-    return f"restore it from a copy or run `tdmi {writer_of(record)}` again"
-
-
 def _hash_of_record(record: Record) -> str:
     rest = {key: value for key, value in record.items() if key != OWN_HASH}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
@@ -157,12 +160,6 @@ def record_metrics(metrics: Path, ground_truth: Path, predictions: Path) -> None
         "metrics_sha256": sha256_of(metrics),
     }
     write_record(record_of(metrics), record)
-
-
-def changed_since(commit: str) -> list[str] | None:
-    """Tracked files that differ from a commit, committed or not; None without its history."""
-    names = _git("diff", "--name-only", commit)
-    return None if names is None else names.splitlines()
 
 
 def shown(value: Any) -> str:
@@ -186,22 +183,9 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _dirty() -> bool | None:
-    """Return whether the code differs from the commit; results are an output and do not count."""
-    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-    return None if status is None else bool(status)
-
-
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor() or "unknown"
-
-
-def _accelerator() -> str | None:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return None
-    return torch.cuda.get_device_name()

@@ -9,11 +9,11 @@ from typing import Any
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, sha256_of
 from tdmi.evaluation.protocols.base import Request
-from tdmi.experiments.folder import RunFolder, evaluated_folder
+from tdmi.experiments.folder import RunFolder
 from tdmi.experiments.predict import predict_run
-from tdmi.experiments.provenance import Record
+from tdmi.experiments.provenance import Record, shown
 from tdmi.experiments.train import train_run
-from tdmi.experiments.verify import inputs, read_run
+from tdmi.experiments.verify import inputs, read_run, request_of
 
 SHOWN = 20
 """Differences of one evaluation that are printed; a choice of this project, one screen of lines."""
@@ -33,12 +33,9 @@ class Comparison:
     @property
     def largest(self) -> float | None:
         """Largest absolute difference; None if a number is there on one side only."""
-        largest = 0.0
-        for before, after in self.differing.values():
-            if before is None or after is None:
-                return None
-            largest = max(largest, abs(after - before))
-        return largest
+        pairs = self.differing.values()
+        known = [abs(b - a) for a, b in pairs if a is not None and b is not None]
+        return max(known, default=0.0) if len(known) == len(pairs) else None
 
     def lines(self) -> list[str]:
         """Return the comparison as lines of text, with the first differences."""
@@ -98,7 +95,7 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
     for what, recorded, today in inputs(run, settings, record, runs):
         if today != recorded:
             raise UserError(
-                f"{run}: {what}: found {_short(today)}, expected {_short(recorded)} as recorded; "
+                f"{run}: {what}: found {shown(today)}, expected {shown(recorded)} as recorded; "
                 f"bring them back first (`tdmi verify {run}` lists all that differs)"
             )
     folder = out / settings.name
@@ -112,14 +109,7 @@ def repeat(run: Path, out: Path, runs: Path | None = None) -> Path:
 def evaluations(run: Path) -> list[tuple[Path, Request]]:
     """Metrics files of a run, relative to it, each with the request that made it."""
     settings, _ = read_run(run)
-    truth = settings.dataset.folder.annotations(settings.dataset.test)
-    found = []
-    for path in RunFolder(run).evaluated:
-        protocol = read_json(path).get("protocol", "poseval").removesuffix("_local")
-        tracking = path.name == "tracking.json"
-        request = Request(truth, evaluated_folder(path), protocol, tracking)
-        found.append((path.relative_to(run), request))
-    return found
+    return [(p.relative_to(run), request_of(p, settings)) for p in RunFolder(run).evaluated]
 
 
 def compare(name: str, recorded: Record, repeated: Record) -> Comparison:
@@ -127,13 +117,8 @@ def compare(name: str, recorded: Record, repeated: Record) -> Comparison:
     shared = [key for key in recorded if key in repeated]
     before = _numbers({key: recorded[key] for key in shared})
     after = _numbers({key: repeated[key] for key in shared})
-    places = list(dict.fromkeys([*before, *after]))
-    differing = {
-        place: (before.get(place), after.get(place))
-        for place in places
-        if before.get(place) != after.get(place)
-    }
-    return Comparison(name, len(places), differing)
+    pairs = {place: (before.get(place), after.get(place)) for place in {**before, **after}}
+    return Comparison(name, len(pairs), {k: (a, b) for k, (a, b) in pairs.items() if a != b})
 
 
 def _numbers(content: Any, place: str = "") -> dict[str, float | None]:
@@ -146,7 +131,3 @@ def _numbers(content: Any, place: str = "") -> dict[str, float | None]:
     for key, value in content.items():
         result |= _numbers(value, f"{place}/{key}" if place else str(key))
     return result
-
-
-def _short(value: str | None) -> str:
-    return "nothing" if value is None else value[:12]

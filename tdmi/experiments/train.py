@@ -11,9 +11,8 @@ import torch
 from tdmi.checkpoints import load_published
 from tdmi.checkpoints.own import check_resumable, load_checkpoint
 from tdmi.config.settings import Settings
-from tdmi.core.files import sha256_of, write_json
+from tdmi.core.files import digest, sha256_of, write_json
 from tdmi.core.locks import exclusive_writer
-from tdmi.data.folders import digest
 from tdmi.experiments.build import build_method, training_samples, validation_windows
 from tdmi.experiments.folder import RunFolder, initial_checkpoint
 from tdmi.experiments.provenance import Record, imported_code, packages_of, provenance, write_record

@@ -10,6 +10,7 @@ from typing import Any
 from tdmi.config.settings import Settings
 from tdmi.core.errors import UserError
 from tdmi.core.files import digest, hashes_of_folder, read_json, sha256_of
+from tdmi.evaluation.protocols.base import Request
 from tdmi.experiments.folder import RunFolder, evaluated_folder, initial_checkpoint
 from tdmi.experiments.provenance import (
     Record,
@@ -18,7 +19,6 @@ from tdmi.experiments.provenance import (
     provenance,
     read_record,
     record_of,
-    writer_of,
 )
 
 _TRAINING_KEYS = (
@@ -87,7 +87,8 @@ def verify(run: Path, runs: Path | None = None) -> Verification:
     _compare_environment(record, found)
     for what, recorded, today in inputs(run, settings, record, runs):
         found.compare(what, recorded, today)
-    found.unrecorded += [name for name in ("labels_sha256",) if name not in record]
+    if "labels_sha256" not in record:
+        found.unrecorded.append("labels_sha256")
     return found
 
 
@@ -99,7 +100,7 @@ def read_run(run: Path) -> tuple[Settings, Record]:
             f"{run}: no provenance.json, expected the folder of a trained run; name one such as "
             "runs/embedded/tdmi/seed0, or train it with `tdmi train`"
         )
-    record = _record(folder.provenance, _TRAINING_KEYS)
+    record = read_record(folder.provenance, _TRAINING_KEYS)
     return folder.settings(), record
 
 
@@ -126,15 +127,12 @@ def inputs(
         yield "initial weights", record["initial_weights_sha256"], today
 
 
-def _record(path: Path, keys: tuple[str, ...]) -> Record:
-    record = read_record(path)
-    missing = [key for key in keys if key not in record]
-    if missing:
-        raise UserError(
-            f"{path}: {missing[0]} is missing, expected the record that `tdmi {writer_of(path)}` "
-            "writes; restore it from a copy or run that command again"
-        )
-    return record
+def request_of(metrics: Path, settings: Settings) -> Request:
+    """The evaluation that made a metrics file of a run."""
+    truth = settings.dataset.folder.annotations(settings.dataset.test)
+    protocol = read_json(metrics).get("protocol", "poseval").removesuffix("_local")
+    tracking = metrics.name == "tracking.json"
+    return Request(truth, evaluated_folder(metrics), protocol, tracking)
 
 
 def _verify_training(run: RunFolder, record: Record, found: Verification) -> None:
@@ -159,21 +157,22 @@ def _verify_predictions(
         if any(run.path.glob("*/predictions")):
             found.unrecorded.append("predictions")
         return None
-    predicted = _record(run.predictions_record, _PREDICTION_KEYS)
+    predicted = read_record(run.predictions_record, _PREDICTION_KEYS)
     cure = f"make them again with `tdmi predict --run {run.path}`"
-    if predicted["checkpoint_sha256"] != record["checkpoint_sha256"]:
+    made_with, own = predicted["checkpoint_sha256"], record["checkpoint_sha256"]
+    if made_with != own:
         raise UserError(
             f"{run.predictions_record}: the predictions were made with checkpoint "
-            f"{predicted['checkpoint_sha256'][:12]}, expected the run's own, "
-            f"{record['checkpoint_sha256'][:12]}; {cure}"
+            f"{made_with[:12]}, expected the run's own, {own[:12]}; {cure}"
         )
-    for folder, hashes in predicted["files"].items():
-        for name, expected in hashes.items():
-            check_unchanged(run.path / folder / name, expected, cure)
-        shown = {p.name for p in (run.path / folder).iterdir() if not p.name.startswith(".")}
+    for name, hashes in predicted["files"].items():
+        folder = run.path / name
+        for file, expected in hashes.items():
+            check_unchanged(folder / file, expected, cure)
+        shown = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
         if unknown := shown - set(hashes):
             raise UserError(
-                f"{run.path / folder / min(unknown)}: found a file that is not recorded, expected "
+                f"{folder / min(unknown)}: found a file that is not recorded, expected "
                 f"{len(hashes)} files; delete it, or {cure}"
             )
     found.files["prediction"] = sum(map(len, predicted["files"].values()))
@@ -192,12 +191,11 @@ def _verify_metrics(
         if not record_of(path).is_file():
             found.unrecorded.append(name)
             continue
-        entry = _record(record_of(path), _METRICS_KEYS)
-        protocol = read_json(path).get("protocol", "poseval")
-        folder = evaluated_folder(path)
-        tracking = " --tracking" if path.name == "tracking.json" else ""
+        entry = read_record(record_of(path), _METRICS_KEYS)
+        request = request_of(path, settings)
+        folder, tracking = request.predictions, " --tracking" * request.tracking
         cure = (
-            f"evaluate them again with `tdmi evaluate --protocol {protocol}{tracking} "
+            f"evaluate them again with `tdmi evaluate --protocol {request.protocol}{tracking} "
             f"--gt {truth} --pred {folder} --out {path}`"
         )
         check_unchanged(path, entry["metrics_sha256"], cure)
@@ -215,14 +213,14 @@ def _verify_metrics(
 
 def _code_of_training(run: RunFolder, record: Record) -> Record:
     """{"code": hashes by file}, from the file that the recorded hash vouches for."""
-    if "code_sha256" not in record:
+    expected = record.get("code_sha256")
+    if expected is None:
         return {}
     code = read_json(run.code)
-    if digest(code) != record["code_sha256"]:
+    if digest(code) != expected:
         raise UserError(
-            f"{run.code}: its hashes give {digest(code)[:12]}, expected "
-            f"{record['code_sha256'][:12]} as recorded; restore it from a copy or train the run "
-            "again with `tdmi train`"
+            f"{run.code}: its hashes give {digest(code)[:12]}, expected {expected[:12]} as "
+            "recorded; restore it from a copy or train the run again with `tdmi train`"
         )
     return {"code": code}
 
@@ -238,13 +236,10 @@ def _compare_code(stage: str, record: Record, found: Verification) -> None:
             gone.append(name)
         elif sha256_of(path) != recorded:
             changed.append(name)
-    today = []
-    if len(gone) > SHOWN:
-        today.append(f"source files have moved since: {len(gone)} are not where they were")
-    elif gone:
-        today.append(f"{len(gone)} of them gone: {', '.join(gone)}")
-    if changed:
-        today.append(f"{len(changed)} of them changed: {', '.join(changed)}")
+    moved = f"source files have moved since: {len(gone)} are not where they were"
+    today = [moved] if len(gone) > SHOWN else []
+    for what, names in (("gone", [] if today else gone), ("changed", changed)):
+        today += [f"{len(names)} of them {what}: {', '.join(names)}"] if names else []
     total = f"{len(record['code'])} source files"
     found.compare(f"code of {stage}", total, "; ".join(today) or total)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 
@@ -30,9 +29,3 @@ class Target:
 
     heatmaps: Tensor
     weight: Tensor
-
-    def to(self, device: torch.device | str) -> Target:
-        """The same target on another device."""
-        return Target(
-            self.heatmaps.to(device, non_blocking=True), self.weight.to(device, non_blocking=True)
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -33,15 +33,16 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """A copy in page-locked memory; called by `DataLoader`."""
-        target = Target(self.target.heatmaps.pin_memory(), self.target.weight.pin_memory())
-        frames, offsets = self.frames.pin_memory(), self.offsets.pin_memory()
-        return Batch(self.positions, frames, offsets, target, [c.pin_memory() for c in self.cue])
+        return self._each(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        frames, offsets = (x.to(device, non_blocking=True) for x in (self.frames, self.offsets))
-        cue = [c.to(device, non_blocking=True) for c in self.cue]
-        return Batch(self.positions, frames, offsets, self.target.to(device), cue)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        target = Target(change(self.target.heatmaps), change(self.target.weight))
+        frames, offsets = change(self.frames), change(self.offsets)
+        return Batch(self.positions, frames, offsets, target, [change(c) for c in self.cue])
 
 
 class BatchSource(Dataset):
@@ -67,13 +68,13 @@ class BatchSource(Dataset):
 
 def part_size(recipe: Recipe, processes: int) -> int:
     """Windows of a batch that one process computes at a time."""
-    size, accumulate = recipe.batch_size, recipe.accumulate
-    if size % (processes * accumulate):
+    size, parts = recipe.batch_size, processes * recipe.accumulate
+    if size % parts:
         raise UserError(
-            f"recipe: batch_size is {size}, expected a multiple of {processes * accumulate}: "
-            f"devices ({processes}) times accumulate ({accumulate})"
+            f"recipe: batch_size is {size}, expected a multiple of {parts}: "
+            f"devices ({processes}) times accumulate ({recipe.accumulate})"
         )
-    return size // (processes * accumulate)
+    return size // parts
 
 
 def load_batches(
@@ -90,8 +91,7 @@ def load_batches(
     """
     size, accumulate = recipe.batch_size, recipe.accumulate
     steps = recipe.steps or 0
-    part_size(recipe, processes)
-    together = size // accumulate
+    together = part_size(recipe, processes) * processes
     parts = [
         range(start + rank, start + together, processes)
         for start in range(step * size, steps * size, together)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,13 @@ from tdmi.models.method import PoseMethod
 from tdmi.models.output import Target
 
 
+@dataclass
 class History:
     """Rows of ``history.csv``: means since the last row, and values measured at it."""
 
-    def __init__(
-        self,
-        rows: list[dict[str, float]] | None = None,
-        sums: dict[str, float] | None = None,
-        count: int = 0,
-    ) -> None:
-        self.rows, self.sums, self.count = rows or [], sums or {}, count
+    rows: list[dict[str, float]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+    count: int = 0
 
     def add(self, values: dict[str, float]) -> None:
         for name, value in values.items():
@@ -41,10 +39,7 @@ class History:
         """Write a column for every value of any row; missing values and NaN are empty."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         known = [{k: v for k, v in row.items() if not math.isnan(v)} for row in self.rows]
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
+        with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, names, lineterminator="\n")
             table.writeheader()
             table.writerows(known)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,35 +85,32 @@ def keep_untrained(method: PoseMethod, folder: Path, device: torch.device) -> Ti
     return {"train_seconds": 0.0, "train_samples_per_second": None, "device": str(device)}
 
 
+@dataclass
 class Loop:
     """The state of training and the loop over steps."""
 
-    def __init__(
-        self,
-        fabric: Fabric,
-        method: PoseMethod,
-        samples: TrainingSamples,
-        validation: Validation | None,
-        recipe: Recipe,
-        folder: Path,
-        identity: Mapping[str, Any],
-    ) -> None:
-        self.fabric, self.folder, self.identity = fabric, folder, identity
-        self.samples, self.validation = samples, validation
-        self.part = part_size(recipe, fabric.world_size)
-        self.recipe = recipe = recipe.in_steps(len(samples))
+    fabric: Fabric
+    plain: PoseMethod
+    samples: TrainingSamples
+    validation: Validation | None
+    recipe: Recipe
+    folder: Path
+    identity: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self.part = part_size(self.recipe, self.fabric.world_size)
+        self.recipe = recipe = self.recipe.in_steps(len(self.samples))
         self.total = recipe.steps or 0
-        self.plain = method
-        optimiser = make_optimiser(method, recipe)
+        optimiser = make_optimiser(self.plain, recipe)
         self.schedule = make_schedule(optimiser, recipe)
-        self.method, self.optimiser = fabric.setup(method, optimiser)
+        self.method, self.optimiser = self.fabric.setup(self.plain, optimiser)
         self.history = History()
         self.step, self.seconds = 0, 0.0
         self.resume()
         self.saved_at = time.monotonic()
         self.board = None
-        if recipe.tensorboard and fabric.is_global_zero:
-            self.board = tensorboard_writer(folder / "tensorboard", self.step)
+        if recipe.tensorboard and self.fabric.is_global_zero:
+            self.board = tensorboard_writer(self.folder / "tensorboard", self.step)
 
     @property
     def scaler(self) -> torch.amp.GradScaler | None:

@@ -10,8 +10,9 @@ import torch
 import yaml
 
 from tdmi.config.files import WORKFLOW, known_configs
-from tdmi.config.grids import DEFAULTS, in_words, merged
+from tdmi.config.grids import DEFAULTS, in_words
 from tdmi.config.keys import SmallSize, SuiteKey
+from tdmi.config.section import merged
 from tdmi.config.suite import Suite
 from tdmi.config.suites import load_suite, load_suites
 from tdmi.core.errors import UserError

@@ -72,6 +72,14 @@ def test_one_changed_byte_is_one_line_that_names_file_hashes_and_cure(run, capsy
     assert sha256_of(path)[:12] in text and before[:12] in text
 
 
+def test_cure_of_a_hieve_evaluation_names_a_protocol_of_the_command(run, capsys):
+    """Its metrics call the protocol hieve_local, which `tdmi evaluate` does not know."""
+    path = run / "detected_boxes" / "metrics.json"
+    write_json(path, read_json(path) | {"protocol": "hieve_local"})
+    assert main(["verify", str(run)]) == 2
+    assert "tdmi evaluate --protocol hieve --gt" in line(capsys)
+
+
 def test_files_that_the_workflow_hides_in_its_folders_do_not_count(run, capsys):
     for boxes in ("ground_truth_boxes", "detected_boxes"):
         for folder in ("predictions", "tracked"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
 from scipy import stats
 
-from tdmi.experiments.provenance import changed_since, provenance
+from tdmi.experiments.provenance import provenance
 from tests.regression import record
 from tests.regression.subjects import Probes
 
@@ -137,6 +138,16 @@ def spread_factor(seeds: int, probes: int) -> float:
     """
     quantile = stats.t.ppf(1 - FALSE_ALARMS / (2 * probes), seeds - 1)
     return float(quantile * (1 + 1 / seeds) ** 0.5)
+
+
+def changed_since(commit: str) -> list[str] | None:
+    """Tracked files that differ from a commit, committed or not; None without its history."""
+    command = ["git", "diff", "--name-only", commit]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.splitlines()
 
 
 def explanation(found: list[Failure], known: dict[str, Any], total: int) -> list[str]:

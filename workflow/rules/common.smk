@@ -11,7 +11,7 @@ from tdmi.config.files import known_configs
 from tdmi.config.keys import SmallSize, SuiteKey
 from tdmi.config.suites import load_suite, load_suites, with_seeds
 from tdmi.core.errors import UserError
-from tdmi.experiments.folder import RunFolder
+from tdmi.experiments.folder import RunFolder, initial_checkpoint
 
 SPLITS = ("train", "val", "test")
 # Used only with `--software-deployment-method conda`; paths are relative to this folder.
@@ -89,12 +89,10 @@ def dataset_records(suite):
     return [str(dataset.folder.record)]
 
 
-def initial_checkpoint(wildcards):
+def start_of(wildcards):
     """Return the weights that a run starts from: of another run, or published ones."""
-    settings = run_settings(wildcards)
-    if settings.start_from:
-        return str(RunFolder(Path("runs", settings.start_from)).checkpoint)
-    return settings.initial_weights or []
+    path = initial_checkpoint(run_settings(wildcards), Path("runs"))
+    return str(path) if path else []
 
 
 def runs_of(suites):
@@ -103,25 +101,15 @@ def runs_of(suites):
     return [(RunFolder(Path("runs", run)), suite) for run, suite in found.items()]
 
 
-def trained_runs():
-    """The checkpoints of every run of the job."""
-    return [str(run.checkpoint) for run, _ in runs_of(JOB)]
-
-
 def evaluated_runs(suites):
-    """The metrics of every run of some suites, and of its tracks."""
+    """The metrics of every run of some suites, and of its tracks, which poseval alone scores."""
     return [
-        str(file)
+        str(file(boxes))
         for run, suite in runs_of(suites)
         for boxes in BOX_PROTOCOLS
-        for file in metrics_files(run, suite, boxes)
+        for file in (run.metrics, run.tracking)
+        if file == run.metrics or suite.evaluation == "poseval"
     ]
-
-
-def metrics_files(run, suite, boxes):
-    """Only poseval scores tracks; the other protocols have no tracking score here."""
-    tracked = [run.tracking(boxes)] if suite.evaluation == "poseval" else []
-    return [run.metrics(boxes), *tracked]
 
 
 def run_settings(wildcards):
@@ -138,9 +126,8 @@ def evaluate_options(wildcards, threads):
     suite = SUITES[wildcards.suite]
     if suite.evaluation == "hieve":
         return ""
-    dataset = suite.dataset
-    table = dataset.folder.attributes(dataset.test)
-    known = f" --attributes {table}" if dataset.name == "mocap" else ""
+    table = suite.dataset.folder.attributes(suite.dataset.test)
+    known = f" --attributes {table}" if suite.dataset.name == "mocap" else ""
     return f"--jobs {threads} --curves --slices{known}"
 
 
@@ -151,10 +138,6 @@ def report_inputs(wildcards):
         for run, _ in runs_of(suites)
         for file in (run.history, run.cost, run.provenance, run.timing)
     ]
-
-
-def report_data(wildcards):
-    return [record for suite in REPORTS[wildcards.report] for record in dataset_records(suite)]
 
 
 # Which suite makes which data set; where several share one, the one that the others start from.

@@ -4,7 +4,9 @@
 rule report:
     input:
         runs=report_inputs,
-        data=report_data,
+        data=lambda wildcards: [
+            file for suite in REPORTS[wildcards.report] for file in dataset_records(suite)
+        ],
         published="results/published.csv",
     output:
         report(
@@ -33,17 +35,11 @@ rule report:
     params:
         suite=lambda wildcards: REPORTS[wildcards.report][wildcards.report].key.cli_options,
         settings=lambda wildcards: digest(without_resources(REPORTS[wildcards.report])),
-    log:
-        "runs/{report}/report.log",
-    benchmark:
-        "runs/{report}/report.benchmark.tsv"
+    log: "runs/{report}/report.log"
+    benchmark: "runs/{report}/report.benchmark.tsv"
     threads: 1
-    resources:
-        mem_mb=memory("report"),
-        runtime=asked("report", "runtime"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Report in results/{wildcards.report}"
+    resources: **resources_of("report")
+    conda: ENVIRONMENT
+    message: "Report in results/{wildcards.report}"
     shell:
         "tdmi report --suite {params.suite} --runs runs --out results/{wildcards.report} > {log} 2>&1"

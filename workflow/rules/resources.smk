@@ -7,7 +7,7 @@ from tdmi.core.process import POOL, visible_gpus
 
 # What suites that name nothing ask for. The most memory that a training of the embedded suite was
 # seen to take is 1,766 MB.
-SMALL = Job()
+SMALL = {"mem_mb": Job().mem_mb, "runtime": Job().runtime}
 # A job that did not fit is repeated (`--retries`, set in the profile slurm) with twice, then three
 # times as much; one that was too long resumes and needs no more.
 MOST_MEMORY = 3
@@ -22,10 +22,11 @@ def asked(stage, name):
     return of
 
 
-def memory(stage):
-    """Megabytes for a job of a stage, more with each attempt."""
+def resources_of(stage, *further):
+    """Minutes and megabytes of a stage's jobs, more memory with each attempt; further ones by name."""
     once = asked(stage, "mem_mb")
-    return lambda wildcards, attempt: once(wildcards) * min(attempt, MOST_MEMORY)
+    memory = lambda wildcards, attempt: once(wildcards) * min(attempt, MOST_MEMORY)
+    return {"mem_mb": memory} | {name: asked(stage, name) for name in ("runtime", *further)}
 
 
 def training_devices(wildcards):

@@ -3,26 +3,19 @@
 
 # Nothing is downloaded: missing weights stop the job at its start, with what to do.
 rule weights:
-    output:
-        "data/weights/{file}.pth",
-    log:
-        "data/weights/{file}.log",
+    output: "data/weights/{file}.pth"
+    log: "data/weights/{file}.log"
     threads: 1
-    resources:
-        mem_mb=SMALL.mem_mb,
-        runtime=SMALL.runtime,
-    conda:
-        ENVIRONMENT
-    message:
-        "Look for published weights {output}"
-    shell:
-        "tdmi data weights {output} > {log} 2>&1"
+    resources: **SMALL
+    conda: ENVIRONMENT
+    message: "Look for published weights {output}"
+    shell: "tdmi data weights {output} > {log} 2>&1"
 
 
 rule train:
     input:
         data=lambda wildcards: dataset_records(wildcards.suite),
-        start=initial_checkpoint,
+        start=start_of,
     output:
         checkpoint=str(RUN.checkpoint),
         history=str(RUN.history),
@@ -32,19 +25,14 @@ rule train:
     params:
         suite=lambda wildcards: SUITES[wildcards.suite].key.cli_options,
         settings=lambda wildcards: digest(run_settings(wildcards).to_dict()),
-    log:
-        f"{RUN.path}/train.log",
-    benchmark:
-        f"{RUN.path}/train.benchmark.tsv"
+    log: f"{RUN.path}/train.log"
+    benchmark: f"{RUN.path}/train.benchmark.tsv"
     threads: cores("train")
     resources:
         gpu=training_devices,
-        mem_mb=memory("train"),
-        runtime=asked("train", "runtime"),
-    conda:
-        ENVIRONMENT
-    message:
-        "Train {wildcards.method}, seed {wildcards.seed} (progress in {log})"
+        **resources_of("train"),
+    conda: ENVIRONMENT
+    message: "Train {wildcards.method}, seed {wildcards.seed} (progress in {log})"
     shell:
         "tdmi train --suite {params.suite} --method {wildcards.method} --seed {wildcards.seed}"
         " --threads {threads} --restart-if-changed > {log} 2>&1"

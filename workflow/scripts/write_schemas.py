@@ -8,10 +8,10 @@ changed; a test compares the files with it. Editors check and complete YAML with
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
@@ -24,15 +24,14 @@ from tdmi.config.training import Recipe
 from tdmi.core.files import read_yaml, write_text
 
 SECTIONS: dict[str, type[Section]] = {
-    "crop.": Crop,
-    "augmentation.": Augmentation,
-    "recipe.": Recipe,
+    "crop": Crop,
+    "augmentation": Augmentation,
+    "recipe": Recipe,
     "": MethodEntry,
-    "inference.": Inference,
+    "inference": Inference,
 }
-"""Sections with choices, by what stands before an option's name."""
-NO_OPTION = Path(__file__).with_name("choices.yaml")
-"""Rows of choices that are no option of the settings."""
+"""Sections with choices, by the name before the dot of an option."""
+CHOICES = Path(__file__).with_name("choices.yaml")
 HEAD = """\
 # Choices
 
@@ -45,13 +44,6 @@ here. This file is written by `python workflow/scripts/write_schemas.py`.
 """
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes equal parts out each time."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
 def schema_text(kind: str) -> str:
     """Content of ``workflow/schemas/<kind>.schema.yaml``."""
     form = FORMS[kind]
@@ -59,35 +51,31 @@ def schema_text(kind: str) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": (form.__doc__ or "").removesuffix("."),
     }
-    text = yaml.dump(
-        head | schema_of(form),
-        Dumper=_Dumper,
-        sort_keys=False,
-        width=100,
-        allow_unicode=True,
-        default_flow_style=None,
-    )
+    # Through JSON, so that YAML sees no part twice and writes no references.
+    content = json.loads(json.dumps(head | schema_of(form)))
+    style: dict[str, Any] = {"width": 100, "allow_unicode": True, "default_flow_style": None}
+    text = yaml.safe_dump(content, sort_keys=False, **style)
     return f"# Written by `python workflow/scripts/write_schemas.py`.\n{text}"
 
 
 def choices_text() -> str:
     """Content of ``docs/choices.md``."""
-    rows = [row for prefix, section in SECTIONS.items() for row in _rows(prefix, section)]
+    rows = [_values(row["option"]) | row if "option" in row else row for row in read_yaml(CHOICES)]
     keys = ("choice", "default", "alternatives", "why")
-    rows += [tuple(row.get(key, "") for key in keys) for row in read_yaml(NO_OPTION)]
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return HEAD + "".join(f"| {' | '.join(row.get(key, '') for key in keys)} |\n" for row in rows)
 
 
-def _rows(prefix: str, section: type[Section]) -> Iterator[tuple[str, ...]]:
-    """Name, default, alternatives and reason of the options of a section that are choices."""
-    hints = get_type_hints(section)
-    for name, field in fields_of(section).items():
-        if field.metadata.get("choice"):
-            shown, alternatives, why = field.metadata["choice"]
-            values = get_args(hints[field.name]) if isinstance(field.default, str) else ()
-            others = ", ".join(f"`{value}`" for value in values if value != field.default)
-            default = shown or f"`{field.default}`"
-            yield f"`{prefix}{name}`", default, alternatives or others, why
+def _values(choice: str) -> dict[str, str]:
+    """Name, default and alternatives of an option of the settings, as its section has them."""
+    prefix, _, name = choice.rpartition(".")
+    field = fields_of(SECTIONS[prefix])[name]
+    values = get_args(get_type_hints(SECTIONS[prefix])[field.name])
+    others = [f"`{v}`" for v in values if isinstance(field.default, str) and v != field.default]
+    return {
+        "choice": f"`{choice}`",
+        "default": f"`{field.default}`",
+        "alternatives": ", ".join(others),
+    }
 
 
 def texts() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +89,7 @@ class MocapOptions:
             )
 
 
-def options_from(values: dict[str, Any] | None, place: str = "mocap options") -> MocapOptions:
+def options_from(values: Mapping[str, Any] | None, place: str = "mocap options") -> MocapOptions:
     """Options from a mapping of overrides (lists become tuples); UserError for unknown names."""
     overrides = mapping(place, values).items()
     return build(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,7 +107,7 @@ def inspect(subject: Subject, person: int) -> Inspection:
     frame, box = int(annotations.person_frame[person]), annotations.box[person : person + 1]
     matrix = windows.matrices(box)[0]
     frames, offsets = windows.crop_window(frame, matrix)
-    with torch.no_grad(), Stages(method) as stages:
+    with torch.no_grad(), _stages(method) as (differences, modulated):
         output = method(normalise(frames[None]), torch.from_numpy(offsets[None]))
     heatmaps = output.heatmaps[0].numpy()
     terms = {name: value[0] for name, value in output.terms.items()}
@@ -117,9 +119,9 @@ def inspect(subject: Subject, person: int) -> Inspection:
         difference=method.encoder.difference,
         depths=method.encoder.depths,
         differences=np.stack(
-            [_strength(x.unflatten(1, (-1, stages.channels))[0]) for x in stages.differences]
+            [_strength(x[0].unflatten(0, (-1, method.backbone.channels))) for x in differences]
         ),
-        modulated=np.stack([_strength(x[0]) for x in stages.modulated]),
+        modulated=np.stack([_strength(x[0]) for x in modulated]),
         motion=_strength(terms["motion"]),
         useful=_strength(terms["useful"]),
         noisy=_strength(terms["noisy"]),
@@ -133,30 +135,26 @@ def inspect(subject: Subject, person: int) -> Inspection:
     )
 
 
-class Stages:
-    """Context in which the encoder's stages leave what they read and what they give.
+@contextmanager
+def _stages(method: TDMI) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+    """Context in which the encoder's stages leave what they read and what they give, per depth.
 
-    `differences`: per depth [B, D * C, h, w], what the residual chain reads; `modulated`: per depth
-    [B, C, h, w], what the deformable convolution gives. `channels`: C.
+    First [B, D * C, h, w], what the residual chain reads, then [B, C, h, w], what the deformable
+    convolution gives.
     """
-
-    def __init__(self, method: TDMI) -> None:
-        self.encoder, self.channels = method.encoder, method.backbone.channels
-        self.differences: list[Tensor] = []
-        self.modulated: list[Tensor] = []
-
-    def __enter__(self) -> Stages:
-        self._hooks = [
-            chain.register_forward_pre_hook(lambda _, given: self.differences.append(given[0]))
-            for chain in self.encoder.intra_stage
-        ] + [
-            part.register_forward_hook(lambda _, given, result: self.modulated.append(result))
-            for part in self.encoder.modulation
-        ]
-        return self
-
-    def __exit__(self, *_) -> None:
-        for hook in self._hooks:
+    differences: list[Tensor] = []
+    modulated: list[Tensor] = []
+    hooks = [
+        chain.register_forward_pre_hook(lambda _, given: differences.append(given[0]))
+        for chain in method.encoder.intra_stage
+    ] + [
+        part.register_forward_hook(lambda _, given, result: modulated.append(result))
+        for part in method.encoder.modulation
+    ]
+    try:
+        yield differences, modulated
+    finally:
+        for hook in hooks:
             hook.remove()
 
 

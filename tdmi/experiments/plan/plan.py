@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,9 +84,9 @@ def make_plan(suites: dict[str, Suite], gpu: str | None, efficiency: float = EFF
     for size in found.values():
         notes += [f"People: {size.source}.", f"Data on disk: {size.data_source}."]
     notes += _untimed(frame) + (_too_large(frame, known) if known else [])
-    data_bytes = _sum_of(size.data_bytes for size in found.values())
-    known_bytes = None if math.isnan(data_bytes) else int(data_bytes)
-    return Plan(jobs, frame, title, list(dict.fromkeys(notes)), known_bytes)
+    on_disk = [size.data_bytes for size in found.values()]
+    data_bytes = None if None in on_disk else sum(filter(None, on_disk))
+    return Plan(jobs, frame, title, list(dict.fromkeys(notes)), data_bytes)
 
 
 def row(

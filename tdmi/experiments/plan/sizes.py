@@ -10,12 +10,12 @@ from tdmi.clips.frames import FrameStore
 from tdmi.config.inputs import ROLES
 from tdmi.config.suite import Suite, SuiteDataset
 from tdmi.data.annotations import Annotations
-from tdmi.data.detections import read_detections
 from tdmi.datasets.mocap.options import options_from
 from tdmi.datasets.public.acquire.catalogue import read_catalogue
 from tdmi.datasets.public.check.published import PUBLISHED
 from tdmi.experiments.build import read_split
-from tdmi.prediction.predict import detected_boxes, ground_truth_boxes
+from tdmi.experiments.predict import boxes_of
+from tdmi.prediction.predict import ground_truth_boxes
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,12 @@ def sizes(suite: Suite) -> Sizes:
 def _counted(suite: Suite, root: Path) -> Sizes:
     train, validation, test = (read_split(suite, role) for role in ROLES)
     path = suite.dataset.folder.boxes(suite.dataset.test)
-    boxes: dict[str, int | None] = dict.fromkeys(suite.inference.box_protocols)
-    for protocol in boxes:
-        if protocol == "ground_truth_boxes":
-            boxes[protocol] = _people(test)
-        elif path.exists():
-            threshold = suite.inference.box_score_threshold
-            boxes[protocol] = len(detected_boxes(test, read_detections(path), threshold).frame)
+    boxes: dict[str, int | None] = {
+        protocol: len(boxes_of(suite, protocol, "test", test).frame)
+        if protocol == "ground_truth_boxes" or path.exists()
+        else None
+        for protocol in suite.inference.box_protocols
+    }
     files = [Path(folder, f) for folder, _, fs in os.walk(root, followlinks=True) for f in fs]
     return Sizes(
         train=_people(train),
@@ -95,7 +94,7 @@ def _expected(dataset: SuiteDataset) -> tuple[list[int | None], str]:
 def _published(dataset: SuiteDataset) -> tuple[list[int | None], str]:
     """Divide the published people, of train and val together, by the videos of these splits."""
     name = dataset.name
-    facts = PUBLISHED.get(name, {}).get("facts", [])
+    facts = PUBLISHED[name]["facts"] if name in PUBLISHED else []
     total = next((fact for fact in facts if fact["quantity"] == "people"), None)
     if total is None:
         return [None] * 3, f"{name}: not prepared, and the number of its people is not published"
@@ -117,8 +116,8 @@ def _published(dataset: SuiteDataset) -> tuple[list[int | None], str]:
 
 def _published_bytes(name: str) -> tuple[int | None, str]:
     catalogue = read_catalogue()
-    if name in catalogue:
-        known = [size or 0 for piece in catalogue[name].fixed for size in piece.files.values()]
-        if known and all(known):
-            return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
+    pieces = catalogue[name].fixed if name in catalogue else ()
+    known = [size or 0 for piece in pieces for size in piece.files.values()]
+    if known and all(known):
+        return sum(known), f"{name}: published sizes of the archives, unpacked about the same"
     return None, f"{name}: not here, and no size is published"

@@ -12,11 +12,7 @@ SMOOTHING_TOLERANCE = 0.02
 
 
 def smooth(
-    points: np.ndarray,
-    weights: np.ndarray,
-    window: int = WINDOW,
-    order: int = ORDER,
-    tolerance: float = SMOOTHING_TOLERANCE,
+    points: np.ndarray, weights: np.ndarray, tolerance: float = SMOOTHING_TOLERANCE
 ) -> np.ndarray:
     """Fit points [F, ..., 3] in metres by a polynomial in a window of frames around each frame.
 
@@ -31,8 +27,8 @@ def smooth(
     frames = np.arange(len(points))
     smoothed = np.empty_like(points)
     for frame in frames:
-        near = frames[np.abs(frames - frame) <= window // 2]
-        basis = ((near - frame)[:, None] / (window // 2)) ** np.arange(order + 1)
+        near = frames[np.abs(frames - frame) <= WINDOW // 2]
+        basis = ((near - frame)[:, None] / (WINDOW // 2)) ** np.arange(ORDER + 1)
         smoothed[frame] = _fit(basis, values[near], weights[near], tolerance)
     return smoothed
 

@@ -57,14 +57,13 @@ def triangulate(
     cameras: Sequence[Camera],
     pixels: np.ndarray,
     weights: np.ndarray,
-    tolerance: float = TOLERANCE,
     rejection: float = REJECTION,
     iterations: int = 30,
 ) -> Triangulation:
     """Robust triangulation of pixels [C, ..., 2] with weights [C, ...] >= 0 (0 = unseen).
 
     Start: of all pairs of views, the pair whose point fits all views best under a saturating cost.
-    Then Gauss-Newton on the reprojection error with weights w / (1 + (r / tolerance)^2), the
+    Then Gauss-Newton on the reprojection error with weights w / (1 + (r / TOLERANCE)^2), the
     Cauchy estimator; views beyond `rejection` px are dropped.
     """
     rotations = np.stack([camera.rotation for camera in cameras])
@@ -76,12 +75,12 @@ def triangulate(
     rays = np.where(seen[..., None], rays, 0.0)
     focal = _spread(focal, seen.ndim - 1)
 
-    points = _best_pair(rays, weights, rotations, translations, focal, tolerance)
+    points = _best_pair(rays, weights, rotations, translations, focal)
     for _ in range(iterations):
         error, jacobian = _errors(points, rays, rotations, translations, focal)
         length = np.linalg.norm(error, axis=-1)
         kept = np.where(length > rejection, 0.0, weights)
-        robust = kept / (1 + (length / tolerance) ** 2)
+        robust = kept / (1 + (length / TOLERANCE) ** 2)
         normal = np.einsum("c...,c...ki,c...kj->...ij", robust, jacobian, jacobian)
         side = np.einsum("c...,c...ki,c...k->...i", robust, jacobian, error)
         points = points - np.where((kept > 0).sum(0)[..., None] >= 2, _solve(normal, side), 0.0)
@@ -92,7 +91,7 @@ def triangulate(
     return Triangulation(points, np.where(seen, length, np.nan), used)
 
 
-def _best_pair(rays, weights, rotations, translations, focal, tolerance) -> np.ndarray:
+def _best_pair(rays, weights, rotations, translations, focal) -> np.ndarray:
     best = np.full((*rays.shape[1:-1], 3), np.nan)
     lowest = np.full(rays.shape[1:-1], np.inf)
     for pair in combinations(range(len(rays)), 2):
@@ -100,7 +99,7 @@ def _best_pair(rays, weights, rotations, translations, focal, tolerance) -> np.n
         only[list(pair)] = weights[list(pair)] > 0
         candidate = linear(rays, only, rotations, translations)
         error, _ = _errors(candidate, rays, rotations, translations, focal)
-        square = (error**2).sum(-1) / tolerance**2
+        square = (error**2).sum(-1) / TOLERANCE**2
         cost = (weights * square / (1 + square)).sum(0)
         better = (cost < lowest) & only[list(pair)].all(0)
         best[better], lowest[better] = candidate[better], cost[better]
