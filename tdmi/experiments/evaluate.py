@@ -1,4 +1,4 @@
-"""Evaluate predictions and record the metrics of a run; the guards of whatever reads predictions."""
+"""Evaluate predictions and record a run's metrics; guards of whatever reads predictions."""
 
 from __future__ import annotations
 

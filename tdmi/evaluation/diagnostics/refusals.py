@@ -13,16 +13,14 @@ from typing import TypeVar
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.judging import ID_LIMIT, repeated_in_frame
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.scored_videos import (
     People,
     ScoredVideo,
     places_in_frame,
-    repeated_in_frame,
 )
 
-ID_LIMIT = 10_000
-"""poseval accepts track ids and frame numbers below this."""
 SOURCES = ("mpii", "bonn", "mpiinew")
 """Second part of the names of image folders that poseval accepts in the form of 2018."""
 _ALONE = "the person is a track alone (AP does not look at track ids)"

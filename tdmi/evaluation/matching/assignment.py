@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdmi.core.errors import UserError
+from tdmi.data.judging import without_head_box
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, frame_pairs, joint_extents
 
@@ -122,7 +123,7 @@ def _first_largest(value: Array, group: Array, rank: Array) -> Array:
 
 
 def _check_head_boxes(video: ScoredVideo, truth: Array) -> None:
-    missing = np.isnan(video.truth.head_box).any(axis=1)
+    missing = without_head_box(video.truth.head_box, video.truth.present)
     if missing.any() and missing[truth].any():
         person = truth[missing[truth]][0]
         frame = video.frame_index[video.truth.frame[person]]

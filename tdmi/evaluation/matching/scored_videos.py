@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.annotations import Annotations
+from tdmi.data.judging import small_regions
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.ignore_regions import Regions, regions_of, strictly_inside
 
@@ -137,16 +138,6 @@ def places_in_frame(frame: Array) -> Array:
     return np.arange(len(frame)) - np.searchsorted(frame, frame)
 
 
-def repeated_in_frame(frame: Array, track_id: Array) -> Array:
-    """Return where an earlier person of the same frame has the same track id, [N] bool."""
-    order = np.lexsort((track_id, frame))
-    frame, track = frame[order], track_id[order]
-    repeated = np.zeros(len(order), dtype=bool)
-    repeated[order[1:]] = (frame[1:] == frame[:-1]) & (track[1:] == track[:-1])
-    with_id: Array = repeated & (track_id != NO_TRACK)
-    return with_id
-
-
 def _stem(path: str) -> str:
     stem = path.rpartition("/")[2].rpartition(".")[0]
     return stem.lstrip("0") or "0" if stem.isdigit() else stem
@@ -187,7 +178,12 @@ def _scored_video(
     polygons = [truth.ignore_regions[frame] for frame in frames[scored]]
     regions = regions_of(polygons)
     if (regions.count < 3).any():
-        _raise_small_region(polygons, scored, file)
+        position, text = next(
+            (k, text) for k, p in zip(scored, polygons, strict=True) for text in small_regions(p)
+        )
+        raise UserError(
+            f"{file}: frame {position}: {text}; remove it or repair the annotation file"
+        )
     has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
     ours, theirs = (
         _cut_out(_people(people, rows[scored]), regions, has_regions)
@@ -210,18 +206,6 @@ def _people(annotations: Annotations, frames: Array) -> People:
         of_persons(getattr(annotations, name)) for name in names
     )
     return People(frame, track_id, keypoints, present, score, head_box, persons)
-
-
-def _raise_small_region(frames: list[list[Array]], positions: Array, file: str) -> None:
-    """Raise UserError for the first region of one or two corners in frames at these positions."""
-    for position, polygons in zip(positions, frames, strict=True):
-        for k, polygon in enumerate(polygons):
-            if 0 < len(polygon) < 3:
-                raise UserError(
-                    f"{file}: frame {position}: ignore region {k} of the ground truth has "
-                    f"{len(polygon)} corners, expected at least 3; remove it or repair the "
-                    "annotation file"
-                )
 
 
 def _cut_out(people: People, regions: Regions, frame_has_regions: Array) -> People:

@@ -14,9 +14,10 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tdmi.data.annotations import NO_TRACK
+from tdmi.data.judging import repeated_in_frame
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import Matches
-from tdmi.evaluation.matching.scored_videos import People, repeated_in_frame
+from tdmi.evaluation.matching.scored_videos import People
 
 
 @dataclass

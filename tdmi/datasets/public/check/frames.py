@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from tdmi.data.annotations import Annotations
+from tdmi.data.annotations import Annotations, frame_numbers
 from tdmi.datasets.public.check.findings import Findings
 from tdmi.datasets.public.check.images import Pictures
 
@@ -26,7 +26,14 @@ def check_frames(
     are width and height in pixels as the images have them, else as the labels state them, else
     those of the rest of the video, else 0.
     """
-    check_order(annotations, findings)
+    _check_order(annotations, findings)
+    for file, polygons in zip(annotations.frame_file, annotations.ignore_regions, strict=True):
+        for kind, wrong in (
+            ("ignore-region-empty", [len(p) == 0 for p in polygons]),
+            ("number-not-finite", [not np.isfinite(p).all() for p in polygons]),
+        ):
+            regions = [f"{file}: ignore region {k}" for k in np.flatnonzero(wrong)]
+            findings.add(kind, regions)
     split_paths = [file.rpartition("/") for file in annotations.frame_file]
     folders = sorted({folder for folder, _, _ in split_paths})
     sizes = annotations.frame_size.copy()
@@ -49,7 +56,7 @@ def check_frames(
     return sizes
 
 
-def check_order(annotations: Annotations, findings: Findings) -> None:
+def _check_order(annotations: Annotations, findings: Findings) -> None:
     late = np.flatnonzero(np.diff(annotations.frame_number) <= 0)
     files = annotations.frame_file
     findings.add(
@@ -86,14 +93,21 @@ def _check_length(
 ) -> None:
     """Frames listed and images there against the stated length; images that nobody lists.
 
-    Labels may list only a part of the frames if images of the rest make up the stated length.
+    Labels may list only a part of the frames if images of the rest make up the stated length, but
+    no frame between the first and the last of theirs may lack.
     """
     listed = {file.rpartition("/")[2] for file in annotations.frame_file}
     extra = [name for name in on_disk if name not in listed]
     stated = int(annotations.video_length[0])
     if stated in (0, len(listed)):
         findings.add("image-extra", [f"{folder}/{name}" for name in extra])
-    elif stated != len(listed) + len(extra):
+    elif stated == len(listed) + len(extra):
+        number = frame_numbers(extra, np.arange(len(extra)))
+        low, high = annotations.frame_number.min(), annotations.frame_number.max()
+        between = [extra[k] for k in np.flatnonzero((low < number) & (number < high))]
+        kind = "frame-not-listed" if between else "video-in-part"
+        findings.add(kind, [f"{folder}/{name}" for name in between or extra])
+    else:
         findings.add(
             "video-length",
             [

@@ -23,7 +23,14 @@ from tdmi.datasets.public.check.labels import Labels, read_labels
 from tdmi.datasets.public.check.people import check_people, place
 from tdmi.datasets.public.check.published import PUBLISHED, release_of
 from tdmi.datasets.public.check.report import Counts, Report
-from tdmi.datasets.public.check.swaps import Steps, beyond_chance, steps
+from tdmi.datasets.public.check.swaps import (
+    EXCHANGED,
+    FRONT,
+    Steps,
+    beyond_chance,
+    facing,
+    steps,
+)
 from tdmi.datasets.public.layout import LAYOUTS, Layout, label_files
 
 
@@ -103,7 +110,8 @@ def _check_labels(
         label_file = path.relative_to(root).as_posix()
         # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
         with np.errstate(over="ignore", invalid="ignore"):
-            _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
+            judged = split != "train" or dataset == "hieve"
+            _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, judged, findings)
             videos[split].append(_summary(path.stem, labels.annotations))
     return videos
 
@@ -129,6 +137,7 @@ def _check_video(
     label_file: str,
     film: bool,
     pictures: Pictures,
+    judged: bool,
     findings: Findings,
 ) -> None:
     annotations, unknown = labels.annotations, labels.unknown_joints
@@ -142,7 +151,12 @@ def _check_video(
     if not annotations.frames:
         findings.add("labels-empty", [label_file])
     sizes = check_frames(annotations, pictures, label_file, findings, film, layout.lists_all_frames)
-    check_people(annotations, sizes, layout.head_boxes, findings)
+    check_people(annotations, sizes, judged, findings)
+    findings.add("repeated", [f"{label_file}: {one}" for one in labels.repeated])
+    front, exchanged = facing(annotations)
+    if front >= FRONT and exchanged >= EXCHANGED * front:
+        text = f"{label_file}: {exchanged} of {front} people whose face is seen"
+        findings.add("sides-exchanged", [text])
 
 
 def _summary(name: str, annotations: Annotations) -> Video:
