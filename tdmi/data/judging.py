@@ -65,10 +65,10 @@ def without_head_box(head_box: Floats, present: Flags) -> Flags:
     return np.isnan(head_box).any(axis=1) & present.any(axis=1)
 
 
-def filler_joints(people: Annotations) -> Flags:
+def filler_joints(keypoints: Floats, present: Flags) -> Flags:
     """Return [N, J] joints at (0, 0), (-1, -1) and the like: a mark that the joint is missing."""
-    x, y = people.keypoints[..., 0], people.keypoints[..., 1]
-    return people.present & (x == y) & (x <= 0) & (x == np.floor(x))
+    x, y = keypoints[..., 0], keypoints[..., 1]
+    return present & (x == y) & (x <= 0) & (x == np.floor(x))
 
 
 def repeated_in_frame(frame: Ints, track_id: Ints) -> Flags:

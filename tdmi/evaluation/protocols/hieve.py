@@ -33,7 +33,8 @@ from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import HIEVE, JOINT_GROUPS
 from tdmi.evaluation.analysis.derived_attributes import crowd_index
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.matching.assignment import head_sizes, match_video
+from tdmi.evaluation.diagnostics import signs
+from tdmi.evaluation.matching.assignment import match_video, with_head_sizes
 from tdmi.evaluation.matching.scored_videos import (
     People,
     ScoredVideo,
@@ -87,6 +88,10 @@ GROUPS = JOINT_GROUPS | {
     "head": ("nose",),
     "shoulder": ("right_shoulder", "left_shoulder", "chest"),
 }
+RULES = signs.Rules(
+    groups=GROUPS,
+    expected="it is a tenth of the longer side of a person's box, which is expected in pixels",
+)
 _FRAMES_AT_ONCE = 100
 """All pairs of people of that many frames are in memory together."""
 
@@ -101,7 +106,11 @@ class HieveLocal(Protocol):
         if "interval" in content:
             ends = content["interval"]["ap"]["total"]
             tables.append(interval_line("Total AP@avg", content["interval"], ends))
-        return Evaluation(content, tables, misnamed_frames(truth, predictions))
+        videos = scored_videos(with_head_boxes(truth), predictions)
+        found = {video.name: signs.evidence(video) for video in videos}
+        total = content["ap"]["total"]
+        lines = signs.signs(found, HIEVE, np.nan if total is None else total, RULES)
+        return Evaluation(content, tables, [*misnamed_frames(truth, predictions), *lines])
 
 
 def metrics(
@@ -200,9 +209,7 @@ def with_head_boxes(truth: Annotations) -> Annotations:
             f"{frame}: a person of the ground truth has no box, expected one for everybody, by "
             "which the head size is estimated; use ground truth that has boxes"
         )
-    head_size = HEAD_SIZE_PER_BOX * truth.box[:, 2:].max(axis=1, initial=0.0)
-    side = head_size / head_sizes(np.array([[0.0, 0.0, 1.0, 1.0]]))
-    return replace(truth, head_box=side[:, None] * np.array([0.0, 0.0, 1.0, 1.0]))
+    return with_head_sizes(truth, HEAD_SIZE_PER_BOX * truth.box[:, 2:].max(axis=1, initial=0.0))
 
 
 def frame_weights(truth: Annotations) -> Array:

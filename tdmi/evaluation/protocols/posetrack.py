@@ -54,6 +54,7 @@ class VideoResult:
     """Identity of the images of the ground truth and of the predictions, see `images_of`."""
     misnamed: list[str]
     tracking: mota.Statistics | None = None
+    tracks: signs.Tracks | None = None
     curves: curves.Statistics | None = None
     owned: slices.Owned | None = None
     refusals: list[Refusal] = field(default_factory=list)
@@ -120,7 +121,7 @@ class VideoProtocol(Protocol):
         if tracking is not None:
             tables.append(output.tracking_table(tracking))
         self._add_extras(request, results, content, tables)
-        warnings = _warnings(request, results, scores.ap[-1])
+        warnings = _warnings(results, scores.ap[-1], signs.Rules(self.never_annotated))
         return VideoEvaluation(
             content, tables, warnings, pooled=pooled, tracking=tracking, refusals=refusals
         )
@@ -161,7 +162,7 @@ class VideoProtocol(Protocol):
         result = VideoResult(
             name=video.name,
             statistics=poseval.video_statistics(video, matches),
-            evidence=signs.evidence(video, predictions),
+            evidence=signs.evidence(video),
             images=(inputs.images_of(truth), inputs.images_of(predictions)),
             misnamed=misnamed_frames(truth, predictions),
         )
@@ -169,6 +170,7 @@ class VideoProtocol(Protocol):
             from tdmi.evaluation.tracking import mota
 
             result.tracking = mota.video_statistics(video, matches)
+            result.tracks = signs.tracks(predictions)
         if request.curves:
             result.curves = curves.video_statistics(video, matches)
         if request.slices:
@@ -241,13 +243,14 @@ def _read(request: Request, name: str) -> tuple[tuple[Annotations, Annotations],
     return (ours, theirs), contents
 
 
-def _warnings(request: Request, results: Sequence[VideoResult], total_ap: float) -> list[str]:
+def _warnings(results: Sequence[VideoResult], total_ap: float, rules: signs.Rules) -> list[str]:
     lines = [line for result in results for line in result.misnamed]
     lines += [one.found for one in merge(one for result in results for one in result.findings)]
-    evidence = signs.combine(result.evidence for result in results)
-    if request.tracking:
-        lines += signs.track_signs(evidence)
-    return [*lines, *signs.signs(evidence, POSETRACK17, total_ap)]
+    tracks = [result.tracks for result in results if result.tracks is not None]
+    if tracks:
+        lines += signs.track_signs(tracks)
+    videos = {result.name: result.evidence for result in results}
+    return [*lines, *signs.signs(videos, POSETRACK17, total_ap, rules)]
 
 
 def _tracking_scores(results: Iterable[VideoResult]) -> mota.Scores | None:

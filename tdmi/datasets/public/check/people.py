@@ -60,7 +60,7 @@ def check_people(
     add("number-not-finite", (present & ~finite).any(axis=1) | (boxed & ~boxes_finite).any(axis=1))
 
     beyond = np.maximum(-annotations.keypoints, annotations.keypoints - size[:, None]).max(axis=2)
-    fillers = filler_joints(annotations)
+    fillers = filler_joints(annotations.keypoints, present)
     beyond[~(present & finite) | fillers] = 0
     add("joint-filler", fillers)
     add("joint-far-outside", beyond > FAR)
