@@ -62,13 +62,15 @@ def small_regions(polygons: Sequence[Floats]) -> list[str]:
 
 def without_head_box(head_box: Floats, present: Flags) -> Flags:
     """Return [N] whose joints cannot be measured; a person without joints needs no head box."""
-    return np.isnan(head_box).any(axis=1) & present.any(axis=1)
+    missing: Flags = np.isnan(head_box).any(axis=1) & present.any(axis=1)
+    return missing
 
 
 def filler_joints(keypoints: Floats, present: Flags) -> Flags:
     """Return [N, J] joints at (0, 0), (-1, -1) and the like: a mark that the joint is missing."""
     x, y = keypoints[..., 0], keypoints[..., 1]
-    return present & (x == y) & (x <= 0) & (x == np.floor(x))
+    fillers: Flags = present & (x == y) & (x <= 0) & (x == np.floor(x))
+    return fillers
 
 
 def repeated_in_frame(frame: Ints, track_id: Ints) -> Flags:
@@ -77,7 +79,8 @@ def repeated_in_frame(frame: Ints, track_id: Ints) -> Flags:
     frame, track = frame[order], track_id[order]
     repeated = np.zeros(len(order), dtype=bool)
     repeated[order[1:]] = (frame[1:] == frame[:-1]) & (track[1:] == track[:-1])
-    return repeated & (track_id != NO_TRACK)
+    with_id: Flags = repeated & (track_id != NO_TRACK)
+    return with_id
 
 
 def person_text(people: Annotations, person: int) -> str:

@@ -130,11 +130,13 @@ def matched(truth: Annotations, predictions: Annotations) -> Any:
     frames, rows = scored_frames(truth, predictions)
     category = {"id": 1, "name": "person", "keypoints": list(POSETRACK18.joints)}
     images: list[Record] = [{"id": k} for k in range(len(frames))]
-    base: dict[str, list[Record]] = {"images": images, "categories": [category]}
+    sides = coco.COCO(), coco.COCO()
+    records = _truth_records(truth, frames), _detection_records(predictions, rows)
     with contextlib.redirect_stdout(io.StringIO()):
-        ours = _index(coco, base | {"annotations": _truth_records(truth, frames)})
-        theirs = _index(coco, base | {"annotations": _detection_records(predictions, rows)})
-        run = cocoeval.COCOeval(ours, theirs, "keypoints", np.array(OKS_SIGMAS), use_area=True)
+        for side, people in zip(sides, records, strict=True):
+            side.dataset = {"images": images, "categories": [category], "annotations": people}
+            side.createIndex()
+        run = cocoeval.COCOeval(*sides, "keypoints", np.array(OKS_SIGMAS), use_area=True)
         run.evaluate()
     return run
 
@@ -149,13 +151,6 @@ def _xtcocotools() -> tuple[Any, Any]:
             "python -m pip install 'xtcocotools>=1.14.3' 'numpy>=1.26,<2'"
         ) from None
     return cocoeval, coco
-
-
-def _index(coco: Any, content: dict[str, list[Record]]) -> Any:
-    api = coco.COCO()
-    api.dataset = content
-    api.createIndex()
-    return api
 
 
 def scored_frames(truth: Annotations, predictions: Annotations) -> tuple[Array, Array]:
@@ -228,19 +223,14 @@ def _scores(predictions: Annotations) -> Array:
 
 
 def _record(number: int, image: int, points: Array, flag: Array, box: Array, area: float) -> Record:
+    """Return a record whose joints have v = 2 where `flag` [J], all 0 elsewhere."""
+    triplets = np.concatenate([points, 2.0 * flag[:, None]], axis=1)
     return {
         "id": number + 1,
         "image_id": int(image),
         "category_id": 1,
-        "keypoints": _triplets(points, flag),
+        "keypoints": np.where(flag[:, None], triplets, 0.0).ravel().tolist(),
         "bbox": box.tolist(),
         "area": float(area),
         "iscrowd": 0,
     }
-
-
-def _triplets(keypoints: Array, flag: Array) -> list[float]:
-    """Return x1, y1, v1, x2, ... of [J, 2] and [J], with v = 2 where `flag`, all 0 elsewhere."""
-    triplets = np.concatenate([keypoints, 2.0 * flag[:, None]], axis=1)
-    numbers: list[float] = np.where(flag[:, None], triplets, 0.0).ravel().tolist()
-    return numbers
