@@ -26,18 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder"
     )
-    parser.add_argument(
-        "--joint-confidence",
-        type=_share,
-        metavar="X",
-        help="leave out joints whose heatmap maximum is lower (default 0.4)",
-    )
-    parser.add_argument(
-        "--person-score",
-        type=_share,
-        metavar="X",
-        help="leave out persons whose box has a lower score (default 0.5)",
-    )
+    for option, text in (
+        ("--joint-confidence", "leave out joints whose heatmap maximum is lower (default 0.4)"),
+        ("--person-score", "leave out persons whose box has a lower score (default 0.5)"),
+    ):
+        parser.add_argument(option, type=_share, metavar="X", help=text)
 
 
 def run(args: argparse.Namespace) -> None:

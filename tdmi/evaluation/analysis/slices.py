@@ -227,24 +227,20 @@ def table(content: Content) -> str:
     lines = [f"{'slice':<{width}}      from        to  people  videos     AP  recall"]
     for name, attribute in content.items():
         for part in attribute["bins"]:
-            ends = [_number(part[end], ".4g", "", 8) for end in ("from", "to")]
-            scores = [_number(part[score]["total"], ".1f", "---", 5) for score in ("ap", "recall")]
+            low, high = ("" if part[k] is None else f"{part[k]:.4g}" for k in ("from", "to"))
+            totals = (part[score]["total"] for score in ("ap", "recall"))
+            ap, recall = ("---" if value is None else f"{value:.1f}" for value in totals)
             lines.append(
-                f"{name:<{width}}  {'  '.join(ends)}  {part['persons']:>6}  {part['videos']:>6}  "
-                f"{'   '.join(scores)}{'  few' if part['few'] else ''}"
+                f"{name:<{width}}  {low:>8}  {high:>8}  {part['persons']:>6}  {part['videos']:>6}  "
+                f"{ap:>5}   {recall:>5}{'  few' if part['few'] else ''}"
             )
     return "\n".join([*lines, f"few: under {FEW_PERSONS} people, little more than a guess"])
 
 
-def _number(value: float | None, form: str, missing: str, width: int) -> str:
-    return (missing if value is None else format(value, form)).rjust(width)
-
-
 def _entry(part: Bin) -> Content:
-    low, high = (None if np.isinf(end) else float(end) for end in (part.low, part.high))
     return {
-        "from": low,
-        "to": high,
+        "from": None if np.isinf(part.low) else float(part.low),
+        "to": None if np.isinf(part.high) else float(part.high),
         "persons": part.persons,
         "videos": part.videos,
         "few": part.persons < FEW_PERSONS,

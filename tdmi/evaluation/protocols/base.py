@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from tdmi.core.checks import choose
+from tdmi.core.checks import at_least, choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.evaluation import PROTOCOLS, VIDEO_PROTOCOLS, inputs
@@ -66,12 +66,9 @@ class Request:
         for option in _ONLY:
             if getattr(self, option):
                 check_protocol(option, self.protocol, _ONLY[option])
-        for option in ("jobs", "bootstrap"):
+        for option, least in (("jobs", 1), ("bootstrap", 1), ("seed", 0)):
             value = getattr(self, option)
-            if value is not None and value < 1:
-                raise UserError(f"--{option}: found {value}, expected 1 or more; leave it out")
-        if self.seed < 0:
-            raise UserError(f"--seed: found {self.seed}, expected 0 or more; leave it out")
+            at_least(f"--{option}", least if value is None else value, least)
         if self.attributes and not self.slices:
             raise UserError("--attributes goes with --slices, which is missing; add it")
 

@@ -36,7 +36,6 @@ from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.diagnostics import signs
 from tdmi.evaluation.matching.assignment import match_video, with_head_sizes
 from tdmi.evaluation.matching.scored_videos import (
-    People,
     ScoredVideo,
     misnamed_frames,
     scored_videos,
@@ -122,8 +121,12 @@ def metrics(
     also the "interval" of AP@avg. UserError for missing predictions, another number of frames,
     another joint set, or a person of the ground truth without box.
     """
-    _check_joints(truth, "ground truth")
-    _check_joints(predictions, "predictions")
+    for side, people in (("ground truth", truth), ("predictions", predictions)):
+        if people.skeleton != HIEVE:
+            raise UserError(
+                f"{side}: joints are {people.skeleton.name}, expected {HIEVE.name}; this score is "
+                "for HiEve's 14 joints"
+            )
     truth = with_head_boxes(truth)
     weights = frame_weights(truth)
     plain = [evaluate(truth, predictions, threshold) for threshold in THRESHOLDS]
@@ -141,7 +144,7 @@ def metrics(
             "action_coefficient": ACTION_COEFFICIENT,
             "anomalous_actions": list(ANOMALOUS_ACTIONS),
             "frames_with_anomalous_actions": int(np.count_nonzero(anomalous_actions(truth))),
-            "ap": _entries(_scores(weighted).ap),
+            "ap": entries(_scores(weighted).ap, HIEVE, GROUPS),
             "ap_at": _at_thresholds(weighted),
         },
         "per_video": {
@@ -149,18 +152,13 @@ def metrics(
         },
     }
     if resamples:
-        content["interval"] = _interval(plain, resamples, seed)
+        from tdmi.evaluation.statistics import bootstrap, interval
+
+        # One seed draws the same videos at each threshold.
+        drawn = [bootstrap.bootstrap(list(part.values()), resamples, seed) for part in plain]
+        replicates = np.mean(drawn, axis=0)
+        content["interval"] = interval.content(replicates, len(plain[0]), seed, HIEVE, GROUPS)
     return content
-
-
-def _interval(statistics: list[dict[str, Statistics]], resamples: int, seed: int) -> Content:
-    from tdmi.evaluation.statistics import bootstrap, interval
-
-    # One seed draws the same videos at each threshold.
-    replicates = np.mean(
-        [bootstrap.bootstrap(list(part.values()), resamples, seed) for part in statistics], axis=0
-    )
-    return interval.content(replicates, len(statistics[0]), seed, HIEVE, GROUPS)
 
 
 def local_table(content: Content) -> str:
@@ -186,13 +184,15 @@ def evaluate(
     """Return the statistics of every video by name; `weights` [F] of the frames, 1 if left out."""
     statistics = {}
     for number, video in enumerate(scored_videos(truth, predictions)):
-        frame_weight = None if weights is None else weights[truth.frames_of(number)]
-        parts = []
-        for block in _blocks(video):
-            weight = None if frame_weight is None else frame_weight[block.frame_index]
-            matches = match_video(block, threshold)
-            parts.append(video_statistics(block, matches, weight))
-        statistics[video.name] = combine(parts)
+        first = truth.frames_of(number)[:1].sum()
+        statistics[video.name] = combine(
+            video_statistics(
+                block,
+                match_video(block, threshold),
+                None if weights is None else weights[first + block.frame_index],
+            )
+            for block in _blocks(video)
+        )
     return statistics
 
 
@@ -230,28 +230,16 @@ def anomalous_actions(truth: Annotations) -> Array:
     return number
 
 
-def _check_joints(annotations: Annotations, side: str) -> None:
-    if annotations.skeleton != HIEVE:
-        raise UserError(
-            f"{side}: joints are {annotations.skeleton.name}, expected {HIEVE.name}; this score is "
-            "for HiEve's 14 joints"
-        )
-
-
 def _blocks(video: ScoredVideo) -> Iterator[ScoredVideo]:
     """Yield the video in pieces of some frames; at least one, which may be empty."""
     for first in range(0, max(len(video.frame_index), 1), _FRAMES_AT_ONCE):
-        yield ScoredVideo(
-            video.name,
-            video.frame_index[first : first + _FRAMES_AT_ONCE],
-            _between(video.truth, first),
-            _between(video.predictions, first),
+        frames = video.frame_index[first : first + _FRAMES_AT_ONCE]
+        chosen = (
+            people.keep((people.frame >= first) & (people.frame < first + _FRAMES_AT_ONCE))
+            for people in (video.truth, video.predictions)
         )
-
-
-def _between(people: People, first: int) -> People:
-    chosen = people.keep((people.frame >= first) & (people.frame < first + _FRAMES_AT_ONCE))
-    return replace(chosen, frame=chosen.frame - first)
+        sides = [replace(people, frame=people.frame - first) for people in chosen]
+        yield ScoredVideo(video.name, frames, *sides)
 
 
 def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
@@ -261,12 +249,8 @@ def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
     return Scores(*(np.mean(column, axis=0) for column in columns))
 
 
-def _entries(values: Array) -> Content:
-    return entries(values, HIEVE, GROUPS)
-
-
 def _at_thresholds(statistics: list[dict[str, Statistics]]) -> Content:
     return {
-        str(threshold): _entries(_scores([part]).ap)
+        str(threshold): entries(_scores([part]).ap, HIEVE, GROUPS)
         for threshold, part in zip(THRESHOLDS, statistics, strict=True)
     }
