@@ -125,17 +125,18 @@ def pool(videos: Sequence[Owned]) -> Owned:
         np.where(video.owner >= 0, video.owner + start, -1)
         for video, start in zip(videos, first, strict=False)
     ]
-    attributes = {name: [v.attributes[name] for v in videos] for name in videos[0].attributes}
-    joined = {
-        name: np.concatenate([getattr(video, name) for video in videos])
-        for name in ("neighbours", "present", "image_id", "track_id")
-    }
     return Owned(
         statistics=combine(video.statistics for video in videos),
         owner=np.concatenate(owners),
-        attributes={name: np.concatenate(columns) for name, columns in attributes.items()},
+        attributes={
+            name: np.concatenate([video.attributes[name] for video in videos])
+            for name in videos[0].attributes
+        },
         video=np.repeat(np.arange(len(videos)), np.diff(first)),
-        **joined,
+        **{
+            name: np.concatenate([getattr(video, name) for video in videos])
+            for name in ("neighbours", "present", "image_id", "track_id")
+        },
     )
 
 

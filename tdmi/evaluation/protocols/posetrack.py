@@ -139,8 +139,7 @@ class VideoProtocol(Protocol):
         if owned:
             people, attributes = slices.pool(owned), {}
             if request.attributes:
-                ids = (people.image_id, people.track_id)
-                attributes = read_attributes(request.attributes, *ids)
+                attributes = read_attributes(request.attributes, people.image_id, people.track_id)
             content["slices"] = slices.metrics(people, attributes, self.average_precision)
         if request.bootstrap:
             from tdmi.evaluation.statistics import bootstrap, interval
@@ -217,9 +216,8 @@ class PoseTrack21(VideoProtocol):
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         (truth, predictions), (_, content) = _read(request, name)
         inputs.check_scores_finite(predictions, request.predictions)
-        cut = []
-        if not posetrack.is_form_of_2017(content):
-            cut = posetrack21.whole_number_images(content)
+        of_2017 = posetrack.is_form_of_2017(content)
+        cut = [] if of_2017 else posetrack21.whole_number_images(content)
         sides = posetrack21.as_scored(
             truth, posetrack21.cut_scores(predictions, cut), request.predictions
         )
@@ -231,16 +229,15 @@ class PoseTrack21(VideoProtocol):
         return result
 
 
-def _read(request: Request, name: str) -> tuple[tuple[Annotations, Annotations], tuple[Any, Any]]:
+def _read(request: Request, name: str) -> tuple[tuple[Annotations, Annotations], list[Any]]:
     """Read ground truth and predictions on the joints that are scored, and their files' content."""
     paths = [folder / f"{name}.json" for folder in (request.truth, request.predictions)]
-    truth, predictions = (read_json(path) for path in paths)
-    contents = (truth, predictions)
-    ours, theirs = (
+    contents = [read_json(path) for path in paths]
+    truth, predictions = (
         on_skeleton(posetrack.parse(content, path), POSETRACK17)
         for content, path in zip(contents, paths, strict=True)
     )
-    return (ours, theirs), contents
+    return (truth, predictions), contents
 
 
 def _warnings(results: Sequence[VideoResult], total_ap: float, rules: signs.Rules) -> list[str]:
