@@ -144,12 +144,8 @@ def signs(
     if not rules.people:
         yield from _never_annotated(videos, whole, skeleton, rules)
     yield from _scores(whole, rules)
-    for count, side, effect in zip(
-        whole.fillers,
-        ("annotated", "predicted"),
-        ("have to be found", "count like any other"),
-        strict=True,
-    ):
+    effects = {"annotated": "have to be found", "predicted": "count like any other"}
+    for count, (side, effect) in zip(whole.fillers, effects.items(), strict=True):
         if count:
             yield (
                 f"{count} {side} joints lie at (0, 0), (-1, -1) or the like, a mark of a missing "

@@ -75,9 +75,22 @@ def scored_videos(
             f"predictions have joints '{predictions.skeleton.name}', ground truth has "
             f"'{truth.skeleton.name}'; bring both on one skeleton first"
         )
-    for name, frames, predicted_frames in paired_frames(truth, predictions, prediction_folder):
+    for name, frames, predicted in paired_frames(truth, predictions, prediction_folder):
         file = file_label(name, truth_folder)
-        yield _scored_video(truth, frames, predictions, predicted_frames, name, file)
+        scored = np.flatnonzero(truth.frame_annotated[frames])
+        polygons = [truth.ignore_regions[frame] for frame in frames[scored]]
+        for position, of_frame in zip(scored, polygons, strict=True):
+            for text in small_regions(of_frame):
+                raise UserError(
+                    f"{file}: frame {position}: {text}; remove it or repair the annotation file"
+                )
+        regions = regions_of(polygons)
+        has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
+        ours, theirs = (
+            _cut_out(_people(people, rows[scored]), regions, has_regions)
+            for people, rows in ((truth, frames), (predictions, predicted))
+        )
+        yield ScoredVideo(name, scored, ours, theirs, file)
 
 
 def paired_frames(
@@ -166,46 +179,15 @@ def joint_extents(people: People) -> tuple[Array, Array]:
     return np.fmin.reduce(points + away, axis=1).T, np.fmax.reduce(points - away, axis=1).T
 
 
-def _scored_video(
-    truth: Annotations,
-    frames: Array,
-    predictions: Annotations,
-    predicted_frames: Array,
-    name: str,
-    file: str,
-) -> ScoredVideo:
-    scored = np.flatnonzero(truth.frame_annotated[frames])
-    polygons = [truth.ignore_regions[frame] for frame in frames[scored]]
-    regions = regions_of(polygons)
-    if (regions.count < 3).any():
-        position, text = next(
-            (k, text) for k, p in zip(scored, polygons, strict=True) for text in small_regions(p)
-        )
-        raise UserError(
-            f"{file}: frame {position}: {text}; remove it or repair the annotation file"
-        )
-    has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
-    ours, theirs = (
-        _cut_out(_people(people, rows[scored]), regions, has_regions)
-        for people, rows in ((truth, frames), (predictions, predicted_frames))
-    )
-    return ScoredVideo(name, scored, ours, theirs, file)
-
-
 def _people(annotations: Annotations, frames: Array) -> People:
     """Return the persons of frame rows (ascending); columns are copies that may be changed."""
     frame, persons = frame_pairs(frames, annotations.person_frame)
     first, last = (persons[0], persons[-1] + 1) if len(persons) else (0, 0)
-
-    def of_persons(column: Array) -> Array:
-        rows: Array = column[first:last].take(persons - first, axis=0)
-        return rows
-
-    names = ("track_id", "keypoints", "present", "joint_score", "head_box")
-    track_id, keypoints, present, score, head_box = (
-        of_persons(getattr(annotations, name)) for name in names
+    columns = (
+        getattr(annotations, name)[first:last].take(persons - first, axis=0)
+        for name in ("track_id", "keypoints", "present", "joint_score", "head_box")
     )
-    return People(frame, track_id, keypoints, present, score, head_box, persons)
+    return People(frame, *columns, persons)
 
 
 def _cut_out(people: People, regions: Regions, frame_has_regions: Array) -> People:

@@ -103,8 +103,7 @@ class Evaluation:
     @property
     def notes(self) -> list[str]:
         """Return answers to input on which the official program ends, one line each."""
-        notes: list[str] = self.content.get("notes", [])
-        return notes
+        return list(self.content.get("notes", []))
 
 
 class Protocol(ABC):

@@ -47,8 +47,8 @@ def content(
     groups: Groups = JOINT_GROUPS,
 ) -> Content:
     """Return ``interval`` of ``metrics.json``: ends of AP by column, None where undefined."""
-    ends = column_ends(replicates, videos, skeleton, groups)
-    return about(len(replicates), videos, seed) | {"ap": ends}
+    ap = column_ends(replicates, videos, skeleton, groups)
+    return about(len(replicates), videos, seed) | {"ap": ap}
 
 
 def column_ends(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations
@@ -16,8 +15,7 @@ from tdmi.formats.hieve import annolist
 from tdmi.formats.posetrack import read_video_file
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """One label file."""
 
     annotations: Annotations

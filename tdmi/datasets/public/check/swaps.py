@@ -11,7 +11,7 @@ All thresholds are choices of this project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom
@@ -38,8 +38,7 @@ EXCHANGED = 0.9
 _PAIRS = ("shoulder", "hip")
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """Steps of tracks from one labelled frame to the next, in one video."""
 
     compared: int
@@ -77,21 +76,23 @@ def steps(annotations: Annotations) -> Steps:
     return Steps(int(long.any(axis=1).sum()), after[turned.any(axis=1)])
 
 
-def facing(annotations: Annotations) -> tuple[int, int]:
-    """Count people seen from the front, and those of them whose sides are a back's.
+def exchanged(annotations: Annotations) -> str:
+    """Return how many people seen from the front have a back's sides; empty if it is no sign.
 
     Who shows the nose, and long lines of shoulders and hips that agree, faces the camera: the left
     side is then on the right of the picture.
     """
-    seen, points = _lines(annotations)
     if "nose" not in annotations.skeleton.joints:
-        return 0, 0
+        return ""
+    seen, points = _lines(annotations)
     nose = annotations.skeleton.index("nose")
     across = points[:, :, 0, 0] - points[:, :, 1, 0]  # left minus right
     long = (np.abs(across) >= LONG * _torso(points)[:, None]).all(axis=1)
     front = seen & long & annotations.present[:, nose] & annotations.visible[:, nose]
-    front &= (np.sign(across) == np.sign(across[:, :1])).all(axis=1)
-    return int(front.sum()), int((front & (across[:, 0] < 0)).sum())
+    front &= (across > 0).all(axis=1) | (across < 0).all(axis=1)
+    people, wrong = front.sum(), (front & (across[:, 0] < 0)).sum()
+    sign = people >= FRONT and wrong >= EXCHANGED * people
+    return f"{wrong} of {people} people whose face is seen" if sign else ""
 
 
 def _lines(annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:

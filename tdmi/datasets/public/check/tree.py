@@ -24,13 +24,7 @@ from tdmi.datasets.public.check.labels import Labels, read_labels
 from tdmi.datasets.public.check.people import check_people, place
 from tdmi.datasets.public.check.published import PUBLISHED, release_of
 from tdmi.datasets.public.check.report import Counts, Report
-from tdmi.datasets.public.check.swaps import (
-    EXCHANGED,
-    FRONT,
-    beyond_chance,
-    facing,
-    steps,
-)
+from tdmi.datasets.public.check.swaps import beyond_chance, exchanged, steps
 from tdmi.datasets.public.layout import LAYOUTS, Layout, label_files
 
 
@@ -162,10 +156,8 @@ def _check_video(
     sizes = check_frames(annotations, pictures, label_file, findings, film, layout.lists_all_frames)
     check_people(annotations, sizes, judged, findings)
     findings.add("repeated", [f"{label_file}: {one}" for one in labels.repeated])
-    front, exchanged = facing(annotations)
-    if front >= FRONT and exchanged >= EXCHANGED * front:
-        text = f"{label_file}: {exchanged} of {front} people whose face is seen"
-        findings.add("sides-exchanged", [text])
+    text = exchanged(annotations)
+    findings.add("sides-exchanged", [f"{label_file}: {text}"] if text else [])
 
 
 def _summary(name: str, annotations: Annotations) -> Video:
