@@ -12,7 +12,7 @@ from tdmi.data.annotations import Annotations
 from tdmi.evaluation import inputs
 from tdmi.evaluation.protocols.base import Evaluation, Request
 from tdmi.evaluation.protocols.poseval import Statistics
-from tdmi.evaluation.run import evaluate_folders, folder_statistics
+from tdmi.evaluation.run import EVALUATORS, evaluate_folders
 from tdmi.experiments.provenance import check_predictions_unchanged, record_metrics
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,8 +45,9 @@ def checked_statistics(request: Request) -> list[Statistics]:
 
     Raises UserError for whatever `evaluate_and_record` refuses.
     """
-    _check_folders(request)
-    return folder_statistics(request)
+    names = _check_folders(request)
+    results = EVALUATORS[request.protocol].results(request, names, str(request.predictions))
+    return [result.statistics for result in results]
 
 
 def check_predictions(path: Path, predictions: Annotations) -> None:
@@ -61,7 +62,8 @@ def check_predictions(path: Path, predictions: Annotations) -> None:
     inputs.check_videos_differ(predictions, folder)
 
 
-def _check_folders(request: Request) -> None:
+def _check_folders(request: Request) -> list[str]:
     # A missing file is named before one that was changed.
-    inputs.paired_videos(request.truth, request.predictions)
+    names = inputs.paired_videos(request.truth, request.predictions)
     check_predictions_unchanged(request.predictions)
+    return names

@@ -183,11 +183,11 @@ def _people(annotations: Annotations, frames: Array) -> People:
     """Return the persons of frame rows (ascending); columns are copies that may be changed."""
     frame, persons = frame_pairs(frames, annotations.person_frame)
     first, last = (persons[0], persons[-1] + 1) if len(persons) else (0, 0)
-    columns = (
+    track_id, keypoints, present, score, head_box = (
         getattr(annotations, name)[first:last].take(persons - first, axis=0)
         for name in ("track_id", "keypoints", "present", "joint_score", "head_box")
     )
-    return People(frame, *columns, persons)
+    return People(frame, track_id, keypoints, present, score, head_box, persons)
 
 
 def _cut_out(people: People, regions: Regions, frame_has_regions: Array) -> People:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,14 +103,6 @@ class Evaluation:
     def notes(self) -> list[str]:
         """Return answers to input on which the official program ends, one line each."""
         return list(self.content.get("notes", []))
-
-
-class Protocol(ABC):
-    """One way to score predictions."""
-
-    @abstractmethod
-    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
-        """Evaluate the videos of these names; UserError that names the file at fault."""
 
 
 def read_sides(

@@ -48,7 +48,7 @@ from tdmi.evaluation.output import (
     score_entries,
     video_entry,
 )
-from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request, read_sides
+from tdmi.evaluation.protocols.base import Evaluation, Request, read_sides
 from tdmi.evaluation.protocols.poseval import (
     Scores,
     Statistics,
@@ -95,21 +95,19 @@ _FRAMES_AT_ONCE = 100
 """All pairs of people of that many frames are in memory together."""
 
 
-class HieveLocal(Protocol):
-    """The local score, from files of HiEve's or PoseTrack18's form."""
-
-    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
-        truth, predictions = read_sides(request, names, read_folder)
-        content = metrics(truth, predictions, request.bootstrap or 0, request.seed)
-        tables = [local_table(content)]
-        if "interval" in content:
-            ends = content["interval"]["ap"]["total"]
-            tables.append(interval_line("Total AP@avg", content["interval"], ends))
-        videos = scored_videos(with_head_boxes(truth), predictions)
-        found = {video.name: signs.evidence(video) for video in videos}
-        total = content["ap"]["total"]
-        lines = signs.signs(found, HIEVE, np.nan if total is None else total, RULES)
-        return Evaluation(content, tables, [*misnamed_frames(truth, predictions), *lines])
+def evaluate_request(request: Request, names: Sequence[str]) -> Evaluation:
+    """Score videos in files of HiEve's or PoseTrack18's form."""
+    truth, predictions = read_sides(request, names, read_folder)
+    content = metrics(truth, predictions, request.bootstrap or 0, request.seed)
+    tables = [local_table(content)]
+    if "interval" in content:
+        ends = content["interval"]["ap"]["total"]
+        tables.append(interval_line("Total AP@avg", content["interval"], ends))
+    videos = scored_videos(with_head_boxes(truth), predictions)
+    found = {video.name: signs.evidence(video) for video in videos}
+    total = content["ap"]["total"]
+    lines = signs.signs(found, HIEVE, np.nan if total is None else total, RULES)
+    return Evaluation(content, tables, [*misnamed_frames(truth, predictions), *lines])
 
 
 def metrics(
@@ -238,8 +236,8 @@ def _blocks(video: ScoredVideo) -> Iterator[ScoredVideo]:
             people.keep((people.frame >= first) & (people.frame < first + _FRAMES_AT_ONCE))
             for people in (video.truth, video.predictions)
         )
-        sides = [replace(people, frame=people.frame - first) for people in chosen]
-        yield ScoredVideo(video.name, frames, *sides)
+        ours, theirs = (replace(people, frame=people.frame - first) for people in chosen)
+        yield ScoredVideo(video.name, frames, ours, theirs)
 
 
 def _scores(statistics: list[dict[str, Statistics]]) -> Scores:

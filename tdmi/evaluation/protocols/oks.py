@@ -23,7 +23,7 @@ from tdmi.evaluation.diagnostics import signs
 from tdmi.evaluation.matching.assignment import with_head_sizes
 from tdmi.evaluation.matching.scored_videos import misnamed_frames, paired_frames, scored_videos
 from tdmi.evaluation.output import Content, interval_line
-from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request, read_sides
+from tdmi.evaluation.protocols.base import Evaluation, Request, read_sides
 from tdmi.formats.posetrack import read_folder
 
 Record: TypeAlias = dict[str, Any]
@@ -44,28 +44,26 @@ RULES = signs.Rules(
 )
 
 
-class Oks(Protocol):
-    """COCO's summary, from PoseTrack files."""
-
-    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
-        reader = partial(read_folder, skeleton=POSETRACK18)
-        sides = read_sides(request, names, reader)
-        content = metrics(*sides, request.bootstrap or 0, request.seed, request.quiet)
-        lines = [
-            f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}"
-            for name, value in content["oks"].items()
-        ]
-        if "interval" in content:
-            ends = content["interval"]["oks"]["ap"]
-            lines.append(interval_line("ap", content["interval"], ends, decimals=3))
-        found = content["oks"]["ap"]
-        warnings = [
-            *misnamed_frames(*sides),
-            *signs.signs(
-                evidence(*sides), POSETRACK18, np.nan if found is None else 100 * found, RULES
-            ),
-        ]
-        return Evaluation(content, lines, warnings)
+def evaluate_request(request: Request, names: Sequence[str]) -> Evaluation:
+    """Score videos in PoseTrack files by COCO's summary."""
+    reader = partial(read_folder, skeleton=POSETRACK18)
+    sides = read_sides(request, names, reader)
+    content = metrics(*sides, request.bootstrap or 0, request.seed, request.quiet)
+    lines = [
+        f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}"
+        for name, value in content["oks"].items()
+    ]
+    if "interval" in content:
+        ends = content["interval"]["oks"]["ap"]
+        lines.append(interval_line("ap", content["interval"], ends, decimals=3))
+    found = content["oks"]["ap"]
+    warnings = [
+        *misnamed_frames(*sides),
+        *signs.signs(
+            evidence(*sides), POSETRACK18, np.nan if found is None else 100 * found, RULES
+        ),
+    ]
+    return Evaluation(content, lines, warnings)
 
 
 def metrics(

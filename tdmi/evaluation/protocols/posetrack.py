@@ -6,8 +6,8 @@ share the videos. Its result is small, and results combine in the order of the n
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from tdmi.evaluation.matching.scored_videos import ScoredVideo, misnamed_frames,
 from tdmi.evaluation.output import Content
 from tdmi.evaluation.parallel import over_videos, worthwhile_jobs
 from tdmi.evaluation.protocols import posetrack21, poseval
-from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request
+from tdmi.evaluation.protocols.base import Evaluation, Request
 from tdmi.evaluation.protocols.poseval import Scores, Statistics
 from tdmi.formats import posetrack
 
@@ -70,19 +70,17 @@ class VideoEvaluation(Evaluation):
     refusals: list[Refusal] = field(default_factory=list)
 
 
-class VideoProtocol(Protocol):
+class VideoProtocol(ABC):
     """A protocol that scores every video by itself and pools the statistics."""
 
     never_annotated: float
     """AP of a joint that is predicted but annotated in no video."""
+    average_precision: Callable[[Statistics], Scores]
+    """Gives AP, precision and recall per joint and in total, in percent."""
 
     @abstractmethod
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         """Read and evaluate one video; UserError that names the file at fault."""
-
-    @abstractmethod
-    def average_precision(self, statistics: Statistics) -> Scores:
-        """Return AP, precision and recall per joint and in total, in percent."""
 
     def results(
         self, request: Request, names: Sequence[str], title: str = "videos"
@@ -97,6 +95,7 @@ class VideoProtocol(Protocol):
         return results
 
     def evaluate(self, request: Request, names: Sequence[str]) -> VideoEvaluation:
+        """Evaluate the videos of these names; UserError that names the file at fault."""
         results = self.results(request, names)
         refusals = merge(refusal for result in results for refusal in result.refusals)
         if request.strict_poseval and refusals:
@@ -182,9 +181,7 @@ class Poseval(VideoProtocol):
     """AP and tracking accuracy as the official PoseTrack evaluator computes them."""
 
     never_annotated = np.nan
-
-    def average_precision(self, statistics: Statistics) -> Scores:
-        return poseval.average_precision(statistics)
+    average_precision = staticmethod(poseval.average_precision)
 
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         sides, contents = _read(request, name)
@@ -209,9 +206,7 @@ class PoseTrack21(VideoProtocol):
     """AP as the PoseTrack21 evaluation kit computes it."""
 
     never_annotated = 0.0
-
-    def average_precision(self, statistics: Statistics) -> Scores:
-        return posetrack21.average_precision(statistics)
+    average_precision = staticmethod(posetrack21.average_precision)
 
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         (truth, predictions), (_, content) = _read(request, name)

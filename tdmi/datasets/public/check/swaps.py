@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from tdmi.data.annotations import NO_TRACK, Annotations
@@ -113,7 +114,7 @@ def _torso(points: np.ndarray) -> np.ndarray:
     return length
 
 
-def beyond_chance(compared: np.ndarray, reversed_: np.ndarray) -> np.ndarray:
+def beyond_chance(compared: ArrayLike, reversed_: ArrayLike) -> np.ndarray:
     """[V] bool, the videos with more reversed steps than chance explains; both inputs [V] int.
 
     Binomial test per video against CHANCE, with SIGNIFICANCE shared by all videos.
