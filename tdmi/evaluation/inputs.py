@@ -102,10 +102,7 @@ def check_scores_finite(predictions: Annotations, folder: Path, cure: str = "") 
 
 
 def check_not_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -> None:
-    """Raise UserError if two videos list the same images.
-
-    `frames` identifies the images of each video; an empty text says that their names cannot.
-    """
+    """Raise UserError if two videos list the same images, by the text of `images_of` for each."""
     first: dict[str, str] = {}
     for name, images in zip(names, frames, strict=True):
         other = first.setdefault(images, name) if images else name

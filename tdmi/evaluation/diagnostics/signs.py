@@ -92,8 +92,8 @@ def evidence(video: ScoredVideo, person_scores: Array | None = None) -> Evidence
     truth, found = video.truth, video.predictions
     known = (truth.present.sum(axis=1) >= 3) & np.isfinite(truth.head_box).all(axis=1)
     low, high = joint_extents(truth)
-    with np.errstate(invalid="ignore"):
-        extent = (high - low)[known]
+    with np.errstate(invalid="ignore", over="ignore"):
+        spans = np.linalg.norm((high - low)[known], axis=1)
     sides = (truth, found)
     scores = found.score[found.present] if person_scores is None else person_scores
     return Evidence(
@@ -106,7 +106,7 @@ def evidence(video: ScoredVideo, person_scores: Array | None = None) -> Evidence
         annotated_centres=_centres(low, high),
         predicted_centres=_centres(*joint_extents(found)),
         sizes=head_sizes(truth.head_box[known]),
-        spans=np.linalg.norm(extent, axis=1),
+        spans=spans,
     )
 
 

@@ -85,10 +85,9 @@ def _within_reach(video: ScoredVideo, prediction: Array, truth: Array, threshold
     with np.errstate(invalid="ignore"):
         low, high = low - reach, high + reach
     found_low, found_high = joint_extents(video.predictions)
-    near = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
+    near: Array = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
     near &= found_high.take(prediction, axis=0) >= low.take(truth, axis=0)
-    both: Array = near[:, 0] & near[:, 1]
-    return both
+    return near[:, 0] & near[:, 1]
 
 
 def joint_distances(
@@ -131,8 +130,7 @@ def _first_largest(value: Array, group: Array, rank: Array) -> Array:
 
 def _check_head_boxes(video: ScoredVideo, truth: Array) -> None:
     missing = without_head_box(video.truth.head_box, video.truth.present)
-    if missing.any() and missing[truth].any():
-        person = truth[missing[truth]][0]
+    for person in truth[missing[truth]][:1]:
         frame = video.frame_index[video.truth.frame[person]]
         raise UserError(
             f"{video.file or video.name}: frame {frame}: a person of the ground truth (track id "

@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from tqdm import tqdm
@@ -26,8 +26,7 @@ _TAIL = 1024
 _CHUNK = 64
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """Size of one image file, and the finding about it."""
 
     width: int

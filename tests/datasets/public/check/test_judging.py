@@ -66,6 +66,17 @@ def test_people_of_hieve_without_box_are_an_error(tmp_path):
     assert finding.severity == "error" and finding.count == 1
 
 
+def test_a_person_without_joints_needs_no_head_box_to_be_judged(tree):
+    def empty(content):
+        content["annotations"][3].update(keypoints=[0] * 51, bbox_head=None)
+
+    edit(tree / VAL_LABELS, empty)
+    assert check("posetrack18", tree).clean
+    folder = (tree / VAL_LABELS).parent
+    found = evaluate_folders(Request(folder, folder))
+    assert found.content["ground_truth_persons"] == 16 and found.content["ap"]["total"] == 100
+
+
 # Damage that an evaluation takes without a word: kind of finding, its number.
 SILENT = {
     "repeated": (lambda c: c["annotations"][3].update(id=c["annotations"][2]["id"]), 1),
