@@ -14,11 +14,10 @@ import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
 from tdmi.data.judging import filler_joints
-from tdmi.data.skeletons import JOINT_GROUPS, Skeleton
 from tdmi.evaluation.arrays import Array, pool
 from tdmi.evaluation.matching.assignment import head_sizes
 from tdmi.evaluation.matching.scored_videos import ScoredVideo, joint_extents, places_in_frame
-from tdmi.evaluation.output import Groups
+from tdmi.evaluation.output import OFFICIAL, Columns
 
 UNIT_RATIO = 2.0
 """Coordinates whose 95th percentile is this many times larger or smaller are in other units."""
@@ -37,7 +36,7 @@ class Rules(NamedTuple):
 
     never_annotated: float = np.nan
     """AP of a joint that is predicted but annotated nowhere; NaN leaves it out of the total."""
-    groups: Groups = JOINT_GROUPS
+    columns: Columns = OFFICIAL
     size: str = "head size"
     """What distances are measured by."""
     expected: str = (
@@ -121,10 +120,8 @@ def tracks(predictions: Annotations) -> Tracks:
     )
 
 
-def signs(
-    videos: Mapping[str, Evidence], skeleton: Skeleton, total_ap: float, rules: Rules
-) -> Iterator[str]:
-    """Yield one line for each sign in the videos on `skeleton`, by name; `total_ap` in percent."""
+def signs(videos: Mapping[str, Evidence], total_ap: float, rules: Rules) -> Iterator[str]:
+    """Yield one line for each sign in the videos, given by name; `total_ap` in percent."""
     added = ("annotated", "predicted", "fillers", "scored", "unscored")
     whole = pool(videos.values(), added)
     if not whole.annotated.any():
@@ -136,13 +133,13 @@ def signs(
     annotated = whole.annotated
     absent = np.flatnonzero((annotated > 0) & (whole.predicted == 0))
     if len(absent):
-        names = ", ".join(f"{skeleton.joints[j]} ({annotated[j]})" for j in absent)
+        names = ", ".join(f"{rules.columns.skeleton.joints[j]} ({annotated[j]})" for j in absent)
         effect = "these count with AP 0 in their group and in the total"
         if rules.people:
             effect = "these are missed in the similarity of everybody who has them"
         yield f"never predicted, though annotated: {names}; {effect}"
     if not rules.people:
-        yield from _never_annotated(videos, whole, skeleton, rules)
+        yield from _never_annotated(videos, whole, rules)
     yield from _scores(whole, rules)
     effects = {"annotated": "have to be found", "predicted": "count like any other"}
     for count, (side, effect) in zip(whole.fillers, effects.items(), strict=True):
@@ -179,7 +176,7 @@ def track_signs(found: Iterable[Tracks]) -> Iterator[str]:
 
 
 def _never_annotated(
-    videos: Mapping[str, Evidence], whole: Evidence, skeleton: Skeleton, rules: Rules
+    videos: Mapping[str, Evidence], whole: Evidence, rules: Rules
 ) -> Iterator[str]:
     """Yield why perfect predictions would not have 100: joints that nobody is annotated with."""
     missing = whole.annotated == 0
@@ -187,21 +184,21 @@ def _never_annotated(
     if zero.any():
         best = 100 * (1 - zero.sum() / (~undefined).sum())
         yield (
-            f"never annotated: {_named(zero, skeleton)}; by the protocol's rules these count with "
-            f"AP 0 in their group ({_groups(zero, skeleton, rules)}) and in the total, where even "
+            f"never annotated: {_named(zero, rules)}; by the protocol's rules these count with "
+            f"AP 0 in their group ({_groups(zero, rules)}) and in the total, where even "
             f"perfect predictions have {best:.1f}"
         )
     if undefined.any():
         yield (
-            f"never annotated, though predicted: {_named(undefined, skeleton)}; AP of these, and "
-            f"so of {_groups(undefined, skeleton, rules)}, is undefined and left out of the total"
+            f"never annotated, though predicted: {_named(undefined, rules)}; AP of these, and "
+            f"so of {_groups(undefined, rules)}, is undefined and left out of the total"
         )
     parts = {name: _zero(part, rules) & ~missing for name, part in videos.items()}
     first = [name for name, part in parts.items() if part.any()]
     if first and len(videos) > 1:
         yield (
             f"in {len(first)} of {len(videos)} videos nobody is annotated with some joint "
-            f"({first[0]}: {_named(parts[first[0]], skeleton)}); these count with AP 0 in the "
+            f"({first[0]}: {_named(parts[first[0]], rules)}); these count with AP 0 in the "
             "video's total under 'per_video'"
         )
 
@@ -212,13 +209,14 @@ def _zero(part: Evidence, rules: Rules) -> Array:
     return zero
 
 
-def _named(joints: Array, skeleton: Skeleton) -> str:
-    return ", ".join(skeleton.joints[j] for j in np.flatnonzero(joints))
+def _named(joints: Array, rules: Rules) -> str:
+    return ", ".join(rules.columns.skeleton.joints[j] for j in np.flatnonzero(joints))
 
 
-def _groups(joints: Array, skeleton: Skeleton, rules: Rules) -> str:
+def _groups(joints: Array, rules: Rules) -> str:
+    skeleton, groups = rules.columns
     names = {skeleton.joints[j] for j in np.flatnonzero(joints)}
-    return ", ".join(group for group, members in rules.groups.items() if names & set(members))
+    return ", ".join(group for group, members in groups.items() if names & set(members))
 
 
 def _scores(whole: Evidence, rules: Rules) -> Iterator[str]:

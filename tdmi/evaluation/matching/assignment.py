@@ -85,9 +85,10 @@ def _within_reach(video: ScoredVideo, prediction: Array, truth: Array, threshold
     with np.errstate(invalid="ignore"):
         low, high = low - reach, high + reach
     found_low, found_high = joint_extents(video.predictions)
-    near: Array = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
+    near = found_low.take(prediction, axis=0) <= high.take(truth, axis=0)
     near &= found_high.take(prediction, axis=0) >= low.take(truth, axis=0)
-    return near[:, 0] & near[:, 1]
+    both: Array = near[:, 0] & near[:, 1]
+    return both
 
 
 def joint_distances(

@@ -41,6 +41,7 @@ from tdmi.evaluation.matching.scored_videos import (
     scored_videos,
 )
 from tdmi.evaluation.output import (
+    Columns,
     Content,
     counts,
     entries,
@@ -87,8 +88,9 @@ GROUPS = JOINT_GROUPS | {
     "head": ("nose",),
     "shoulder": ("right_shoulder", "left_shoulder", "chest"),
 }
+COLUMNS = Columns(HIEVE, GROUPS)
 RULES = signs.Rules(
-    groups=GROUPS,
+    columns=COLUMNS,
     expected="it is a tenth of the longer side of a person's box, which is expected in pixels",
 )
 _FRAMES_AT_ONCE = 100
@@ -106,7 +108,7 @@ def evaluate_request(request: Request, names: Sequence[str]) -> Evaluation:
     videos = scored_videos(with_head_boxes(truth), predictions)
     found = {video.name: signs.evidence(video) for video in videos}
     total = content["ap"]["total"]
-    lines = signs.signs(found, HIEVE, np.nan if total is None else total, RULES)
+    lines = signs.signs(found, np.nan if total is None else total, RULES)
     return Evaluation(content, tables, [*misnamed_frames(truth, predictions), *lines])
 
 
@@ -134,7 +136,7 @@ def metrics(
         "note": NOTE,
         **counts(combine(plain[0].values())),
         "head_size": {"share_of_longer_box_side": HEAD_SIZE_PER_BOX},
-        **score_entries(_scores(plain), HIEVE, GROUPS),
+        **score_entries(_scores(plain), COLUMNS),
         "ap_at": _at_thresholds(plain),
         "weighted": {
             "unofficial": True,
@@ -142,7 +144,7 @@ def metrics(
             "action_coefficient": ACTION_COEFFICIENT,
             "anomalous_actions": list(ANOMALOUS_ACTIONS),
             "frames_with_anomalous_actions": int(np.count_nonzero(anomalous_actions(truth))),
-            "ap": entries(_scores(weighted).ap, HIEVE, GROUPS),
+            "ap": entries(_scores(weighted).ap, COLUMNS),
             "ap_at": _at_thresholds(weighted),
         },
         "per_video": {
@@ -155,7 +157,7 @@ def metrics(
         # One seed draws the same videos at each threshold.
         drawn = [bootstrap.bootstrap(list(part.values()), resamples, seed) for part in plain]
         replicates = np.mean(drawn, axis=0)
-        content["interval"] = interval.content(replicates, len(plain[0]), seed, HIEVE, GROUPS)
+        content["interval"] = interval.content(replicates, len(plain[0]), seed, COLUMNS)
     return content
 
 
@@ -249,6 +251,6 @@ def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
 
 def _at_thresholds(statistics: list[dict[str, Statistics]]) -> Content:
     return {
-        str(threshold): entries(_scores([part]).ap, HIEVE, GROUPS)
+        str(threshold): entries(_scores([part]).ap, COLUMNS)
         for threshold, part in zip(THRESHOLDS, statistics, strict=True)
     }

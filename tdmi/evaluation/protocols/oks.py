@@ -22,7 +22,7 @@ from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.diagnostics import signs
 from tdmi.evaluation.matching.assignment import with_head_sizes
 from tdmi.evaluation.matching.scored_videos import misnamed_frames, paired_frames, scored_videos
-from tdmi.evaluation.output import Content, interval_line
+from tdmi.evaluation.output import Columns, Content, interval_line
 from tdmi.evaluation.protocols.base import Evaluation, Request, read_sides
 from tdmi.formats.posetrack import read_folder
 
@@ -38,6 +38,7 @@ SUMMARY = (
 _BOX_SHARE = 0.53
 """Area of a person in areas of the box, xtcocotools' own value for data without areas."""
 RULES = signs.Rules(
+    columns=Columns(POSETRACK18, {}),
     size="root of the area over five",  # about a head
     expected="'area', or 'bbox' without it, is expected in square pixels of the full frame",
     people=True,
@@ -59,9 +60,7 @@ def evaluate_request(request: Request, names: Sequence[str]) -> Evaluation:
     found = content["oks"]["ap"]
     warnings = [
         *misnamed_frames(*sides),
-        *signs.signs(
-            evidence(*sides), POSETRACK18, np.nan if found is None else 100 * found, RULES
-        ),
+        *signs.signs(evidence(*sides), np.nan if found is None else 100 * found, RULES),
     ]
     return Evaluation(content, lines, warnings)
 

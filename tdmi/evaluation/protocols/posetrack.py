@@ -242,7 +242,7 @@ def _warnings(results: Sequence[VideoResult], total_ap: float, rules: signs.Rule
     if tracks:
         lines += signs.track_signs(tracks)
     videos = {result.name: result.evidence for result in results}
-    return [*lines, *signs.signs(videos, POSETRACK17, total_ap, rules)]
+    return [*lines, *signs.signs(videos, total_ap, rules)]
 
 
 def _tracking_scores(results: Iterable[VideoResult]) -> mota.Scores | None:
