@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -54,11 +54,9 @@ class Request:
     bootstrap: int | None = None
     """Also the interval of AP from that many resamples of the videos."""
     seed: int = 0
-    """Of the bootstrap."""
     jobs: int | None = None
     """Processes; by default as many as the size of the input is worth."""
     quiet: bool = True
-    """Without progress bars."""
 
     def __post_init__(self) -> None:
         choose("protocol", self.protocol, PROTOCOLS)
@@ -71,12 +69,10 @@ class Request:
         if self.attributes and not self.slices:
             raise UserError("--attributes goes with --slices, which is missing; add it")
 
-    def progress(self, items: Iterable[T], title: str, total: int) -> Iterable[T]:
-        """Return the items, with a bar on standard error if it is a terminal."""
-        shown: Iterable[T] = tqdm(
-            items, desc=title, unit="video", total=total, disable=self.quiet or None
-        )
-        return shown
+    def progress(self, items: Iterable[T], title: str, total: int) -> Iterator[T]:
+        """Yield the items, with a bar on standard error if it is a terminal."""
+        disable = self.quiet or None
+        yield from tqdm(items, desc=title, unit="video", total=total, disable=disable)
 
 
 def check_protocol(option: str, protocol: str, known: Sequence[str]) -> None:
