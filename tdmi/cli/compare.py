@@ -44,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.files import write_json
     from tdmi.evaluation.protocols.base import Request
-    from tdmi.evaluation.run import EVALUATORS, folder_statistics
+    from tdmi.evaluation.run import EVALUATORS
     from tdmi.evaluation.statistics.significance import content, difference
+    from tdmi.experiments.evaluate import checked_statistics
 
     _check_options(args)
     a, b = (
         [
-            folder_statistics(Request(args.gt, folder, args.protocol, quiet=args.quiet))
+            checked_statistics(Request(args.gt, folder, args.protocol, quiet=args.quiet))
             for folder in folders
         ]
         for folders in (args.a, args.b)
@@ -59,12 +60,11 @@ def run(args: argparse.Namespace) -> None:
     found = difference(a, b, args.resamples, args.seed, undefined, args.quiet)
     videos = len(a[0])
     result = content(found, videos, args.seed)
-    runs = {
-        name: {"runs": len(folders), "predictions": list(map(str, folders))}
-        for name, folders in (("a", args.a), ("b", args.b))
-    }
     verdict = sentence(found, videos, [len(args.a), len(args.b)])
-    write_json(args.out, {"protocol": args.protocol, "verdict": verdict, **runs, **result})
+    record = {"protocol": args.protocol, "verdict": verdict}
+    for name, folders in (("a", args.a), ("b", args.b)):
+        record[name] = {"runs": len(folders), "predictions": list(map(str, folders))}
+    write_json(args.out, record | result)
     if not args.quiet:
         print(_table(result))
         print(verdict)
@@ -76,13 +76,11 @@ def sentence(found: Difference, videos: int, runs: list[int]) -> str:
 
     low, high = interval(found.replicates[:, -1], videos)
     by, p = found.estimate[-1], found.p_value
-    shown = [p < ALPHA, low > 0 or high < 0]
-    if all(shown):
-        verdict = f"{'a' if by > 0 else 'b'} is better than {'b' if by > 0 else 'a'}"
-    elif any(shown):
-        verdict = "undecided between a and b (interval and test do not agree)"
-    else:
-        verdict = "no difference between a and b is shown"
+    verdict = (
+        "no difference between a and b is shown",
+        "undecided between a and b (interval and test do not agree)",
+        "a is better than b" if by > 0 else "b is better than a",
+    )[int(p < ALPHA) + int(low > 0 or high < 0)]
     level = f"{LEVEL:.0%} interval {low:+.2f} to {high:+.2f}, p = {p:.2g}"
     drawn = f"{videos} videos"
     if max(runs) > 1:
@@ -98,23 +96,22 @@ def sentence(found: Difference, videos: int, runs: list[int]) -> str:
 
 
 def _check_options(args: argparse.Namespace) -> None:
+    from tdmi.core.checks import at_least
     from tdmi.core.errors import UserError
     from tdmi.evaluation.inputs import check_writable
 
-    for method in ("a", "b"):
-        folders = [folder.resolve() for folder in getattr(args, method)]
-        for folder in getattr(args, method):
+    for method, folders in (("a", args.a), ("b", args.b)):
+        resolved = [folder.resolve() for folder in folders]
+        for folder in folders:
             if not folder.is_dir():
                 raise UserError(f"--{method}: {folder}: no such folder, expected predictions")
-            if folders.count(folder.resolve()) > 1:
+            if resolved.count(folder.resolve()) > 1:
                 raise UserError(
                     f"--{method}: {folder}: given twice, expected another folder for every run; "
                     "leave one out"
                 )
-    if args.resamples < 1:
-        raise UserError(f"--resamples: found {args.resamples}, expected 1 or more")
-    if args.seed < 0:
-        raise UserError(f"--seed: found {args.seed}, expected 0 or more")
+    at_least("--resamples", args.resamples, 1)
+    at_least("--seed", args.seed, 0)
     check_writable(args.out, "--out")
 
 

@@ -30,47 +30,34 @@ from tdmi.evaluation import PROTOCOLS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", choices=PROTOCOLS, default="poseval")
-    for name, dest, what in (
-        ("gt", "truth", "ground-truth"),
-        ("pred", "predictions", "prediction"),
+    for flag, name, text in (
+        ("--gt", "truth", "folder of ground-truth files"),
+        ("--pred", "predictions", "folder of prediction files"),
+        ("--out", "out", "metrics.json to write"),
     ):
-        parser.add_argument(
-            f"--{name}",
-            dest=dest,
-            metavar=name.upper(),
-            type=Path,
-            required=True,
-            help=f"folder of {what} files",
-        )
-    parser.add_argument("--out", type=Path, required=True, help="metrics.json to write")
+        options = {"dest": name, "metavar": flag[2:].upper(), "help": text}
+        parser.add_argument(flag, type=Path, required=True, **options)
     for flag, text in (
         ("--tracking", "also evaluate the track ids (poseval)"),
         ("--strict-poseval", "refuse whatever poseval cannot evaluate"),
         ("--cross-check", "compare with the installed official evaluator"),
         ("--curves", "also PCKh curves, errors, reliability of scores"),
         ("--slices", "also AP on parts of the people, by how hard they are"),
+        ("--quiet", "print neither table nor progress"),
     ):
         parser.add_argument(flag, action="store_true", help=text)
-    parser.add_argument(
-        "--attributes",
-        type=Path,
-        metavar="CSV",
-        help="with --slices: table of attributes of the people, or folder of such tables",
-    )
-    parser.add_argument(
-        "--bootstrap",
-        type=int,
-        metavar="N",
-        help="also the 95%% interval of AP, from N resamples of the videos; 1000 are usual",
-    )
+    for flag, kind, metavar, text in (
+        (
+            "--attributes",
+            Path,
+            "CSV",
+            "with --slices: table of more attributes, or folder of them",
+        ),
+        ("--bootstrap", int, "N", "also the 95%% interval of AP, from N resamples of the videos"),
+        ("--jobs", int, "N", "processes (default: one per core for large input); same result"),
+    ):
+        parser.add_argument(flag, type=kind, metavar=metavar, help=text)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="processes (default: one per core for large input); the result is the same for any N",
-    )
-    parser.add_argument("--quiet", action="store_true", help="print neither table nor progress")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -26,18 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder"
     )
-    parser.add_argument(
-        "--joint-confidence",
-        type=_share,
-        metavar="X",
-        help="leave out joints whose heatmap maximum is lower (default 0.4)",
-    )
-    parser.add_argument(
-        "--person-score",
-        type=_share,
-        metavar="X",
-        help="leave out persons whose box has a lower score (default 0.5)",
-    )
+    for option, text in (
+        ("--joint-confidence", "leave out joints whose heatmap maximum is lower (default 0.4)"),
+        ("--person-score", "leave out persons whose box has a lower score (default 0.5)"),
+    ):
+        parser.add_argument(option, type=_share, metavar="X", help=text)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.config.inference import Tracking
     from tdmi.data.annotations import on_skeleton
     from tdmi.data.skeletons import POSETRACK17, POSETRACK18
+    from tdmi.experiments.evaluate import check_predictions
     from tdmi.formats.files import new_folder
     from tdmi.formats.posetrack18 import write_folder
     from tdmi.formats.recognition import read_labels
@@ -55,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
     options = Tracking(**{name: x for name, x in given.items() if x is not None})
     with new_folder(args.out) as folder:
         predictions = read_labels(args.predictions)
+        check_predictions(args.predictions, predictions)
         if predictions.skeleton == POSETRACK17:
             predictions = on_skeleton(predictions, POSETRACK18)
         people = track(predictions, options)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.annotations import Annotations
+from tdmi.data.judging import person_text
 from tdmi.formats.files import video_files
 
 LARGEST_FILE = 256 * 2**20
@@ -85,35 +86,23 @@ def check_scores_finite(predictions: Annotations, folder: Path, cure: str = "") 
     if not odd.any():
         return
     person = int(np.argmax(odd))
-    what, score = "has", predictions.score[person]
+    joint, score = "", predictions.score[person]
     if joints[person].any():
-        joint = int(np.argmax(joints[person]))
-        what = f"{predictions.skeleton.joints[joint]} has"
-        score = predictions.joint_score[person, joint]
+        first = int(np.argmax(joints[person]))
+        joint = f"{predictions.skeleton.joints[first]} "
+        score = predictions.joint_score[person, first]
+    frame = predictions.person_frame[person]
+    name = predictions.video_names[predictions.frame_video[frame]]
     raise UserError(
-        f"{place_of(predictions, person, folder)}: {what} the score {score:g}, expected a finite "
+        f"{folder / name}.json: frame {predictions.frame_index[frame]}: "
+        f"{person_text(predictions, person)}: {joint}has the score {score:g}, expected a finite "
         f"number ({int(odd.sum())} such people); the model has probably diverged, look at what it "
         f"predicts{cure}"
     )
 
 
-def place_of(annotations: Annotations, person: int, folder: Path) -> str:
-    """Return file, frame and person, for a message."""
-    frame = annotations.person_frame[person]
-    name = annotations.video_names[annotations.frame_video[frame]]
-    place = person - np.searchsorted(annotations.person_frame, frame)
-    track = annotations.track_id[person]
-    return (
-        f"{folder / name}.json: frame {annotations.frame_index[frame]}: person {place} of the "
-        f"frame{'' if track == NO_TRACK else f' (track id {track})'}"
-    )
-
-
 def check_not_repeated(names: Iterable[str], frames: Iterable[str], folder: Path) -> None:
-    """Raise UserError if two videos list the same images.
-
-    `frames` identifies the images of each video; an empty text says that their names cannot.
-    """
+    """Raise UserError if two videos list the same images, by the text of `images_of` for each."""
     first: dict[str, str] = {}
     for name, images in zip(names, frames, strict=True):
         other = first.setdefault(images, name) if images else name
@@ -122,6 +111,13 @@ def check_not_repeated(names: Iterable[str], frames: Iterable[str], folder: Path
                 f"{folder / name}.json: lists the same images as {other}.json, expected every "
                 "video once; one is a copy, remove it or write the predictions of its video"
             )
+
+
+def check_videos_differ(annotations: Annotations, folder: Path) -> None:
+    """Raise UserError if two videos of annotations read from `folder` list the same images."""
+    videos = range(len(annotations.video_names))
+    images = [images_of(annotations, video) for video in videos]
+    check_not_repeated(annotations.video_names, images, folder)
 
 
 def images_of(annotations: Annotations, video: int = 0) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,20 +16,27 @@ if TYPE_CHECKING:  # it imports scipy
 
 Content: TypeAlias = dict[str, Any]
 """A part of ``metrics.json``: unrounded, undefined numbers None."""
-Groups = Mapping[str, tuple[str, ...]]
-"""Joints of each column of a result row."""
+
+
+class Columns(NamedTuple):
+    """The columns of a result: joints, and the groups whose means make a row."""
+
+    skeleton: Skeleton
+    groups: Mapping[str, tuple[str, ...]]
+    """Joints of each group."""
+
+
+OFFICIAL = Columns(POSETRACK17, JOINT_GROUPS)
 _HEADINGS = ("Head", "Shou", "Elb", "Wri", "Hip", "Knee", "Ankl", "Total")
 
 
-def group_means(
-    values: Array, skeleton: Skeleton = POSETRACK17, groups: Groups = JOINT_GROUPS
-) -> Array:
+def group_means(values: Array, columns: Columns = OFFICIAL) -> Array:
     """Return the official columns [..., G + 1] of per-joint values [..., J + 1].
 
     They are the plain mean of each group, then the Total. NaN is not skipped: one undefined joint
     makes its group undefined.
     """
-    rows = [[skeleton.index(joint) for joint in group] for group in groups.values()]
+    rows = [[columns.skeleton.index(j) for j in group] for group in columns.groups.values()]
     means = [values[..., row].mean(axis=-1) for row in rows]
     return np.stack([*means, values[..., -1]], axis=-1)
 
@@ -81,31 +88,25 @@ def counts(pooled: Statistics) -> Content:
     }
 
 
-def score_entries(
-    scores: Scores, skeleton: Skeleton = POSETRACK17, groups: Groups = JOINT_GROUPS
-) -> Content:
+def score_entries(scores: Scores, columns: Columns = OFFICIAL) -> Content:
     """Return AP, precision and recall with all their columns."""
-    return {name: entries(values, skeleton, groups) for name, values in vars(scores).items()}
+    return {name: entries(values, columns) for name, values in vars(scores).items()}
 
 
-def group_entries(
-    values: Array, skeleton: Skeleton = POSETRACK17, groups: Groups = JOINT_GROUPS
-) -> Content:
+def group_entries(values: Array, columns: Columns = OFFICIAL) -> Content:
     """Return per-joint values [..., J + 1] by official column: group means and Total.
 
     Values are numbers for one axis, lists of numbers for two; undefined ones are None.
     """
-    means = np.moveaxis(group_means(values, skeleton, groups), -1, 0)
-    return dict(zip([*groups, "total"], map(number_or_none, means), strict=True))
+    means = np.moveaxis(group_means(values, columns), -1, 0)
+    return dict(zip([*columns.groups, "total"], map(number_or_none, means), strict=True))
 
 
-def entries(
-    values: Array, skeleton: Skeleton = POSETRACK17, groups: Groups = JOINT_GROUPS
-) -> Content:
+def entries(values: Array, columns: Columns = OFFICIAL) -> Content:
     """Return the `group_entries` and, under ``per_joint``, those of every joint."""
-    columns = map(number_or_none, np.moveaxis(values[..., :-1], -1, 0))
-    joints = dict(zip(skeleton.joints, columns, strict=True))
-    return group_entries(values, skeleton, groups) | {"per_joint": joints}
+    numbers = map(number_or_none, np.moveaxis(values[..., :-1], -1, 0))
+    joints = dict(zip(columns.skeleton.joints, numbers, strict=True))
+    return group_entries(values, columns) | {"per_joint": joints}
 
 
 def video_entry(scores: Scores, tracking: mota.Scores | None = None) -> Content:

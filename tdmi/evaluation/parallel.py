@@ -24,16 +24,11 @@ BYTES_PER_PROCESS = 8 * 2**20
 """Another process is worth its start for this much input."""
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def worthwhile_jobs(size: int) -> int:
     """Return the number of processes for input of `size` bytes; one is fastest for small input."""
-    return max(1, min(usable_cores(), size // BYTES_PER_PROCESS))
+    own = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1
+    return max(1, min(cores, size // BYTES_PER_PROCESS))
 
 
 def over_videos(

@@ -119,11 +119,11 @@ DAMAGES = {
     ),
     "score NaN": (
         score(float("nan")),
-        rf"{FILE}: frame \d+: person \d+ of the frame.*: right_shoulder has the score nan",
+        rf"{FILE}: frame \d+: person \d+, track \d+: right_shoulder has the score nan",
     ),
     "score infinite": (
         score(float("inf")),
-        rf"{FILE}: frame \d+: person \d+ of the frame.*: right_shoulder has the score inf",
+        rf"{FILE}: frame \d+: person \d+, track \d+: right_shoulder has the score inf",
     ),
     "coordinate as text": (
         person("pred", lambda record: record["keypoints"].__setitem__(0, "12.5")),
@@ -294,7 +294,7 @@ def test_oks_refuses_what_the_others_refuse(name, sound, capsys):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--jobs", "0"], "--jobs: found 0, expected 1 or more"),
+        (["--jobs", "0"], "--jobs: found 0, expected a whole number of at least 1"),
         (
             ["--protocol", "oks", "--jobs", "2"],
             "--jobs goes with --protocol poseval or posetrack21",

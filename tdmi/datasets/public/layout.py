@@ -17,8 +17,6 @@ class Layout:
     """Split -> folder with one label file per video."""
     skeletons: tuple[Skeleton, ...] = (POSETRACK17, POSETRACK18)
     """Joint sets that its labels may have."""
-    head_boxes: bool = True
-    """Whether labels give head boxes."""
     lists_all_frames: bool = True
     """Whether labels list every frame of a video, labelled or not."""
 
@@ -27,7 +25,7 @@ LAYOUTS = {
     "posetrack17": Layout({split: f"annotations/{split}" for split in ("train", "val", "test")}),
     "posetrack18": Layout({split: f"annotations/{split}" for split in ("train", "val", "test")}),
     "posetrack21": Layout({split: f"posetrack_data/{split}" for split in ("train", "val")}),
-    "hieve": Layout({"train": "HIE20/labels/train/track2&3"}, (HIEVE,), False, False),
+    "hieve": Layout({"train": "HIE20/labels/train/track2&3"}, (HIEVE,), False),
 }
 
 

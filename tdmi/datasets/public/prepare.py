@@ -29,6 +29,7 @@ from tdmi.core.files import (
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, frame_numbers, select_videos
 from tdmi.data.detections import write_detections
+from tdmi.data.judging import check_judgeable
 from tdmi.datasets.public.check.images import SUFFIXES
 from tdmi.datasets.public.check.published import release_of
 from tdmi.datasets.public.hieve_frames import extract_frames
@@ -93,6 +94,8 @@ def prepared_split(name: str, root: Path, split: str) -> tuple[Annotations, list
     else:
         folder = root / LAYOUTS[name].label_folders[split]
         annotations, notes = to_posetrack18(read_labels(folder))
+    if split == "val":
+        check_judgeable(annotations)
     prepared = [
         with_all_frames(select_videos(annotations, [video]), root)
         for video in tqdm(annotations.video_names, desc=f"{name} {split}", disable=None)

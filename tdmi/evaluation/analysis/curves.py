@@ -114,6 +114,10 @@ def pckh(statistics: Statistics) -> Content:
     Curves of groups are means over their joints, as in the official row. Quantiles of groups and of
     the total are those of all their joints together.
     """
+    groups = {
+        name: np.isin(statistics.joint, [POSETRACK17.index(joint) for joint in joints])
+        for name, joints in JOINT_GROUPS.items()
+    } | {"total": np.ones(len(statistics.joint), dtype=bool)}
     return {
         "thresholds": THRESHOLDS.tolist(),
         "matched": entries(curve(statistics, statistics.matched)),
@@ -122,19 +126,14 @@ def pckh(statistics: Statistics) -> Content:
             "assignment_threshold": HIT_DISTANCE,
             "quantiles": list(QUANTILES),
             **{
-                name: [float(v) if np.isfinite(v) else None for v in error_quantiles(errors)]
-                for name, errors in _errors_by_group(statistics).items()
+                name: [
+                    float(v) if np.isfinite(v) else None
+                    for v in error_quantiles(statistics.error[rows])
+                ]
+                for name, rows in groups.items()
             },
         },
     }
-
-
-def _errors_by_group(statistics: Statistics) -> dict[str, Array]:
-    errors = {
-        name: statistics.error[np.isin(statistics.joint, [POSETRACK17.index(j) for j in joints])]
-        for name, joints in JOINT_GROUPS.items()
-    }
-    return errors | {"total": statistics.error}
 
 
 def reliability(statistics: poseval.Statistics) -> Content:

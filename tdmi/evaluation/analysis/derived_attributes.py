@@ -34,10 +34,13 @@ def derived_attributes(truth: Annotations) -> dict[str, Array]:
       in data sets without such marks).
     """
     visible = (truth.present & truth.visible).sum(axis=1)
+    missing = np.isnan(truth.box).any(axis=1)
+    box = truth.box.copy()
+    box[missing] = box_of_joints(truth.keypoints[missing], truth.present[missing])
     return {
         "size": head_sizes(truth.head_box),
         "speed": speed(truth),
-        "crowding": person_crowding(_with_boxes(truth)),
+        "crowding": person_crowding(replace(truth, box=box)),
         "visible_fraction": _quotient(visible, truth.present.sum(axis=1)),
     }
 
@@ -107,13 +110,6 @@ def person_crowding(annotations: Annotations) -> Array:
         own = present.sum(axis=1)
         crowding[people][own > 0] = others[own > 0] / own[own > 0]
     return crowding
-
-
-def _with_boxes(truth: Annotations) -> Annotations:
-    missing = np.isnan(truth.box).any(axis=1)
-    box = truth.box.copy()
-    box[missing] = box_of_joints(truth.keypoints[missing], truth.present[missing])
-    return replace(truth, box=box)
 
 
 def _quotient(value: Array, by: Array) -> Array:

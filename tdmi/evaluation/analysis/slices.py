@@ -125,17 +125,18 @@ def pool(videos: Sequence[Owned]) -> Owned:
         np.where(video.owner >= 0, video.owner + start, -1)
         for video, start in zip(videos, first, strict=False)
     ]
-    attributes = {name: [v.attributes[name] for v in videos] for name in videos[0].attributes}
-    joined = {
-        name: np.concatenate([getattr(video, name) for video in videos])
-        for name in ("neighbours", "present", "image_id", "track_id")
-    }
     return Owned(
         statistics=combine(video.statistics for video in videos),
         owner=np.concatenate(owners),
-        attributes={name: np.concatenate(columns) for name, columns in attributes.items()},
+        attributes={
+            name: np.concatenate([video.attributes[name] for video in videos])
+            for name in videos[0].attributes
+        },
         video=np.repeat(np.arange(len(videos)), np.diff(first)),
-        **joined,
+        **{
+            name: np.concatenate([getattr(video, name) for video in videos])
+            for name in ("neighbours", "present", "image_id", "track_id")
+        },
     )
 
 
@@ -227,24 +228,20 @@ def table(content: Content) -> str:
     lines = [f"{'slice':<{width}}      from        to  people  videos     AP  recall"]
     for name, attribute in content.items():
         for part in attribute["bins"]:
-            ends = [_number(part[end], ".4g", "", 8) for end in ("from", "to")]
-            scores = [_number(part[score]["total"], ".1f", "---", 5) for score in ("ap", "recall")]
+            low, high = ("" if part[k] is None else f"{part[k]:.4g}" for k in ("from", "to"))
+            totals = (part[score]["total"] for score in ("ap", "recall"))
+            ap, recall = ("---" if value is None else f"{value:.1f}" for value in totals)
             lines.append(
-                f"{name:<{width}}  {'  '.join(ends)}  {part['persons']:>6}  {part['videos']:>6}  "
-                f"{'   '.join(scores)}{'  few' if part['few'] else ''}"
+                f"{name:<{width}}  {low:>8}  {high:>8}  {part['persons']:>6}  {part['videos']:>6}  "
+                f"{ap:>5}   {recall:>5}{'  few' if part['few'] else ''}"
             )
     return "\n".join([*lines, f"few: under {FEW_PERSONS} people, little more than a guess"])
 
 
-def _number(value: float | None, form: str, missing: str, width: int) -> str:
-    return (missing if value is None else format(value, form)).rjust(width)
-
-
 def _entry(part: Bin) -> Content:
-    low, high = (None if np.isinf(end) else float(end) for end in (part.low, part.high))
     return {
-        "from": low,
-        "to": high,
+        "from": None if np.isinf(part.low) else float(part.low),
+        "to": None if np.isinf(part.high) else float(part.high),
         "persons": part.persons,
         "videos": part.videos,
         "few": part.persons < FEW_PERSONS,

@@ -13,16 +13,14 @@ from typing import TypeVar
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.judging import ID_LIMIT, repeated_in_frame
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.scored_videos import (
     People,
     ScoredVideo,
     places_in_frame,
-    repeated_in_frame,
 )
 
-ID_LIMIT = 10_000
-"""poseval accepts track ids and frame numbers below this."""
 SOURCES = ("mpii", "bonn", "mpiinew")
 """Second part of the names of image folders that poseval accepts in the form of 2018."""
 _ALONE = "the person is a track alone (AP does not look at track ids)"
@@ -78,21 +76,18 @@ def track_refusals(
     truth: Annotations, predictions: Annotations, video: ScoredVideo
 ) -> list[Refusal]:
     """Return what poseval would refuse of one video because of its track ids."""
-    over = {
-        side: _places(people, people.track_id >= ID_LIMIT)
-        for side, people in (("ground truth", truth), ("predictions", predictions))
-    }
     kinds = [
         Refusal(
             f"a track id of {ID_LIMIT} or more in the {side}",
-            places,
+            _places(people, people.track_id >= ID_LIMIT),
             "AssertionError",
             "track ids have no limit",
         )
-        for side, places in over.items()
+        for side, people in (("ground truth", truth), ("predictions", predictions))
     ]
     repeated = repeated_in_frame(predictions.person_frame, predictions.track_id)
-    kinds += [
+    return [
+        *kinds,
         Refusal(
             "a track id that comes twice in one frame of the predictions",
             _places(predictions, repeated),
@@ -102,13 +97,12 @@ def track_refusals(
         Refusal("a person without track id", _frames_without_ids(video), "IndexError", _ALONE),
         Refusal(
             "a video with a single judged frame",
-            [video.name] if len(video.frame_index) == 1 else [],
+            [video.name] * (len(video.frame_index) == 1),
             "IndexError",
             "the last judged frame is left out as always, so the video adds nothing to MOTA",
             tracking_only=True,
         ),
     ]
-    return merge(kinds)
 
 
 def form_refusals(annotations: Annotations, side: str) -> list[Refusal]:
@@ -117,7 +111,7 @@ def form_refusals(annotations: Annotations, side: str) -> list[Refusal]:
     It turns such files into the form of 2017 first, all their frames, scored or not.
     """
     odd = [k for k, file in enumerate(annotations.frame_file) if not _acceptable(file)]
-    kinds = [
+    return [
         Refusal(
             f"an image whose name is not <number>_<{'|'.join(SOURCES)}>_.../<number>.jpg in the "
             f"{side}",
@@ -132,7 +126,6 @@ def form_refusals(annotations: Annotations, side: str) -> list[Refusal]:
             _ALONE,
         ),
     ]
-    return merge(kinds)
 
 
 def scored_places(video: ScoredVideo, chosen: Array) -> list[str]:

@@ -6,11 +6,13 @@ two-step assignment by the share of hit joints, in which detection scores play n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tdmi.core.errors import UserError
+from tdmi.data.annotations import Annotations
+from tdmi.data.judging import without_head_box
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.scored_videos import People, ScoredVideo, frame_pairs, joint_extents
 
@@ -45,6 +47,12 @@ def head_sizes(head_box: Array) -> Array:
     width, height = (head_box[:, 2:] - head_box[:, :2]).T
     size: Array = _HEAD_SCALE * np.sqrt(width * width + height * height)
     return size
+
+
+def with_head_sizes(people: Annotations, size: Array) -> Annotations:
+    """Return the same people with square head boxes of these head sizes [N] in px, at (0, 0)."""
+    side = size / head_sizes(np.array([[0.0, 0.0, 1.0, 1.0]]))
+    return replace(people, head_box=side[:, None] * np.array([0.0, 0.0, 1.0, 1.0]))
 
 
 def match_video(video: ScoredVideo, threshold: float = HIT_DISTANCE) -> Matches:
@@ -122,9 +130,8 @@ def _first_largest(value: Array, group: Array, rank: Array) -> Array:
 
 
 def _check_head_boxes(video: ScoredVideo, truth: Array) -> None:
-    missing = np.isnan(video.truth.head_box).any(axis=1)
-    if missing.any() and missing[truth].any():
-        person = truth[missing[truth]][0]
+    missing = without_head_box(video.truth.head_box, video.truth.present)
+    for person in truth[missing[truth]][:1]:
         frame = video.frame_index[video.truth.frame[person]]
         raise UserError(
             f"{video.file or video.name}: frame {frame}: a person of the ground truth (track id "

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.annotations import Annotations
+from tdmi.data.judging import small_regions
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.ignore_regions import Regions, regions_of, strictly_inside
 
@@ -74,9 +75,22 @@ def scored_videos(
             f"predictions have joints '{predictions.skeleton.name}', ground truth has "
             f"'{truth.skeleton.name}'; bring both on one skeleton first"
         )
-    for name, frames, predicted_frames in paired_frames(truth, predictions, prediction_folder):
+    for name, frames, predicted in paired_frames(truth, predictions, prediction_folder):
         file = file_label(name, truth_folder)
-        yield _scored_video(truth, frames, predictions, predicted_frames, name, file)
+        scored = np.flatnonzero(truth.frame_annotated[frames])
+        polygons = [truth.ignore_regions[frame] for frame in frames[scored]]
+        for position, of_frame in zip(scored, polygons, strict=True):
+            for text in small_regions(of_frame):
+                raise UserError(
+                    f"{file}: frame {position}: {text}; remove it or repair the annotation file"
+                )
+        regions = regions_of(polygons)
+        has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
+        ours, theirs = (
+            _cut_out(_people(people, rows[scored]), regions, has_regions)
+            for people, rows in ((truth, frames), (predictions, predicted))
+        )
+        yield ScoredVideo(name, scored, ours, theirs, file)
 
 
 def paired_frames(
@@ -137,16 +151,6 @@ def places_in_frame(frame: Array) -> Array:
     return np.arange(len(frame)) - np.searchsorted(frame, frame)
 
 
-def repeated_in_frame(frame: Array, track_id: Array) -> Array:
-    """Return where an earlier person of the same frame has the same track id, [N] bool."""
-    order = np.lexsort((track_id, frame))
-    frame, track = frame[order], track_id[order]
-    repeated = np.zeros(len(order), dtype=bool)
-    repeated[order[1:]] = (frame[1:] == frame[:-1]) & (track[1:] == track[:-1])
-    with_id: Array = repeated & (track_id != NO_TRACK)
-    return with_id
-
-
 def _stem(path: str) -> str:
     stem = path.rpartition("/")[2].rpartition(".")[0]
     return stem.lstrip("0") or "0" if stem.isdigit() else stem
@@ -175,53 +179,15 @@ def joint_extents(people: People) -> tuple[Array, Array]:
     return np.fmin.reduce(points + away, axis=1).T, np.fmax.reduce(points - away, axis=1).T
 
 
-def _scored_video(
-    truth: Annotations,
-    frames: Array,
-    predictions: Annotations,
-    predicted_frames: Array,
-    name: str,
-    file: str,
-) -> ScoredVideo:
-    scored = np.flatnonzero(truth.frame_annotated[frames])
-    polygons = [truth.ignore_regions[frame] for frame in frames[scored]]
-    regions = regions_of(polygons)
-    if (regions.count < 3).any():
-        _raise_small_region(polygons, scored, file)
-    has_regions = np.array([bool(of_frame) for of_frame in polygons], dtype=bool)
-    ours, theirs = (
-        _cut_out(_people(people, rows[scored]), regions, has_regions)
-        for people, rows in ((truth, frames), (predictions, predicted_frames))
-    )
-    return ScoredVideo(name, scored, ours, theirs, file)
-
-
 def _people(annotations: Annotations, frames: Array) -> People:
     """Return the persons of frame rows (ascending); columns are copies that may be changed."""
     frame, persons = frame_pairs(frames, annotations.person_frame)
     first, last = (persons[0], persons[-1] + 1) if len(persons) else (0, 0)
-
-    def of_persons(column: Array) -> Array:
-        rows: Array = column[first:last].take(persons - first, axis=0)
-        return rows
-
-    names = ("track_id", "keypoints", "present", "joint_score", "head_box")
     track_id, keypoints, present, score, head_box = (
-        of_persons(getattr(annotations, name)) for name in names
+        getattr(annotations, name)[first:last].take(persons - first, axis=0)
+        for name in ("track_id", "keypoints", "present", "joint_score", "head_box")
     )
     return People(frame, track_id, keypoints, present, score, head_box, persons)
-
-
-def _raise_small_region(frames: list[list[Array]], positions: Array, file: str) -> None:
-    """Raise UserError for the first region of one or two corners in frames at these positions."""
-    for position, polygons in zip(positions, frames, strict=True):
-        for k, polygon in enumerate(polygons):
-            if 0 < len(polygon) < 3:
-                raise UserError(
-                    f"{file}: frame {position}: ignore region {k} of the ground truth has "
-                    f"{len(polygon)} corners, expected at least 3; remove it or repair the "
-                    "annotation file"
-                )
 
 
 def _cut_out(people: People, regions: Regions, frame_has_regions: Array) -> People:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from tdmi.core.checks import choose
+from tdmi.core.checks import at_least, choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.evaluation import PROTOCOLS, VIDEO_PROTOCOLS, inputs
@@ -55,32 +54,25 @@ class Request:
     bootstrap: int | None = None
     """Also the interval of AP from that many resamples of the videos."""
     seed: int = 0
-    """Of the bootstrap."""
     jobs: int | None = None
     """Processes; by default as many as the size of the input is worth."""
     quiet: bool = True
-    """Without progress bars."""
 
     def __post_init__(self) -> None:
         choose("protocol", self.protocol, PROTOCOLS)
         for option in _ONLY:
             if getattr(self, option):
                 check_protocol(option, self.protocol, _ONLY[option])
-        for option in ("jobs", "bootstrap"):
+        for option, least in (("jobs", 1), ("bootstrap", 1), ("seed", 0)):
             value = getattr(self, option)
-            if value is not None and value < 1:
-                raise UserError(f"--{option}: found {value}, expected 1 or more; leave it out")
-        if self.seed < 0:
-            raise UserError(f"--seed: found {self.seed}, expected 0 or more; leave it out")
+            at_least(f"--{option}", least if value is None else value, least)
         if self.attributes and not self.slices:
             raise UserError("--attributes goes with --slices, which is missing; add it")
 
-    def progress(self, items: Iterable[T], title: str, total: int) -> Iterable[T]:
-        """Return the items, with a bar on standard error if it is a terminal."""
-        shown: Iterable[T] = tqdm(
-            items, desc=title, unit="video", total=total, disable=self.quiet or None
-        )
-        return shown
+    def progress(self, items: Iterable[T], title: str, total: int) -> Iterator[T]:
+        """Yield the items, with a bar on standard error if it is a terminal."""
+        disable = self.quiet or None
+        yield from tqdm(items, desc=title, unit="video", total=total, disable=disable)
 
 
 def check_protocol(option: str, protocol: str, known: Sequence[str]) -> None:
@@ -106,16 +98,7 @@ class Evaluation:
     @property
     def notes(self) -> list[str]:
         """Return answers to input on which the official program ends, one line each."""
-        notes: list[str] = self.content.get("notes", [])
-        return notes
-
-
-class Protocol(ABC):
-    """One way to score predictions."""
-
-    @abstractmethod
-    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
-        """Evaluate the videos of these names; UserError that names the file at fault."""
+        return list(self.content.get("notes", []))
 
 
 def read_sides(
@@ -136,6 +119,5 @@ def read_sides(
     )
     inputs.check_scores_finite(predictions, request.predictions)
     for people, folder in zip((truth, predictions), folders.values(), strict=True):
-        images = [inputs.images_of(people, video) for video in range(len(names))]
-        inputs.check_not_repeated(names, images, folder)
+        inputs.check_videos_differ(people, folder)
     return truth, predictions

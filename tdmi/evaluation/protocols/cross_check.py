@@ -18,9 +18,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +29,7 @@ from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.protocols.base import Evaluation, Request, check_protocol
 from tdmi.evaluation.protocols.posetrack import VideoEvaluation
-from tdmi.evaluation.protocols.poseval import Statistics, average_precision, tie_bounds
-
-if TYPE_CHECKING:
-    from tdmi.evaluation.tracking import mota
+from tdmi.evaluation.protocols.poseval import average_precision, tie_bounds
 
 _LOGGER = logging.getLogger(__name__)
 TOLERANCE = 1e-9
@@ -42,37 +38,6 @@ MOTMETRICS = "1.4.0"
 """Version whose event log our MOTP follows; that of others differs by design."""
 _TRACKING = {"mota": "mota", "motp": "motp", "precision": "pre", "recall": "rec"}
 """Our names and poseval's."""
-
-
-@dataclass
-class Comparison:
-    """Our numbers against the official ones: 15 joints and the Total of one or more measures."""
-
-    numbers: int = 0
-    """How many were compared."""
-    largest_difference: float = 0.0
-    """Percentage points, over the numbers that both define."""
-    explained: list[str] = field(default_factory=list)
-    """Lines on numbers that differ, but only by the order of equal scores or by the version of
-    motmetrics."""
-    disagreements: list[str] = field(default_factory=list)
-    """Lines on numbers that differ by more: a fault in one of the programs."""
-
-    def add(self, measure: str, ours: Array, official: Array, causes: Sequence[str | None]) -> None:
-        """Compare 16 numbers; `causes` explain a difference of each, where something does."""
-        self.numbers += len(ours)
-        for k, name in enumerate([*POSETRACK17.joints, "total"]):
-            if np.isnan(ours[k]) and np.isnan(official[k]):
-                continue
-            difference = abs(ours[k] - official[k])
-            self.largest_difference = float(np.nanmax([self.largest_difference, difference]))
-            if difference <= TOLERANCE:
-                continue
-            line = f"{measure}{name}: {ours[k]:.12g} here, {official[k]:.12g} by poseval"
-            if causes[k] is None:
-                self.disagreements.append(line)
-            else:
-                self.explained.append(f"{line} ({causes[k]})")
 
 
 def check_available(protocol: str) -> None:
@@ -88,7 +53,9 @@ def check_available(protocol: str) -> None:
 def agrees(request: Request, evaluation: Evaluation) -> bool:
     """Run poseval on the request, log every difference, and return whether all are explained.
 
-    `evaluation` is the request's outcome by our own poseval protocol.
+    `evaluation` is the request's outcome by our own poseval protocol. Where scores are equal the
+    official AP depends on the order its sort happens to give, so any number between the lowest and
+    the highest possible one agrees; another version of motmetrics explains another MOTP.
     """
     assert isinstance(evaluation, VideoEvaluation)
     tracking = evaluation.tracking
@@ -97,20 +64,50 @@ def agrees(request: Request, evaluation: Evaluation) -> bool:
         tracking = None
     names = list(evaluation.content["per_video"])
     official = official_scores(request.truth, request.predictions, names, tracking is not None)
-    comparisons = [("AP", compare(evaluation.pooled, official["ap"]))]
+    low, high = (bound.ap for bound in tie_bounds(evaluation.pooled))
+    explained = (low - TOLERANCE <= official["ap"]) & (official["ap"] <= high + TOLERANCE)
+    causes = [
+        f"equal scores allow {low[k]:.12g} to {high[k]:.12g}" if explained[k] else ""
+        for k in range(len(low))
+    ]
+    ours = average_precision(evaluation.pooled).ap
+    differences = _report("AP", [("", ours, official["ap"], causes)])
     if tracking is not None:
-        comparisons.append(("tracking", compare_tracking(tracking, official)))
-    for title, result in comparisons:
-        for line in result.explained:
-            _LOGGER.info(f"cross-check: explained: {line}")
-        for line in result.disagreements:
-            _LOGGER.info(f"cross-check: DIFFERS: {line}")
-        _LOGGER.info(
-            f"cross-check: {title}: largest difference from poseval "
-            f"{result.largest_difference:.3g} ({len(result.disagreements)} of {result.numbers} "
-            "numbers disagree)"
-        )
-    return not any(result.disagreements for _, result in comparisons)
+        version = installed_version("motmetrics")
+        other = "" if version == MOTMETRICS else f"motmetrics {version}, not {MOTMETRICS}"
+        rows = [
+            (f"{name} of ", values, official[name], [other * (name == "motp")] * len(values))
+            for name, values in vars(tracking).items()
+        ]
+        differences += _report("tracking", rows)
+    return not differences
+
+
+def _report(title: str, rows: Sequence[tuple[str, Array, Array, list[str]]]) -> int:
+    """Log where numbers differ and return how many do so without a cause.
+
+    `rows` are measures: name, our numbers for 15 joints and the Total, the official ones, and what
+    would explain a difference of each.
+    """
+    largest, total, lines = 0.0, 0, []
+    for measure, ours, official, causes in rows:
+        joints = [*POSETRACK17.joints, "total"]
+        total += len(ours)
+        for joint, a, b, cause in zip(joints, ours, official, causes, strict=True):
+            difference = abs(a - b)
+            largest = float(np.nanmax([largest, difference]))
+            if difference <= TOLERANCE or (np.isnan(a) and np.isnan(b)):
+                continue
+            line = f"{measure}{joint}: {a:.12g} here, {b:.12g} by poseval"
+            lines.append(f"explained: {line} ({cause})" if cause else f"DIFFERS: {line}")
+    for line in sorted(lines, key=lambda line: line.startswith("DIFFERS")):
+        _LOGGER.info(f"cross-check: {line}")
+    disagree = sum(line.startswith("DIFFERS") for line in lines)
+    _LOGGER.info(
+        f"cross-check: {title}: largest difference from poseval {largest:.3g} ({disagree} of "
+        f"{total} numbers disagree)"
+    )
+    return disagree
 
 
 def official_scores(
@@ -134,7 +131,7 @@ def official_scores(
         scores = {"ap": _values(out / "total_AP_metrics.json", "ap")}
         if tracking:
             result = out / "total_MOT_metrics.json"
-            scores |= {ours: _values(result, theirs) for ours, theirs in _TRACKING.items()}
+            scores |= {name: _values(result, key) for name, key in _TRACKING.items()}
         return scores
 
 
@@ -150,35 +147,6 @@ def with_track_ids(content: dict[str, Any]) -> dict[str, Any]:
             person["track_id"] = places[person["image_id"]]
             places[person["image_id"]] += 1
     return content
-
-
-def compare(statistics: Statistics, official: Array) -> Comparison:
-    """Compare the AP of pooled `statistics` with the 16 official numbers.
-
-    Where scores are equal the official number depends on the order its sort happens to give, so
-    any number between the lowest and the highest possible AP agrees.
-    """
-    lowest, highest = (bound.ap for bound in tie_bounds(statistics))
-    possible = (lowest - TOLERANCE <= official) & (official <= highest + TOLERANCE)
-    causes = [
-        f"equal scores allow {low:.12g} to {high:.12g}" if explained else None
-        for low, high, explained in zip(lowest, highest, possible, strict=True)
-    ]
-    result = Comparison()
-    result.add("", average_precision(statistics).ap, official, causes)
-    return result
-
-
-def compare_tracking(ours: mota.Scores, official: dict[str, Array]) -> Comparison:
-    """Compare MOTA, MOTP, precision and recall with the official ones."""
-    version = installed_version("motmetrics")
-    other = None if version == MOTMETRICS else f"motmetrics {version}, not {MOTMETRICS}"
-    result = Comparison()
-    for name in _TRACKING:
-        values = getattr(ours, name)
-        causes = [other if name == "motp" else None] * len(values)
-        result.add(f"{name} of ", values, official[name], causes)
-    return result
 
 
 def installed_version(package: str) -> str:

@@ -33,14 +33,15 @@ from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import HIEVE, JOINT_GROUPS
 from tdmi.evaluation.analysis.derived_attributes import crowd_index
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.matching.assignment import head_sizes, match_video
+from tdmi.evaluation.diagnostics import signs
+from tdmi.evaluation.matching.assignment import match_video, with_head_sizes
 from tdmi.evaluation.matching.scored_videos import (
-    People,
     ScoredVideo,
     misnamed_frames,
     scored_videos,
 )
 from tdmi.evaluation.output import (
+    Columns,
     Content,
     counts,
     entries,
@@ -48,7 +49,7 @@ from tdmi.evaluation.output import (
     score_entries,
     video_entry,
 )
-from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request, read_sides
+from tdmi.evaluation.protocols.base import Evaluation, Request, read_sides
 from tdmi.evaluation.protocols.poseval import (
     Scores,
     Statistics,
@@ -87,21 +88,28 @@ GROUPS = JOINT_GROUPS | {
     "head": ("nose",),
     "shoulder": ("right_shoulder", "left_shoulder", "chest"),
 }
+COLUMNS = Columns(HIEVE, GROUPS)
+RULES = signs.Rules(
+    columns=COLUMNS,
+    expected="it is a tenth of the longer side of a person's box, which is expected in pixels",
+)
 _FRAMES_AT_ONCE = 100
 """All pairs of people of that many frames are in memory together."""
 
 
-class HieveLocal(Protocol):
-    """The local score, from files of HiEve's or PoseTrack18's form."""
-
-    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
-        truth, predictions = read_sides(request, names, read_folder)
-        content = metrics(truth, predictions, request.bootstrap or 0, request.seed)
-        tables = [local_table(content)]
-        if "interval" in content:
-            ends = content["interval"]["ap"]["total"]
-            tables.append(interval_line("Total AP@avg", content["interval"], ends))
-        return Evaluation(content, tables, misnamed_frames(truth, predictions))
+def evaluate_request(request: Request, names: Sequence[str]) -> Evaluation:
+    """Score videos in files of HiEve's or PoseTrack18's form."""
+    truth, predictions = read_sides(request, names, read_folder)
+    content = metrics(truth, predictions, request.bootstrap or 0, request.seed)
+    tables = [local_table(content)]
+    if "interval" in content:
+        ends = content["interval"]["ap"]["total"]
+        tables.append(interval_line("Total AP@avg", content["interval"], ends))
+    videos = scored_videos(with_head_boxes(truth), predictions)
+    found = {video.name: signs.evidence(video) for video in videos}
+    total = content["ap"]["total"]
+    lines = signs.signs(found, np.nan if total is None else total, RULES)
+    return Evaluation(content, tables, [*misnamed_frames(truth, predictions), *lines])
 
 
 def metrics(
@@ -113,8 +121,12 @@ def metrics(
     also the "interval" of AP@avg. UserError for missing predictions, another number of frames,
     another joint set, or a person of the ground truth without box.
     """
-    _check_joints(truth, "ground truth")
-    _check_joints(predictions, "predictions")
+    for side, people in (("ground truth", truth), ("predictions", predictions)):
+        if people.skeleton != HIEVE:
+            raise UserError(
+                f"{side}: joints are {people.skeleton.name}, expected {HIEVE.name}; this score is "
+                "for HiEve's 14 joints"
+            )
     truth = with_head_boxes(truth)
     weights = frame_weights(truth)
     plain = [evaluate(truth, predictions, threshold) for threshold in THRESHOLDS]
@@ -124,7 +136,7 @@ def metrics(
         "note": NOTE,
         **counts(combine(plain[0].values())),
         "head_size": {"share_of_longer_box_side": HEAD_SIZE_PER_BOX},
-        **score_entries(_scores(plain), HIEVE, GROUPS),
+        **score_entries(_scores(plain), COLUMNS),
         "ap_at": _at_thresholds(plain),
         "weighted": {
             "unofficial": True,
@@ -132,7 +144,7 @@ def metrics(
             "action_coefficient": ACTION_COEFFICIENT,
             "anomalous_actions": list(ANOMALOUS_ACTIONS),
             "frames_with_anomalous_actions": int(np.count_nonzero(anomalous_actions(truth))),
-            "ap": _entries(_scores(weighted).ap),
+            "ap": entries(_scores(weighted).ap, COLUMNS),
             "ap_at": _at_thresholds(weighted),
         },
         "per_video": {
@@ -140,18 +152,13 @@ def metrics(
         },
     }
     if resamples:
-        content["interval"] = _interval(plain, resamples, seed)
+        from tdmi.evaluation.statistics import bootstrap, interval
+
+        # One seed draws the same videos at each threshold.
+        drawn = [bootstrap.bootstrap(list(part.values()), resamples, seed) for part in plain]
+        replicates = np.mean(drawn, axis=0)
+        content["interval"] = interval.content(replicates, len(plain[0]), seed, COLUMNS)
     return content
-
-
-def _interval(statistics: list[dict[str, Statistics]], resamples: int, seed: int) -> Content:
-    from tdmi.evaluation.statistics import bootstrap, interval
-
-    # One seed draws the same videos at each threshold.
-    replicates = np.mean(
-        [bootstrap.bootstrap(list(part.values()), resamples, seed) for part in statistics], axis=0
-    )
-    return interval.content(replicates, len(statistics[0]), seed, HIEVE, GROUPS)
 
 
 def local_table(content: Content) -> str:
@@ -177,13 +184,15 @@ def evaluate(
     """Return the statistics of every video by name; `weights` [F] of the frames, 1 if left out."""
     statistics = {}
     for number, video in enumerate(scored_videos(truth, predictions)):
-        frame_weight = None if weights is None else weights[truth.frames_of(number)]
-        parts = []
-        for block in _blocks(video):
-            weight = None if frame_weight is None else frame_weight[block.frame_index]
-            matches = match_video(block, threshold)
-            parts.append(video_statistics(block, matches, weight))
-        statistics[video.name] = combine(parts)
+        first = truth.frames_of(number)[:1].sum()
+        statistics[video.name] = combine(
+            video_statistics(
+                block,
+                match_video(block, threshold),
+                None if weights is None else weights[first + block.frame_index],
+            )
+            for block in _blocks(video)
+        )
     return statistics
 
 
@@ -200,9 +209,7 @@ def with_head_boxes(truth: Annotations) -> Annotations:
             f"{frame}: a person of the ground truth has no box, expected one for everybody, by "
             "which the head size is estimated; use ground truth that has boxes"
         )
-    head_size = HEAD_SIZE_PER_BOX * truth.box[:, 2:].max(axis=1, initial=0.0)
-    side = head_size / head_sizes(np.array([[0.0, 0.0, 1.0, 1.0]]))
-    return replace(truth, head_box=side[:, None] * np.array([0.0, 0.0, 1.0, 1.0]))
+    return with_head_sizes(truth, HEAD_SIZE_PER_BOX * truth.box[:, 2:].max(axis=1, initial=0.0))
 
 
 def frame_weights(truth: Annotations) -> Array:
@@ -223,28 +230,16 @@ def anomalous_actions(truth: Annotations) -> Array:
     return number
 
 
-def _check_joints(annotations: Annotations, side: str) -> None:
-    if annotations.skeleton != HIEVE:
-        raise UserError(
-            f"{side}: joints are {annotations.skeleton.name}, expected {HIEVE.name}; this score is "
-            "for HiEve's 14 joints"
-        )
-
-
 def _blocks(video: ScoredVideo) -> Iterator[ScoredVideo]:
     """Yield the video in pieces of some frames; at least one, which may be empty."""
     for first in range(0, max(len(video.frame_index), 1), _FRAMES_AT_ONCE):
-        yield ScoredVideo(
-            video.name,
-            video.frame_index[first : first + _FRAMES_AT_ONCE],
-            _between(video.truth, first),
-            _between(video.predictions, first),
+        frames = video.frame_index[first : first + _FRAMES_AT_ONCE]
+        chosen = (
+            people.keep((people.frame >= first) & (people.frame < first + _FRAMES_AT_ONCE))
+            for people in (video.truth, video.predictions)
         )
-
-
-def _between(people: People, first: int) -> People:
-    chosen = people.keep((people.frame >= first) & (people.frame < first + _FRAMES_AT_ONCE))
-    return replace(chosen, frame=chosen.frame - first)
+        ours, theirs = (replace(people, frame=people.frame - first) for people in chosen)
+        yield ScoredVideo(video.name, frames, ours, theirs)
 
 
 def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
@@ -254,12 +249,8 @@ def _scores(statistics: list[dict[str, Statistics]]) -> Scores:
     return Scores(*(np.mean(column, axis=0) for column in columns))
 
 
-def _entries(values: Array) -> Content:
-    return entries(values, HIEVE, GROUPS)
-
-
 def _at_thresholds(statistics: list[dict[str, Statistics]]) -> Content:
     return {
-        str(threshold): _entries(_scores([part]).ap)
+        str(threshold): entries(_scores([part]).ap, COLUMNS)
         for threshold, part in zip(THRESHOLDS, statistics, strict=True)
     }

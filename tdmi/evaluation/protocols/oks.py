@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,9 +19,11 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK18
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.matching.scored_videos import paired_frames
-from tdmi.evaluation.output import Content, interval_line
-from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request, read_sides
+from tdmi.evaluation.diagnostics import signs
+from tdmi.evaluation.matching.assignment import with_head_sizes
+from tdmi.evaluation.matching.scored_videos import misnamed_frames, paired_frames, scored_videos
+from tdmi.evaluation.output import Columns, Content, interval_line
+from tdmi.evaluation.protocols.base import Evaluation, Request, read_sides
 from tdmi.formats.posetrack import read_folder
 
 Record: TypeAlias = dict[str, Any]
@@ -34,23 +37,32 @@ SUMMARY = (
 
 _BOX_SHARE = 0.53
 """Area of a person in areas of the box, xtcocotools' own value for data without areas."""
+RULES = signs.Rules(
+    columns=Columns(POSETRACK18, {}),
+    size="root of the area over five",  # about a head
+    expected="'area', or 'bbox' without it, is expected in square pixels of the full frame",
+    people=True,
+)
 
 
-class Oks(Protocol):
-    """COCO's summary, from PoseTrack files."""
-
-    def evaluate(self, request: Request, names: Sequence[str]) -> Evaluation:
-        reader = partial(read_folder, skeleton=POSETRACK18)
-        sides = read_sides(request, names, reader)
-        content = metrics(*sides, request.bootstrap or 0, request.seed, request.quiet)
-        lines = [
-            f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}"
-            for name, value in content["oks"].items()
-        ]
-        if "interval" in content:
-            ends = content["interval"]["oks"]["ap"]
-            lines.append(interval_line("ap", content["interval"], ends, decimals=3))
-        return Evaluation(content, lines)
+def evaluate_request(request: Request, names: Sequence[str]) -> Evaluation:
+    """Score videos in PoseTrack files by COCO's summary."""
+    reader = partial(read_folder, skeleton=POSETRACK18)
+    sides = read_sides(request, names, reader)
+    content = metrics(*sides, request.bootstrap or 0, request.seed, request.quiet)
+    lines = [
+        f"{name:<10} {'undefined' if value is None else f'{value:.3f}'}"
+        for name, value in content["oks"].items()
+    ]
+    if "interval" in content:
+        ends = content["interval"]["oks"]["ap"]
+        lines.append(interval_line("ap", content["interval"], ends, decimals=3))
+    found = content["oks"]["ap"]
+    warnings = [
+        *misnamed_frames(*sides),
+        *signs.signs(evidence(*sides), np.nan if found is None else 100 * found, RULES),
+    ]
+    return Evaluation(content, lines, warnings)
 
 
 def metrics(
@@ -95,17 +107,33 @@ def metrics(
     return content
 
 
+def evidence(truth: Annotations, predictions: Annotations) -> dict[str, signs.Evidence]:
+    """Return the data for warnings by video; sizes are a fifth of the areas' roots."""
+    judged = replace(
+        with_head_sizes(truth, np.sqrt(np.maximum(_areas(truth), 0)) / 5),
+        frame_annotated=truth.frame_labelled | truth.frame_annotated,
+        ignore_regions=[[] for _ in truth.ignore_regions],
+    )
+    scores = _scores(predictions)
+    return {
+        video.name: signs.evidence(video, scores[video.predictions.row])
+        for video in scored_videos(judged, predictions)
+    }
+
+
 def matched(truth: Annotations, predictions: Annotations) -> Any:
     """Return xtcocotools' COCOeval after matching; image k is scored frame k."""
     cocoeval, coco = _xtcocotools()
     frames, rows = scored_frames(truth, predictions)
     category = {"id": 1, "name": "person", "keypoints": list(POSETRACK18.joints)}
     images: list[Record] = [{"id": k} for k in range(len(frames))]
-    base: dict[str, list[Record]] = {"images": images, "categories": [category]}
+    sides = coco.COCO(), coco.COCO()
+    records = _truth_records(truth, frames), _detection_records(predictions, rows)
     with contextlib.redirect_stdout(io.StringIO()):
-        ours = _index(coco, base | {"annotations": _truth_records(truth, frames)})
-        theirs = _index(coco, base | {"annotations": _detection_records(predictions, rows)})
-        run = cocoeval.COCOeval(ours, theirs, "keypoints", np.array(OKS_SIGMAS), use_area=True)
+        for side, people in zip(sides, records, strict=True):
+            side.dataset = {"images": images, "categories": [category], "annotations": people}
+            side.createIndex()
+        run = cocoeval.COCOeval(*sides, "keypoints", np.array(OKS_SIGMAS), use_area=True)
         run.evaluate()
     return run
 
@@ -120,13 +148,6 @@ def _xtcocotools() -> tuple[Any, Any]:
             "python -m pip install 'xtcocotools>=1.14.3' 'numpy>=1.26,<2'"
         ) from None
     return cocoeval, coco
-
-
-def _index(coco: Any, content: dict[str, list[Record]]) -> Any:
-    api = coco.COCO()
-    api.dataset = content
-    api.createIndex()
-    return api
 
 
 def scored_frames(truth: Annotations, predictions: Annotations) -> tuple[Array, Array]:
@@ -154,17 +175,16 @@ def _persons_in(annotations: Annotations, frames: Array) -> tuple[Array, Array]:
 
 def _truth_records(truth: Annotations, frames: Array) -> list[Record]:
     records: list[Record] = []
+    areas = _areas(truth)
     for person, image in zip(*_persons_in(truth, frames), strict=True):
-        box, area = truth.box[person], truth.area[person]
-        if np.isnan(area):
-            area = _BOX_SHARE * box[2] * box[3]
+        box = truth.box[person]
         if np.isnan(box).any():
             raise UserError(
                 f"{truth.frame_file[truth.person_frame[person]]}: a person of the ground truth has "
                 "no 'bbox', expected x, y, width, height; use --protocol poseval or add the boxes"
             )
         visible = truth.visible[person]
-        record = _record(len(records), image, truth.keypoints[person], visible, box, area)
+        record = _record(len(records), image, truth.keypoints[person], visible, box, areas[person])
         record["num_keypoints"] = int(visible.sum())
         records.append(record | {"iscrowd": int(truth.crowd[person])})
     return records
@@ -172,34 +192,42 @@ def _truth_records(truth: Annotations, frames: Array) -> list[Record]:
 
 def _detection_records(predictions: Annotations, frames: Array) -> list[Record]:
     records: list[Record] = []
+    scores = _scores(predictions)
     for person, image in zip(*_persons_in(predictions, frames), strict=True):
         present, points = predictions.present[person], predictions.keypoints[person]
         if not present.any():
             continue
         low, extent = points[present].min(axis=0), np.ptp(points[present], axis=0)
         box = np.concatenate([low, extent])
-        score = predictions.score[person]
-        if np.isnan(score):
-            score = predictions.joint_score[person][present].mean()
         record = _record(len(records), image, points, present, box, np.prod(extent))
-        records.append(record | {"score": float(score)})
+        records.append(record | {"score": float(scores[person])})
     return records
 
 
+def _areas(truth: Annotations) -> Array:
+    """Return the areas [N] of the people, by their boxes where they are not stated."""
+    by_box = _BOX_SHARE * truth.box[:, 2] * truth.box[:, 3]
+    return np.where(np.isnan(truth.area), by_box, truth.area)
+
+
+def _scores(predictions: Annotations) -> Array:
+    """Return each person's score [N], the mean of its joints where it has none of its own."""
+    means = [
+        scores[present].mean() if present.any() else np.nan
+        for scores, present in zip(predictions.joint_score, predictions.present, strict=True)
+    ]
+    return np.where(np.isnan(predictions.score), means, predictions.score)
+
+
 def _record(number: int, image: int, points: Array, flag: Array, box: Array, area: float) -> Record:
+    """Return a record whose joints have v = 2 where `flag` [J], all 0 elsewhere."""
+    triplets = np.concatenate([points, 2.0 * flag[:, None]], axis=1)
     return {
         "id": number + 1,
         "image_id": int(image),
         "category_id": 1,
-        "keypoints": _triplets(points, flag),
+        "keypoints": np.where(flag[:, None], triplets, 0.0).ravel().tolist(),
         "bbox": box.tolist(),
         "area": float(area),
         "iscrowd": 0,
     }
-
-
-def _triplets(keypoints: Array, flag: Array) -> list[float]:
-    """Return x1, y1, v1, x2, ... of [J, 2] and [J], with v = 2 where `flag`, all 0 elsewhere."""
-    triplets = np.concatenate([keypoints, 2.0 * flag[:, None]], axis=1)
-    numbers: list[float] = np.where(flag[:, None], triplets, 0.0).ravel().tolist()
-    return numbers

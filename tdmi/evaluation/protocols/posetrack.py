@@ -6,8 +6,8 @@ share the videos. Its result is small, and results combine in the order of the n
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from tdmi.evaluation.matching.scored_videos import ScoredVideo, misnamed_frames,
 from tdmi.evaluation.output import Content
 from tdmi.evaluation.parallel import over_videos, worthwhile_jobs
 from tdmi.evaluation.protocols import posetrack21, poseval
-from tdmi.evaluation.protocols.base import Evaluation, Protocol, Request
+from tdmi.evaluation.protocols.base import Evaluation, Request
 from tdmi.evaluation.protocols.poseval import Scores, Statistics
 from tdmi.formats import posetrack
 
@@ -54,6 +54,7 @@ class VideoResult:
     """Identity of the images of the ground truth and of the predictions, see `images_of`."""
     misnamed: list[str]
     tracking: mota.Statistics | None = None
+    tracks: signs.Tracks | None = None
     curves: curves.Statistics | None = None
     owned: slices.Owned | None = None
     refusals: list[Refusal] = field(default_factory=list)
@@ -69,33 +70,33 @@ class VideoEvaluation(Evaluation):
     refusals: list[Refusal] = field(default_factory=list)
 
 
-class VideoProtocol(Protocol):
+class VideoProtocol(ABC):
     """A protocol that scores every video by itself and pools the statistics."""
 
     never_annotated: float
     """AP of a joint that is predicted but annotated in no video."""
+    average_precision: Callable[[Statistics], Scores]
+    """Gives AP, precision and recall per joint and in total, in percent."""
 
     @abstractmethod
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         """Read and evaluate one video; UserError that names the file at fault."""
 
-    @abstractmethod
-    def average_precision(self, statistics: Statistics) -> Scores:
-        """Return AP, precision and recall per joint and in total, in percent."""
-
     def results(
         self, request: Request, names: Sequence[str], title: str = "videos"
     ) -> list[VideoResult]:
-        """Evaluate the videos, in order; UserError for the first bad file."""
+        """Evaluate the videos, in order; UserError for the first bad file and a repeated video."""
         size = inputs.total_size(request.truth, request.predictions, names)
         jobs = request.jobs or worthwhile_jobs(size)
-        results = over_videos(partial(self.evaluate_video, request), names, jobs)
-        return list(request.progress(results, title, len(names)))
-
-    def evaluate(self, request: Request, names: Sequence[str]) -> VideoEvaluation:
-        results = self.results(request, names)
+        found = over_videos(partial(self.evaluate_video, request), names, jobs)
+        results = list(request.progress(found, title, len(names)))
         for side, folder in enumerate((request.truth, request.predictions)):
             inputs.check_not_repeated(names, [result.images[side] for result in results], folder)
+        return results
+
+    def evaluate(self, request: Request, names: Sequence[str]) -> VideoEvaluation:
+        """Evaluate the videos of these names; UserError that names the file at fault."""
+        results = self.results(request, names)
         refusals = merge(refusal for result in results for refusal in result.refusals)
         if request.strict_poseval and refusals:
             raise UserError(
@@ -119,7 +120,7 @@ class VideoProtocol(Protocol):
         if tracking is not None:
             tables.append(output.tracking_table(tracking))
         self._add_extras(request, results, content, tables)
-        warnings = _warnings(request, results, scores.ap[-1])
+        warnings = _warnings(results, scores.ap[-1], signs.Rules(self.never_annotated))
         return VideoEvaluation(
             content, tables, warnings, pooled=pooled, tracking=tracking, refusals=refusals
         )
@@ -137,8 +138,7 @@ class VideoProtocol(Protocol):
         if owned:
             people, attributes = slices.pool(owned), {}
             if request.attributes:
-                ids = (people.image_id, people.track_id)
-                attributes = read_attributes(request.attributes, *ids)
+                attributes = read_attributes(request.attributes, people.image_id, people.track_id)
             content["slices"] = slices.metrics(people, attributes, self.average_precision)
         if request.bootstrap:
             from tdmi.evaluation.statistics import bootstrap, interval
@@ -160,7 +160,7 @@ class VideoProtocol(Protocol):
         result = VideoResult(
             name=video.name,
             statistics=poseval.video_statistics(video, matches),
-            evidence=signs.evidence(video, predictions),
+            evidence=signs.evidence(video),
             images=(inputs.images_of(truth), inputs.images_of(predictions)),
             misnamed=misnamed_frames(truth, predictions),
         )
@@ -168,6 +168,7 @@ class VideoProtocol(Protocol):
             from tdmi.evaluation.tracking import mota
 
             result.tracking = mota.video_statistics(video, matches)
+            result.tracks = signs.tracks(predictions)
         if request.curves:
             result.curves = curves.video_statistics(video, matches)
         if request.slices:
@@ -180,9 +181,7 @@ class Poseval(VideoProtocol):
     """AP and tracking accuracy as the official PoseTrack evaluator computes them."""
 
     never_annotated = np.nan
-
-    def average_precision(self, statistics: Statistics) -> Scores:
-        return poseval.average_precision(statistics)
+    average_precision = staticmethod(poseval.average_precision)
 
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         sides, contents = _read(request, name)
@@ -207,16 +206,13 @@ class PoseTrack21(VideoProtocol):
     """AP as the PoseTrack21 evaluation kit computes it."""
 
     never_annotated = 0.0
-
-    def average_precision(self, statistics: Statistics) -> Scores:
-        return posetrack21.average_precision(statistics)
+    average_precision = staticmethod(posetrack21.average_precision)
 
     def evaluate_video(self, request: Request, name: str) -> VideoResult:
         (truth, predictions), (_, content) = _read(request, name)
         inputs.check_scores_finite(predictions, request.predictions)
-        cut = []
-        if not posetrack.is_form_of_2017(content):
-            cut = posetrack21.whole_number_images(content)
+        of_2017 = posetrack.is_form_of_2017(content)
+        cut = [] if of_2017 else posetrack21.whole_number_images(content)
         sides = posetrack21.as_scored(
             truth, posetrack21.cut_scores(predictions, cut), request.predictions
         )
@@ -228,25 +224,25 @@ class PoseTrack21(VideoProtocol):
         return result
 
 
-def _read(request: Request, name: str) -> tuple[tuple[Annotations, Annotations], tuple[Any, Any]]:
+def _read(request: Request, name: str) -> tuple[tuple[Annotations, Annotations], list[Any]]:
     """Read ground truth and predictions on the joints that are scored, and their files' content."""
     paths = [folder / f"{name}.json" for folder in (request.truth, request.predictions)]
-    truth, predictions = (read_json(path) for path in paths)
-    contents = (truth, predictions)
-    ours, theirs = (
+    contents = [read_json(path) for path in paths]
+    truth, predictions = (
         on_skeleton(posetrack.parse(content, path), POSETRACK17)
         for content, path in zip(contents, paths, strict=True)
     )
-    return (ours, theirs), contents
+    return (truth, predictions), contents
 
 
-def _warnings(request: Request, results: Sequence[VideoResult], total_ap: float) -> list[str]:
+def _warnings(results: Sequence[VideoResult], total_ap: float, rules: signs.Rules) -> list[str]:
     lines = [line for result in results for line in result.misnamed]
     lines += [one.found for one in merge(one for result in results for one in result.findings)]
-    evidence = signs.combine(result.evidence for result in results)
-    if request.tracking:
-        lines += signs.track_signs(evidence)
-    return [*lines, *signs.signs(evidence, POSETRACK17, total_ap)]
+    tracks = [result.tracks for result in results if result.tracks is not None]
+    if tracks:
+        lines += signs.track_signs(tracks)
+    videos = {result.name: result.evidence for result in results}
+    return [*lines, *signs.signs(videos, total_ap, rules)]
 
 
 def _tracking_scores(results: Iterable[VideoResult]) -> mota.Scores | None:

@@ -25,8 +25,7 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, select_frames
-from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.diagnostics.refusals import Finding, Refusal, merge, scored_places
+from tdmi.evaluation.diagnostics.refusals import Finding, Refusal, scored_places
 from tdmi.evaluation.matching.scored_videos import ScoredVideo, file_label
 from tdmi.evaluation.protocols import poseval
 from tdmi.evaluation.protocols.poseval import Scores, Statistics
@@ -41,10 +40,11 @@ def as_scored(
     ids.
     """
     predictions = _same_frames(truth, predictions, prediction_folder)
-    return (
-        replace(truth, present=_existing(truth), frame_annotated=truth.frame_labelled),
-        replace(predictions, present=_existing(predictions)),
+    truth, predictions = (
+        replace(side, present=side.present & (side.keypoints > 0).all(axis=2))
+        for side in (truth, predictions)
     )
+    return replace(truth, frame_annotated=truth.frame_labelled), predictions
 
 
 def average_precision(statistics: Statistics) -> Scores:
@@ -56,14 +56,15 @@ def average_precision(statistics: Statistics) -> Scores:
 def refusals(video: ScoredVideo) -> list[Refusal]:
     """Return a refusal if the kit would end on scored frames without people."""
     people = np.bincount(video.truth.frame, minlength=len(video.frame_index))
-    kind = Refusal(
-        "a judged frame without annotated people outside ignore regions",
-        scored_places(video, people == 0),
-        "TypeError or IndexError",
-        "all predictions of the frame are false",
-        program="the PoseTrack21 kit",
-    )
-    return merge([kind])
+    return [
+        Refusal(
+            "a judged frame without annotated people outside ignore regions",
+            scored_places(video, people == 0),
+            "TypeError or IndexError",
+            "all predictions of the frame are false",
+            program="the PoseTrack21 kit",
+        )
+    ]
 
 
 def findings(name: str, extra_frames: bool, cut_images: Sequence[int]) -> list[Finding]:
@@ -76,7 +77,7 @@ def findings(name: str, extra_frames: bool, cut_images: Sequence[int]) -> list[F
         Finding(
             "{where}: more frames in the predictions than in the ground truth ({count} such "
             "videos); those at the end are ignored, as the PoseTrack21 kit does",
-            [name] if extra_frames else [],
+            [name] * extra_frames,
         ),
         Finding(
             "in {count} frames of the predictions all numbers of 'keypoints' are written as whole "
@@ -107,11 +108,6 @@ def cut_scores(predictions: Annotations, images: Sequence[int]) -> Annotations:
     return replace(predictions, joint_score=score)
 
 
-def _existing(people: Annotations) -> Array:
-    existing: Array = people.present & (people.keypoints > 0).all(axis=2)
-    return existing
-
-
 def _same_frames(
     truth: Annotations, predictions: Annotations, prediction_folder: Path | None
 ) -> Annotations:
@@ -123,10 +119,9 @@ def _same_frames(
         frames = truth.frames_of(video)
         predicted = predictions.frames_of(predictions.video_names.index(name))
         keep[predicted[len(frames) :]] = False
-        predicted = predicted[: len(frames)]
         if len(predicted) < len(frames):
             continue
-        ours, theirs = truth.frame_id[frames], predictions.frame_id[predicted]
+        ours, theirs = truth.frame_id[frames], predictions.frame_id[predicted[: len(frames)]]
         odd = np.flatnonzero(truth.frame_labelled[frames] & (ours != theirs))
         if len(odd):
             raise UserError(

@@ -118,9 +118,13 @@ def best_first(score: Array) -> Array:
 
 def tie_bounds(statistics: Statistics) -> tuple[Scores, Scores]:
     """Return the lowest and highest possible scores over all orders of equal scores."""
+
+    def rank(score: Array) -> Array:  # equal scores share one, NaN among them
+        return -np.unique(score, return_inverse=True)[1]
+
     return (
-        _scores(statistics, lambda score, hit: np.lexsort((hit, -_rank(score)))),
-        _scores(statistics, lambda score, hit: np.lexsort((~hit, -_rank(score)))),
+        _scores(statistics, lambda score, hit: np.lexsort((hit, rank(score)))),
+        _scores(statistics, lambda score, hit: np.lexsort((~hit, rank(score)))),
     )
 
 
@@ -134,11 +138,6 @@ def voc_area(recall: Array, precision: Array) -> float:
     envelope = np.maximum.accumulate(np.concatenate([[0.0], precision, [0.0]])[::-1])[::-1]
     step = np.flatnonzero(recall[1:] != recall[:-1]) + 1
     return float(np.sum((recall[step] - recall[step - 1]) * envelope[step]))
-
-
-def _rank(score: Array) -> Array:
-    """Return ranks that equal scores, NaN among them, share; the best has the highest."""
-    return np.unique(score, return_inverse=True)[1]
 
 
 def _scores(statistics: Statistics, best_first: Callable[[Array, Array], Array]) -> Scores:

@@ -38,12 +38,11 @@ class RankedVideos:
         self._annotated = np.array([video.annotated for video in videos])
         pooled = combine(videos)
         owner = np.repeat(np.arange(len(videos)), [len(video.score) for video in videos])
-        joints = [
-            np.flatnonzero(pooled.joint == joint) for joint in range(self._annotated.shape[1])
-        ]
-        self._runs = [
-            _runs(pooled.score[rows], pooled.hit[rows], owner[rows], len(videos)) for rows in joints
-        ]
+        self._runs = []
+        for joint in range(self._annotated.shape[1]):
+            rows = np.flatnonzero(pooled.joint == joint)
+            runs = _runs(pooled.score[rows], pooled.hit[rows], owner[rows], len(videos))
+            self._runs.append(runs)
 
     def average_precision(self, weights: Array) -> Array:
         """Return AP in percent [B, J + 1], joints and Total, for each row of `weights` [B, V].
@@ -97,11 +96,10 @@ def bootstrap(
 def mean_of_drawn_runs(ap: Array, random: np.random.Generator) -> Array:
     """Return mean AP [B, J + 1] of S - 1 runs, drawn for each resample, of `ap` [S, B, J + 1]."""
     runs, resamples = ap.shape[:2]
-    if runs == 1:
-        only: Array = ap[0]
-        return only
-    drawn = random.multinomial(runs - 1, np.full(runs, 1 / runs), resamples) / (runs - 1)
-    mean: Array = np.einsum("bs,sbj->bj", drawn, ap)
+    mean: Array = ap[0]
+    if runs > 1:
+        drawn = random.multinomial(runs - 1, np.full(runs, 1 / runs), resamples) / (runs - 1)
+        mean = np.einsum("bs,sbj->bj", drawn, ap)
     return mean
 
 

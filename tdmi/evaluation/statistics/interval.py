@@ -17,9 +17,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm, t
 
-from tdmi.data.skeletons import JOINT_GROUPS, POSETRACK17, Skeleton
 from tdmi.evaluation.arrays import Array
-from tdmi.evaluation.output import Content, Groups, group_means
+from tdmi.evaluation.output import OFFICIAL, Columns, Content, group_means
 
 LEVEL = 0.95
 """Of all intervals."""
@@ -39,29 +38,19 @@ def interval(replicates: Array, videos: int) -> Array:
     return ends
 
 
-def content(
-    replicates: Array,
-    videos: int,
-    seed: int,
-    skeleton: Skeleton = POSETRACK17,
-    groups: Groups = JOINT_GROUPS,
-) -> Content:
+def content(replicates: Array, videos: int, seed: int, columns: Columns = OFFICIAL) -> Content:
     """Return ``interval`` of ``metrics.json``: ends of AP by column, None where undefined."""
-    ends = column_ends(replicates, videos, skeleton, groups)
-    return about(len(replicates), videos, seed) | {"ap": ends}
+    ap = column_ends(replicates, videos, columns)
+    return about(len(replicates), videos, seed) | {"ap": ap}
 
 
 def column_ends(
-    replicates: Array,
-    videos: int,
-    skeleton: Skeleton = POSETRACK17,
-    groups: Groups = JOINT_GROUPS,
+    replicates: Array, videos: int, columns: Columns = OFFICIAL
 ) -> dict[str, list[float] | None]:
-    """Return the ends by official column of replicates [B, J + 1]."""
-    columns = np.moveaxis(group_means(replicates, skeleton, groups), -1, 0)
-    return {
-        name: ends(column, videos) for name, column in zip([*groups, "total"], columns, strict=True)
-    }
+    """Return the `ends` of replicates [B, J + 1] by column, None where undefined."""
+    means = np.moveaxis(group_means(replicates, columns), -1, 0)
+    names = [*columns.groups, "total"]
+    return {name: ends(mean, videos) for name, mean in zip(names, means, strict=True)}
 
 
 def about(resamples: int, videos: int, seed: int) -> Content:

@@ -14,9 +14,10 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tdmi.data.annotations import NO_TRACK
+from tdmi.data.judging import repeated_in_frame
 from tdmi.evaluation.arrays import Array
 from tdmi.evaluation.matching.assignment import Matches
-from tdmi.evaluation.matching.scored_videos import People, repeated_in_frame
+from tdmi.evaluation.matching.scored_videos import People
 
 
 @dataclass
@@ -104,11 +105,10 @@ def correspond(possible: Candidates, truth: People, predictions: People) -> Corr
     transfer = new & (newly_paired_with >= 0) & (newly_paired_with != pairs.object)
     migrate = transfer & (last_hypothesis < 0)
 
-    switched = np.zeros(len(possible), dtype=bool)
+    switched, extra_events = np.zeros((2, len(possible)), dtype=np.int64)
     switched[rows] = switch
-    extra_events = np.zeros(len(possible), dtype=np.int64)
     extra_events[rows] = ascend.astype(np.int64) + transfer + migrate
-    return Correspondences(paired, switched, extra_events)
+    return Correspondences(paired, switched.astype(bool), extra_events)
 
 
 def _previous(group: Array, value: Array, pairs: Candidates, turn: Array) -> Array:
@@ -128,10 +128,9 @@ def _pair(possible: Candidates, truth: People, predictions: People) -> tuple[Arr
     whatever happened before. Only the rest is settled in the order of time.
     """
     joints = truth.present.shape[1]
-    contested = _contested(possible, truth, joints)
-    paired = ~contested
+    paired = ~_contested(possible, truth, joints)
     turn = np.zeros(len(possible), dtype=np.int64)
-    rows = np.flatnonzero(contested)
+    rows = np.flatnonzero(~paired)
     if not len(rows):
         return paired, turn
     group = (possible.frame * joints + possible.joint)[rows]

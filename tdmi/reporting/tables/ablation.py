@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tdmi.evaluation.protocols.base import Request
-from tdmi.evaluation.run import EVALUATORS, folder_statistics
+from tdmi.evaluation.run import EVALUATORS
 from tdmi.evaluation.statistics.bootstrap import (
     RankedVideos,
     draw_videos,
@@ -24,6 +24,7 @@ from tdmi.evaluation.statistics.bootstrap import (
     mean_of_drawn_runs,
 )
 from tdmi.evaluation.statistics.interval import interval
+from tdmi.experiments.evaluate import checked_statistics
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
 from tdmi.reporting.data.spec import Method, Record, ReportSpec
@@ -103,7 +104,7 @@ class _Resampled:
         available = predictions.is_dir() and self.truth.is_dir()
         if not available or self.evaluation not in EVALUATORS:
             return None
-        statistics = folder_statistics(Request(self.truth, predictions, self.evaluation))
+        statistics = checked_statistics(Request(self.truth, predictions, self.evaluation))
         self.videos = len(statistics)
         ranked = RankedVideos(statistics, EVALUATORS[self.evaluation].never_annotated)
         weights = draw_videos(self.videos, RESAMPLES, generator(RANDOM))

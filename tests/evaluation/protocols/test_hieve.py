@@ -306,7 +306,7 @@ def test_evaluate_command_refuses_scores_that_are_not_finite(value, tmp_path, ca
     arguments = ["--gt", tmp_path / "gt", "--pred", tmp_path / "pred", "--out", tmp_path / "m.json"]
     assert main(["evaluate", "--protocol", "hieve", *map(str, arguments)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{path}: frame 1: person 0 of the frame" in line and f"the score {value:g}" in line
+    assert f"{path}: frame 1: person 0, track" in line and f"the score {value:g}" in line
     assert not (tmp_path / "m.json").exists()
 
 

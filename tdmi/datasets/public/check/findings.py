@@ -26,7 +26,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Finding:
     """Everything of one kind that was found, over all splits."""
 
@@ -44,28 +44,21 @@ class Findings:
     """Collects places by kind without keeping all of them."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._places: dict[str, list[str]] = {}
+        self._found: dict[str, Finding] = {}
 
     def add(self, kind: str, places: Iterable[str], count: int | None = None) -> None:
         """Add `places` of `kind`; `count` if `places` holds only the first of more."""
         places = list(places)
         count = len(places) if count is None else count
         if count:
-            assert kind in KINDS, kind
-            self._counts[kind] = self._counts.get(kind, 0) + count
-            kept = self._places.setdefault(kind, [])
-            kept += [printable(place) for place in places[: SHOWN - len(kept)]]
+            severity, text, cure = KINDS[kind]
+            found = self._found.setdefault(kind, Finding(severity, kind, 0, text, [], cure))
+            found.count += count
+            found.examples += [printable(p) for p in places[: SHOWN - len(found.examples)]]
 
     def listed(self) -> list[Finding]:
         """Errors first, then warnings, then notes; within them in the order of the kinds."""
-        found = [
-            Finding(
-                kind.severity, name, self._counts[name], kind.text, self._places[name], kind.cure
-            )
-            for name, kind in KINDS.items()
-            if name in self._counts
-        ]
+        found = [self._found[kind] for kind in KINDS if kind in self._found]
         return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from tdmi.data.annotations import Annotations
+from tdmi.data.annotations import Annotations, frame_numbers
 from tdmi.datasets.public.check.findings import Findings
 from tdmi.datasets.public.check.images import Pictures
 
@@ -26,8 +26,17 @@ def check_frames(
     are width and height in pixels as the images have them, else as the labels state them, else
     those of the rest of the video, else 0.
     """
-    check_order(annotations, findings)
-    split_paths = [file.rpartition("/") for file in annotations.frame_file]
+    files = annotations.frame_file
+    late = np.flatnonzero(np.diff(annotations.frame_number) <= 0)
+    places = [f"{files[k + 1]} after {files[k].rpartition('/')[2]}" for k in late]
+    findings.add("frames-out-of-order", places)
+    for file, polygons in zip(files, annotations.ignore_regions, strict=True):
+        for k, polygon in enumerate(polygons):
+            if not len(polygon):
+                findings.add("ignore-region-empty", [f"{file}: ignore region {k}"])
+            elif not np.isfinite(polygon).all():
+                findings.add("number-not-finite", [f"{file}: ignore region {k}"])
+    split_paths = [file.rpartition("/") for file in files]
     folders = sorted({folder for folder, _, _ in split_paths})
     sizes = annotations.frame_size.copy()
     for folder in folders:
@@ -49,14 +58,6 @@ def check_frames(
     return sizes
 
 
-def check_order(annotations: Annotations, findings: Findings) -> None:
-    late = np.flatnonzero(np.diff(annotations.frame_number) <= 0)
-    files = annotations.frame_file
-    findings.add(
-        "frames-out-of-order", [f"{files[k + 1]} after {files[k].rpartition('/')[2]}" for k in late]
-    )
-
-
 def _check_sizes(
     annotations: Annotations, rows: list[int], sizes: np.ndarray, findings: Findings
 ) -> None:
@@ -68,17 +69,15 @@ def _check_sizes(
     for row in rows:
         stated, size = annotations.frame_size[row], sizes[row]
         file = annotations.frame_file[row]
+        shown = f"{file}: {size[0]} x {size[1]}"
         if not size.all():
             sizes[row] = common
         elif stated.all():
             if (size != stated).any():
-                findings.add("image-size", [f"{file}: {_text(size)}, labels state {_text(stated)}"])
+                text = f"{shown}, labels state {stated[0]} x {stated[1]}"
+                findings.add("image-size", [text])
         elif tuple(size.tolist()) != common:
-            findings.add("image-size-varies", [f"{file}: {_text(size)}, others {_text(common)}"])
-
-
-def _text(size: np.ndarray | tuple[int, int]) -> str:
-    return f"{int(size[0])} x {int(size[1])}"
+            findings.add("image-size-varies", [f"{shown}, others {common[0]} x {common[1]}"])
 
 
 def _check_length(
@@ -86,18 +85,20 @@ def _check_length(
 ) -> None:
     """Frames listed and images there against the stated length; images that nobody lists.
 
-    Labels may list only a part of the frames if images of the rest make up the stated length.
+    Labels may list only a part of the frames if images of the rest make up the stated length, but
+    no frame between the first and the last of theirs may lack.
     """
     listed = {file.rpartition("/")[2] for file in annotations.frame_file}
     extra = [name for name in on_disk if name not in listed]
     stated = int(annotations.video_length[0])
     if stated in (0, len(listed)):
         findings.add("image-extra", [f"{folder}/{name}" for name in extra])
-    elif stated != len(listed) + len(extra):
-        findings.add(
-            "video-length",
-            [
-                f"{label_file}: states {stated} frames and lists {len(listed)}; "
-                f"{len(on_disk)} images are there"
-            ],
-        )
+    elif stated == len(listed) + len(extra):
+        number = frame_numbers(extra, np.arange(len(extra)))
+        low, high = annotations.frame_number.min(), annotations.frame_number.max()
+        between = [extra[k] for k in np.flatnonzero((low < number) & (number < high))]
+        kind = "frame-not-listed" if between else "video-in-part"
+        findings.add(kind, [f"{folder}/{name}" for name in between or extra])
+    else:
+        text = f"states {stated} frames and lists {len(listed)}; {len(on_disk)} images are there"
+        findings.add("video-length", [f"{label_file}: {text}"])

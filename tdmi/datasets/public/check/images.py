@@ -9,12 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 from PIL import Image
 from tqdm import tqdm
@@ -26,8 +26,7 @@ _TAIL = 1024
 _CHUNK = 64
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """Size of one image file, and the finding about it."""
 
     width: int
@@ -55,24 +54,17 @@ def inspect_tree(root: Path, deep: bool) -> Pictures:
     folders = dict(image_folders(root))
     paths = [(folder, name) for folder, names in folders.items() for name in names]
     found: Pictures = {folder: {} for folder in folders}
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    with tqdm(total=len(paths), desc="images", unit="", disable=None) as bar:
-        for chunk, pictures in zip(chunks, _inspect_chunks(root, chunks, deep), strict=True):
-            for (folder, name), picture in zip(chunk, pictures, strict=True):
-                found[folder][name] = picture
-            bar.update(len(chunk))
+    files = [str(root / folder / name) for folder, name in paths]
+    with ExitStack() as stack:
+        pictures: Iterable[Picture] = map(inspect, files)
+        if deep:
+            pool = ProcessPoolExecutor(os.cpu_count(), mp_context=_PROCESSES)
+            look = partial(inspect, deep=True)
+            pictures = stack.enter_context(pool).map(look, files, chunksize=_CHUNK)
+        bar = tqdm(pictures, total=len(paths), desc="images", unit="", disable=None)
+        for (folder, name), picture in zip(paths, bar, strict=True):
+            found[folder][name] = picture
     return found
-
-
-def _inspect_chunks(
-    root: Path, chunks: list[list[tuple[str, str]]], deep: bool
-) -> Iterator[list[Picture]]:
-    files = [[str(root / folder / name) for folder, name in chunk] for chunk in chunks]
-    if not deep:
-        yield from map(inspect, files)
-        return
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=_PROCESSES) as pool:
-        yield from pool.map(partial(inspect, deep=True), files)
 
 
 def image_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
@@ -98,12 +90,8 @@ def image_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
         stack += [f"{folder}/{e.name}" for e in reversed(visible) if e.is_dir()]
 
 
-def inspect(files: list[str], deep: bool = False) -> list[Picture]:
-    """Look at image files; `deep` decodes them."""
-    return [_inspect(file, deep) for file in files]
-
-
-def _inspect(file: str, deep: bool) -> Picture:
+def inspect(file: str, deep: bool = False) -> Picture:
+    """Look at an image file; `deep` decodes it."""
     width = height = 0
     try:
         with warnings.catch_warnings(), open(file, "rb") as stream:
@@ -111,7 +99,8 @@ def _inspect(file: str, deep: bool) -> Picture:
             with Image.open(stream) as image:
                 width, height = image.size
                 mark = _END_MARKS.get(image.format or "")
-                if mark and mark not in _tail(stream):
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
+                if mark and mark not in stream.read():
                     return Picture(width, height, "image-truncated", "no end mark")
                 if deep:
                     image.load()
@@ -119,9 +108,3 @@ def _inspect(file: str, deep: bool) -> Picture:
     except Exception as error:
         return Picture(width, height, "image-unreadable", f"{type(error).__name__}: {error}")
     return Picture(width, height)
-
-
-def _tail(stream: BinaryIO) -> bytes:
-    """The last bytes of a file."""
-    stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
-    return stream.read()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations
@@ -15,8 +15,7 @@ from tdmi.formats.hieve import annolist
 from tdmi.formats.posetrack import read_video_file
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """One label file."""
 
     annotations: Annotations
@@ -24,31 +23,46 @@ class Labels:
     """Names (PoseTrack18, 21) or ids (PoseTrack17) that the data set does not have."""
     left_out: int
     """Persons that the reader leaves out, because they have no joint list (PoseTrack17)."""
+    repeated: list[str]
+    """Ids of persons (PoseTrack18, 21) and joints of a person (PoseTrack17) that come again."""
 
 
 def read_labels(dataset: str, path: Path) -> Labels:
     """Read one label file; UserError if it is damaged."""
     if dataset == "hieve":
         # Its reader leaves nobody out and raises UserError for unknown joints.
-        return Labels(annolist.read_file(path), [], 0)
+        return Labels(annolist.read_file(path), [], 0, [])
     annotations = read_video_file(path)
     content = posetrack17_matlab.read_content(path) if path.suffix == ".mat" else read_json(path)
     if "annolist" not in content:
-        known = {*POSETRACK18.joints, *ALIASES}
+        known: set[str] = {*POSETRACK18.joints, *ALIASES}
         names = content["categories"][0]["keypoints"]
-        return Labels(annotations, [repr(name) for name in names if name not in known], 0)
-    people = [person for frame in content["annolist"] for person in _objects(frame.get("annorect"))]
-    unknown = [f"joint id {joint}" for person in people for joint in _unknown_ids(person)]
-    return Labels(annotations, unknown, max(0, len(people) - annotations.persons))
+        unknown = [repr(name) for name in names if name not in known]
+        ids = [
+            str(person["id"]) for person in _objects(content.get("annotations")) if "id" in person
+        ]
+        return Labels(annotations, unknown, 0, [f"annotation id {i}" for i in _again(ids)])
+    frames = content["annolist"]
+    persons = [person for frame in frames for person in _objects(frame.get("annorect"))]
+    joints = [list(map(str, _joint_ids(person))) for person in persons]
+    known = {str(joint) for joint in range(len(POSETRACK17))}
+    unknown = [f"joint id {joint}" for ids in joints for joint in ids if joint not in known]
+    left_out = max(0, len(persons) - annotations.persons)
+    again = [f"joint id {joint} of a person" for ids in joints for joint in _again(ids)]
+    return Labels(annotations, unknown, left_out, again)
 
 
-def _unknown_ids(person: dict) -> Iterator[Any]:
+def _joint_ids(person: dict) -> Iterator[Any]:
     for holder in _objects(person.get("annopoints")):
         for point in _objects(holder.get("point")):
             joint = point.get("id")
             joint = joint[0] if isinstance(joint, list) and joint else joint
-            if joint not in range(len(POSETRACK17)):
-                yield joint
+            yield int(joint) if isinstance(joint, float) and joint.is_integer() else joint
+
+
+def _again(ids: list[str]) -> list[str]:
+    """Return the ids that came before in the list."""
+    return [one for one, count in Counter(ids).items() for _ in range(count - 1)]
 
 
 def _objects(value: Any) -> Iterator[dict]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tdmi.data.annotations import NO_TRACK, Annotations
+from tdmi.data.judging import ID_LIMIT, filler_joints, obstacles, person_text, repeated_in_frame
 from tdmi.datasets.public.check.findings import SHOWN, Findings
 
 FAR = 100.0
@@ -16,35 +17,41 @@ _TOLERANCE = 1.0
 
 
 def check_people(
-    annotations: Annotations, sizes: np.ndarray, head_boxes: bool, findings: Findings
+    annotations: Annotations, sizes: np.ndarray, judged: bool, findings: Findings
 ) -> None:
     """Check persons; `sizes` [F, 2] are the pictures' width and height, 0 if unknown.
 
-    `head_boxes`: whether the data set gives head boxes at all.
+    `judged`: whether the split is one that is evaluated, so that nothing may stand in its way.
     """
-    present = annotations.present
+    present, track = annotations.present, annotations.track_id
+    frame = annotations.person_frame
     has_joints = present.any(axis=1)
-    size = sizes[annotations.person_frame].astype(np.float64)
+    size = sizes[frame].astype(np.float64)
     size[size == 0] = np.inf
 
     def add(kind: str, wrong: np.ndarray) -> None:
-        rows = np.flatnonzero(wrong)
-        findings.add(kind, [place(annotations, row) for row in rows[:SHOWN]], len(rows))
-
-    def add_joints(kind: str, wrong: np.ndarray) -> None:
+        """Add persons [N], their boxes [N, 2] or their joints [N, J]."""
         rows = np.argwhere(wrong)
-        places = [joint_place(annotations, row, joint) for row, joint in rows[:SHOWN]]
+        places = []
+        for person, *which in rows[:SHOWN]:
+            places.append(place(annotations, person))
+            if which and wrong.shape[1] == len(BOXES):
+                places[-1] += f", {BOXES[which[0]]}"
+            elif which:
+                x, y = annotations.keypoints[person, which[0]]
+                joint = annotations.skeleton.joints[which[0]]
+                places[-1] += f", {joint} at ({x:.6g}, {y:.6g})"
         findings.add(kind, places, len(rows))
 
-    def add_boxes(kind: str, wrong: np.ndarray) -> None:
-        rows = np.argwhere(wrong)
-        places = [f"{place(annotations, row)}, {BOXES[which]}" for row, which in rows[:SHOWN]]
-        findings.add(kind, places, len(rows))
-
+    for kind, row, text in obstacles(annotations):
+        where = f"{annotations.frame_file[row]}: {text}"
+        findings.add(kind if judged else "not-to-be-judged", [where])
     add("person-without-joints", ~has_joints)
-    add("duplicate-track", duplicate_tracks(annotations))
-    if head_boxes:
-        add("head-box-missing", has_joints & np.isnan(annotations.head_box).all(axis=1))
+    add("duplicate-track", repeated_in_frame(frame, track))
+    add("track-missing", has_joints & (track == NO_TRACK))
+    add("track-too-large", track >= ID_LIMIT)
+    unlabelled = ~annotations.frame_labelled[frame] & ~annotations.frame_boxed[frame]
+    add("person-on-unlabelled-frame", has_joints & unlabelled)
 
     finite = np.isfinite(annotations.keypoints).all(axis=2)
     boxes = np.stack([annotations.box, _with_width(annotations.head_box)], axis=1)
@@ -53,9 +60,11 @@ def check_people(
     add("number-not-finite", (present & ~finite).any(axis=1) | (boxed & ~boxes_finite).any(axis=1))
 
     beyond = np.maximum(-annotations.keypoints, annotations.keypoints - size[:, None]).max(axis=2)
-    beyond[~(present & finite)] = 0
-    add_joints("joint-far-outside", beyond > FAR)
-    add_joints("joint-outside", (beyond > _TOLERANCE) & (beyond <= FAR))
+    fillers = filler_joints(annotations.keypoints, present)
+    beyond[~(present & finite) | fillers] = 0
+    add("joint-filler", fillers)
+    add("joint-far-outside", beyond > FAR)
+    add("joint-outside", (beyond > _TOLERANCE) & (beyond <= FAR))
 
     area = boxes_finite & (boxes[..., 2:] > 0).all(axis=2)
     low, high = boxes[..., :2], boxes[..., :2] + boxes[..., 2:]
@@ -63,8 +72,8 @@ def check_people(
     # Heads are also labelled outside the picture; a person wholly outside it cannot be seen.
     gone = area & (np.array(BOXES) == "box") & ((high <= 0) | (low >= limit)).any(axis=2)
     leaves = ((low < -_TOLERANCE) | (high > limit + _TOLERANCE)).any(axis=2)
-    add_boxes("box-useless", (boxes_finite & ~area) | gone)
-    add_boxes("box-outside", area & leaves & ~gone)
+    add("box-useless", (boxes_finite & ~area) | gone)
+    add("box-outside", area & leaves & ~gone)
 
 
 def _with_width(corners: np.ndarray) -> np.ndarray:
@@ -72,24 +81,7 @@ def _with_width(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
 
 
-def duplicate_tracks(annotations: Annotations) -> np.ndarray:
-    """[N] bool, a person before in the same frame has the same track id."""
-    pairs = np.stack([annotations.person_frame, annotations.track_id], axis=1)
-    first = np.zeros(annotations.persons, dtype=bool)
-    first[np.unique(pairs, axis=0, return_index=True)[1]] = True
-    return ~first & (annotations.track_id != NO_TRACK)
-
-
 def place(annotations: Annotations, person: int) -> str:
     """Name the frame, position and track of a person."""
-    frame = annotations.person_frame[person]
-    within = person - int(np.searchsorted(annotations.person_frame, frame))
-    track = annotations.track_id[person]
-    name = f"person {within}" if track == NO_TRACK else f"person {within}, track {track}"
-    return f"{annotations.frame_file[frame]}: {name}"
-
-
-def joint_place(annotations: Annotations, person: int, joint: int) -> str:
-    x, y = annotations.keypoints[person, joint]
-    name = annotations.skeleton.joints[joint]
-    return f"{place(annotations, person)}, {name} at ({x:.6g}, {y:.6g})"
+    file = annotations.frame_file[annotations.person_frame[person]]
+    return f"{file}: {person_text(annotations, person)}"

@@ -8,40 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any
 
 from tdmi.core.checks import choose
 from tdmi.core.files import read_yaml
 from tdmi.datasets.public.check.findings import Findings
 from tdmi.datasets.public.check.report import Counts
 
-
-class Release(TypedDict):
-    """A label release, recognised by a range of the number of `videos` of one split."""
-
-    name: str
-    split: str
-    videos: list[int]
-
-
-class Fact(TypedDict):
-    """One published number; see `published.yaml`."""
-
-    split: str
-    quantity: str
-    value: int
-    confidence: str
-    source: str
-    whole: NotRequired[list[int]]
-    release: NotRequired[str]
-
-
-class Published(TypedDict):
-    releases: list[Release]
-    facts: list[Fact]
-
-
-PUBLISHED: dict[str, Published] = read_yaml(Path(__file__).with_name("published.yaml"))
+Fact = dict[str, Any]
+"""One published number; see `published.yaml`."""
+PUBLISHED: dict[str, dict[str, list[dict[str, Any]]]] = read_yaml(
+    Path(__file__).with_name("published.yaml")
+)
 SUBSET = "subset"
 UNKNOWN = "unknown"
 _DOUBT = {"confirmed": "", "recalled": ", recalled", "unsure": ", unsure"}
@@ -60,7 +38,7 @@ def release_of(dataset: str, videos: Iterable[str]) -> str:
     for release in releases:
         low, high = release["videos"]
         if low <= count <= high:
-            return release["name"]
+            return str(release["name"])
     largest = max(release["videos"][1] for release in releases)
     return SUBSET if 0 < count < largest else UNKNOWN
 
@@ -110,11 +88,11 @@ def lines(splits: list[str], facts: list[Fact]) -> list[str]:
 
 def _agrees(value: int, fact: Fact) -> bool:
     low, high = fact.get("whole", [fact["value"]] * 2)
-    return low <= value <= high
+    return bool(low <= value <= high)
 
 
 def _name(fact: Fact) -> str:
-    return fact["quantity"].replace("_", " ")
+    return str(fact["quantity"]).replace("_", " ")
 
 
 def _numbers(facts: list[Fact]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -65,22 +66,14 @@ class Report:
             if finding.count > len(finding.examples):
                 lines.append(f"          ... and {finding.count - len(finding.examples):,} more")
             lines.append(f"          -> {finding.cure}")
-        tally = ", ".join(f"{self._number_of(severity)} {severity}s" for severity in SEVERITIES)
+        found = Counter(finding.severity for finding in self.findings)
+        tally = ", ".join(f"{found[severity]} {severity}s" for severity in SEVERITIES)
         lines.append(f"{'clean' if self.clean else 'NOT CLEAN'}: kinds of findings: {tally}")
         return "\n".join(lines)
 
-    def _number_of(self, severity: str) -> int:
-        return sum(finding.severity == severity for finding in self.findings)
-
 
 def _table(counts: dict[str, Counts]) -> list[str]:
-    columns = list(asdict(Counts()))
-    rows = [["split", *(column.replace("_", " ") for column in columns)]]
-    for split, row in counts.items():
-        rows.append([split, *(f"{value:,}" for value in asdict(row).values())])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        row[0].ljust(widths[0])
-        + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
+    rows = [["split", *(column.replace("_", " ") for column in vars(Counts()))]]
+    rows += [[split, *(f"{n:,}" for n in vars(row).values())] for split, row in counts.items()]
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return ["  ".join([name.ljust(first), *map(str.rjust, cells, widths)]) for name, *cells in rows]

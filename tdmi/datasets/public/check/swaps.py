@@ -3,20 +3,22 @@
 The line from the left to the right shoulder (hip) turns slowly. If it reverses from one labelled
 frame of a track to the next while it is long in both, either the sides were swapped or the person
 turned by a half in that time. A person who turns through the side view shortens the line first,
-so short lines are left out. A file with every frame swapped cannot be found in this way.
+so short lines are left out. A video with every frame swapped has no such reversal: there nearly
+everybody whose nose is seen has the sides of somebody seen from behind.
 
 All thresholds are choices of this project.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from tdmi.data.annotations import NO_TRACK, Annotations
-from tdmi.datasets.public.check.people import duplicate_tracks
+from tdmi.data.judging import repeated_in_frame
 
 LONG = 0.3
 """Least length of a line that counts, in torso lengths (mid shoulders to mid hips). Shoulders seen
@@ -30,11 +32,14 @@ CHANCE = 0.01
 SIGNIFICANCE = 0.001
 """Largest probability, over all videos together, that one is named by chance."""
 
+FRONT = 10
+"""Fewest people seen from the front by whom a whole video is judged."""
+EXCHANGED = 0.9
+"""Share of them whose sides are a back's, from which a video counts as exchanged."""
 _PAIRS = ("shoulder", "hip")
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """Steps of tracks from one labelled frame to the next, in one video."""
 
     compared: int
@@ -49,13 +54,11 @@ def steps(annotations: Annotations) -> Steps:
     Persons without a track id or with a double one are left out. Joint sets without shoulders and
     hips give no step.
     """
-    names = [f"{side}_{pair}" for pair in _PAIRS for side in ("left", "right")]
-    if not set(names) <= set(annotations.skeleton.joints):
+    seen, points = _lines(annotations)
+    if not seen.any():
         return Steps(0, np.zeros(0, dtype=np.int64))
-    slots = [annotations.skeleton.index(name) for name in names]
-    points = annotations.keypoints[:, slots].reshape(-1, len(_PAIRS), 2, 2)
-    seen = annotations.present[:, slots].all(axis=1) & np.isfinite(points).all(axis=(1, 2, 3))
-    usable = seen & (annotations.track_id != NO_TRACK) & ~duplicate_tracks(annotations)
+    usable = seen & (annotations.track_id != NO_TRACK)
+    usable &= ~repeated_in_frame(annotations.person_frame, annotations.track_id)
     rows = np.flatnonzero(usable)
     rows = rows[np.lexsort([annotations.person_frame[rows], annotations.track_id[rows]])]
 
@@ -66,9 +69,7 @@ def steps(annotations: Annotations) -> Steps:
     before, after = before[same & near], after[same & near]
 
     lines = points[:, :, 1] - points[:, :, 0]
-    middles = points.mean(axis=2)
-    torso = np.linalg.norm(middles[:, 0] - middles[:, 1], axis=1)
-    length = np.linalg.norm(lines, axis=2)
+    torso, length = _torso(points), np.linalg.norm(lines, axis=2)
     scale = np.maximum(torso[before], torso[after])[:, None]
     long = (np.minimum(length[before], length[after]) >= LONG * scale) & (scale > 0)
     product = (lines[before] * lines[after]).sum(axis=2)
@@ -76,7 +77,44 @@ def steps(annotations: Annotations) -> Steps:
     return Steps(int(long.any(axis=1).sum()), after[turned.any(axis=1)])
 
 
-def beyond_chance(compared: np.ndarray, reversed_: np.ndarray) -> np.ndarray:
+def exchanged(annotations: Annotations) -> str:
+    """Return how many people seen from the front have a back's sides; empty if it is no sign.
+
+    Who shows the nose, and long lines of shoulders and hips that agree, faces the camera: the left
+    side is then on the right of the picture.
+    """
+    if "nose" not in annotations.skeleton.joints:
+        return ""
+    seen, points = _lines(annotations)
+    nose = annotations.skeleton.index("nose")
+    across = points[:, :, 0, 0] - points[:, :, 1, 0]  # left minus right
+    long = (np.abs(across) >= LONG * _torso(points)[:, None]).all(axis=1)
+    front = seen & long & annotations.present[:, nose] & annotations.visible[:, nose]
+    front &= (across > 0).all(axis=1) | (across < 0).all(axis=1)
+    people, wrong = front.sum(), (front & (across[:, 0] < 0)).sum()
+    sign = people >= FRONT and wrong >= EXCHANGED * people
+    return f"{wrong} of {people} people whose face is seen" if sign else ""
+
+
+def _lines(annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
+    """Return who has all of shoulders and hips [N] bool, and these [N, pair, left and right, 2]."""
+    names = [f"{side}_{pair}" for pair in _PAIRS for side in ("left", "right")]
+    if not set(names) <= set(annotations.skeleton.joints):
+        return np.zeros(annotations.persons, bool), np.zeros((annotations.persons, 2, 2, 2))
+    slots = [annotations.skeleton.index(name) for name in names]
+    points = annotations.keypoints[:, slots].reshape(-1, len(_PAIRS), 2, 2)
+    seen = annotations.present[:, slots].all(axis=1) & np.isfinite(points).all(axis=(1, 2, 3))
+    return seen, points
+
+
+def _torso(points: np.ndarray) -> np.ndarray:
+    """Return the length from mid shoulders to mid hips [N]."""
+    middles = points.mean(axis=2)
+    length: np.ndarray = np.linalg.norm(middles[:, 0] - middles[:, 1], axis=1)
+    return length
+
+
+def beyond_chance(compared: ArrayLike, reversed_: ArrayLike) -> np.ndarray:
     """[V] bool, the videos with more reversed steps than chance explains; both inputs [V] int.
 
     Binomial test per video against CHANCE, with SIGNIFICANCE shared by all videos.

@@ -5,8 +5,9 @@ No text of a label file is used as a path: images are listed first, then looked 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import astuple
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,21 +24,23 @@ from tdmi.datasets.public.check.labels import Labels, read_labels
 from tdmi.datasets.public.check.people import check_people, place
 from tdmi.datasets.public.check.published import PUBLISHED, release_of
 from tdmi.datasets.public.check.report import Counts, Report
-from tdmi.datasets.public.check.swaps import Steps, beyond_chance, steps
+from tdmi.datasets.public.check.swaps import beyond_chance, exchanged, steps
 from tdmi.datasets.public.layout import LAYOUTS, Layout, label_files
 
 
-@dataclass(frozen=True)
-class Video:
+class Video(NamedTuple):
     """The results of one label file's check that concern the whole data set."""
 
     name: str
     counts: Counts
     folders: set[str]
     """Image folders that it names."""
-    steps: Steps
+    compared: int
+    """Steps of tracks that `swaps.steps` compares."""
+    reversed: int
+    """Those in which left and right change over."""
     reversals: list[str]
-    """The first places where left and right change over."""
+    """The first places of these."""
 
 
 def check(dataset: str, root: Path | str, deep: bool = False) -> Report:
@@ -56,13 +59,19 @@ def check(dataset: str, root: Path | str, deep: bool = False) -> Report:
             if picture.kind:
                 findings.add(picture.kind, [f"{folder}/{name}: {picture.detail}"])
     videos = _check_labels(dataset, root, files, pictures, findings)
-    _check_folders(files, videos, pictures, findings)
-    _check_swaps([video for split in videos.values() for video in split], findings)
+    every = [video for split in videos.values() for video in split]
+    stems = {path.stem for paths in files.values() for path in paths}
+    _check_folders(stems, every, pictures, findings)
+    _check_swaps(every, findings)
 
     folders = LAYOUTS[dataset].label_folders
     empty = [split for split, paths in files.items() if not paths]
     findings.add("split-without-labels", [f"{split}: {folders[split]}" for split in empty])
-    counts = {split: _total(part) for split, part in videos.items() if files[split]}
+    counts = {
+        split: Counts(*map(sum, zip(*(astuple(video.counts) for video in part), strict=True)))
+        for split, part in videos.items()
+        if files[split]
+    }
     releases = PUBLISHED[dataset]["releases"]
     release = release_of(dataset, [video.name for video in videos.get(releases[0]["split"], [])])
     recorded = _recorded_release(root)
@@ -100,10 +109,12 @@ def _check_labels(
             findings.add("labels-unreadable", [str(error)])
             continue
         film = dataset == "hieve" and _has_film(root, path.stem)
+        # HiEve's validation videos lie among the training labels.
+        judged = split != "train" or dataset == "hieve"
         label_file = path.relative_to(root).as_posix()
         # Damaged labels hold numbers that overflow; comparing with infinity is what is meant.
         with np.errstate(over="ignore", invalid="ignore"):
-            _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, findings)
+            _check_video(labels, LAYOUTS[dataset], label_file, film, pictures, judged, findings)
             videos[split].append(_summary(path.stem, labels.annotations))
     return videos
 
@@ -129,6 +140,7 @@ def _check_video(
     label_file: str,
     film: bool,
     pictures: Pictures,
+    judged: bool,
     findings: Findings,
 ) -> None:
     annotations, unknown = labels.annotations, labels.unknown_joints
@@ -142,57 +154,48 @@ def _check_video(
     if not annotations.frames:
         findings.add("labels-empty", [label_file])
     sizes = check_frames(annotations, pictures, label_file, findings, film, layout.lists_all_frames)
-    check_people(annotations, sizes, layout.head_boxes, findings)
+    check_people(annotations, sizes, judged, findings)
+    findings.add("repeated", [f"{label_file}: {one}" for one in labels.repeated])
+    text = exchanged(annotations)
+    findings.add("sides-exchanged", [f"{label_file}: {text}"] if text else [])
 
 
 def _summary(name: str, annotations: Annotations) -> Video:
     turns = steps(annotations)
     return Video(
-        name=name,
-        counts=Counts(
+        name,
+        Counts(
             videos=1,
             frames=annotations.frames,
             labelled_frames=int(annotations.frame_labelled.sum()),
             people=int(annotations.present.any(axis=1).sum()),
             joints=int(annotations.present.sum()),
         ),
-        folders={file.rpartition("/")[0] for file in annotations.frame_file},
-        steps=turns,
-        reversals=[place(annotations, person) for person in turns.reversed[:SHOWN]],
+        {file.rpartition("/")[0] for file in annotations.frame_file},
+        turns.compared,
+        len(turns.reversed),
+        [place(annotations, person) for person in turns.reversed[:SHOWN]],
     )
 
 
-def _total(videos: list[Video]) -> Counts:
-    rows = [asdict(video.counts) for video in videos]
-    return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
-
-
 def _check_folders(
-    files: dict[str, list[Path]],
-    videos: dict[str, list[Video]],
-    pictures: Pictures,
-    findings: Findings,
+    stems: set[str], videos: list[Video], pictures: Pictures, findings: Findings
 ) -> None:
     """Find image folders that two label files name, or none; unreadable files may name some."""
     named: dict[str, str] = {}
-    for video in (video for part in videos.values() for video in part):
+    for video in videos:
         for folder in sorted(video.folders):
-            if folder in named:
-                findings.add(
-                    "folder-labelled-twice", [f"{folder}: {video.name} after {named[folder]}"]
-                )
-            named.setdefault(folder, video.name)
-    stems = {path.stem for paths in files.values() for path in paths}
+            other = named.setdefault(folder, video.name)
+            if other != video.name:
+                findings.add("folder-labelled-twice", [f"{folder}: {video.name} after {other}"])
     bare = [folder for folder in pictures if folder not in named]
     findings.add("folder-without-labels", [f for f in bare if f.rpartition("/")[2] not in stems])
 
 
 def _check_swaps(videos: list[Video], findings: Findings) -> None:
-    compared = np.array([video.steps.compared for video in videos])
-    reversed_ = np.array([len(video.steps.reversed) for video in videos])
-    for row in np.flatnonzero(beyond_chance(compared, reversed_)):
+    compared, turned = ([v.compared for v in videos], [v.reversed for v in videos])
+    for row in np.flatnonzero(beyond_chance(compared, turned)):
         video = videos[row]
-        part = f"{reversed_[row]} of {compared[row]} steps of tracks in {video.name}"
-        findings.add(
-            "swapped-left-right", [f"{p} ({part})" for p in video.reversals], int(reversed_[row])
-        )
+        part = f"{video.reversed} of {video.compared} steps of tracks in {video.name}"
+        places = [f"{place} ({part})" for place in video.reversals]
+        findings.add("swapped-left-right", places, video.reversed)
