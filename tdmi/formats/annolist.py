@@ -117,11 +117,12 @@ def parse_frames(frames: list[Any], path: Path | str, form: Form) -> Annotations
 
 
 def image_name(frame: Record, where: str) -> str:
-    """Return the name of a frame's image; UserError if it has none."""
+    """Return the name of a frame's image, with slashes; UserError if it has none."""
     image = _items(frame, "image", where)
     name = image[0].get("name") if image and isinstance(image[0], dict) else None
     if isinstance(name, list) and len(name) == 1:
         name = name[0]
+    name = name.replace("\\", "/") if isinstance(name, str) else name
     if not isinstance(name, str) or not name.rpartition("/")[2]:
         raise UserError(
             f"{where}: 'image' gives {describe(name)} as name, expected the path of the frame, "

@@ -103,12 +103,24 @@ def rows_by_id(images: list[Record], place: Place) -> dict[int, int]:
     return rows
 
 
+def file_names(images: list[Record], place: Place) -> list[str]:
+    """Return ``file_name`` [F] with slashes, also where Windows wrote backslashes."""
+    names = [name.replace("\\", "/") for name in texts(images, "file_name", place)]
+    for i, name in enumerate(names):
+        if not name.rpartition("/")[2]:
+            raise UserError(
+                f"{place(i)}: file_name is {describe(name)}, expected a frame's file name; "
+                f"{REGENERATE}"
+            )
+    return names
+
+
 def frame_columns(images: list[Record], place: Place) -> Columns:
     """Return the columns of the frames, in the order of `images`, except those of videos."""
     sides = [whole_numbers(images, key, place, missing=0) for key in ("width", "height")]
     boxed = flags(images, "has_labeled_person", place)
     return {
-        "frame_file": texts(images, "file_name", place),
+        "frame_file": file_names(images, place),
         "frame_id": whole_numbers(images, "id", place),
         "frame_size": np.stack(sides, axis=1),
         "frame_boxed": np.array([bool(flag) for flag in boxed], dtype=bool),
@@ -236,6 +248,11 @@ def posetrack_annotations(
     skeleton, slots = joint_slots(content, where)
     rows = rows_by_id(images, place)
     frames = frame_columns(images, place)
+    if isinstance(content, dict) and "annotations" not in content:
+        raise UserError(
+            f"{where}: no 'annotations', so it holds no labels, as files of a test split, expected "
+            f"a list of people there; {REGENERATE}"
+        )
     records = objects(content, "annotations", where)
     persons, flag = person_columns(records, rows, skeleton, slots, where)
     listed = np.bincount(persons["person_frame"], minlength=len(images)).astype(bool)

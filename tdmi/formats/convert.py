@@ -29,7 +29,8 @@ def convert_files(
     """
     convert, write = FORMS[choose("form", form, FORMS)]
     with new_folder(Path(out)) as folder:
-        found, forms = read_any(source, read_labels(labels) if labels else None)
+        truth = read_labels(labels, frames_suffice=True) if labels else None
+        found, forms = read_any(source, truth, frames_suffice=True)
         annotations, notes = convert(found)
         write(annotations, folder)
     counts = [f"{n} {'file' if n == 1 else 'files'} read as {name}" for name, n in forms.items()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from tdmi.data.records import Floats
 
 def video_name(path: Path | str) -> str:
     """Return the name of the video that a label file describes."""
-    return Path(path).name.removesuffix(".json").removesuffix(".mat")
+    return re.sub(r"\.(json|mat|txt)$", "", Path(path).name)
 
 
 def video_files(folder: Path | str) -> list[str]:
@@ -40,7 +41,8 @@ def video_files(folder: Path | str) -> list[str]:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Give an empty temporary folder; it becomes `folder` if the block succeeds.
 
-    UserError if `folder` exists and is anything but an empty folder.
+    UserError, before any work, if `folder` exists and is anything but an empty folder, or cannot
+    be written.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UserError(f"{folder}: not a folder, expected a new or empty one; give another name")
@@ -49,26 +51,29 @@ def new_folder(folder: Path) -> Iterator[Path]:
             f"{folder}: holds files already, expected a new or empty folder; empty it or give "
             "another name"
         )
-    with replacing_folder(folder) as temporary, _errors_naming(folder, temporary):
+    with ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(replacing_folder(folder))
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        stack.enter_context(_errors_naming(folder, temporary))
         yield temporary
 
 
 @contextmanager
 def new_zip(path: Path) -> Iterator[Path]:
-    """Do as `replacing_zip`, but raise UserError if `path` exists."""
-    if path.exists() or path.is_symlink():
-        raise UserError(f"{path}: exists already, expected a new file; delete it or rename it")
-    with replacing_zip(path) as folder:
-        yield folder
-
-
-@contextmanager
-def replacing_zip(path: Path) -> Iterator[Path]:
     """Give an empty temporary folder; its files become the zip file `path` if the block succeeds.
 
     They lie in its root, and the same files give the same bytes on every system.
+    UserError if `path` exists or cannot be written.
     """
+    if path.exists() or path.is_symlink():
+        raise UserError(f"{path}: exists already, expected a new file; delete it or rename it")
     with tempfile.TemporaryDirectory() as name, replacing(path) as temporary:
+        try:
+            temporary.touch()
+        except OSError as error:
+            raise _unwritable(path, error) from None
         folder = Path(name)
         with _errors_naming(path, folder):
             yield folder
@@ -78,6 +83,13 @@ def replacing_zip(path: Path) -> Iterator[Path]:
                 entry.create_system = 3
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, file.read_bytes(), compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: cannot be written ({error.strerror}), expected a place for new files; give "
+        "another name"
+    )
 
 
 @contextmanager

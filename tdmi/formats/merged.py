@@ -26,11 +26,10 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import UNSTATED, Annotations, frame_numbers, select_videos
-from tdmi.data.records import REGENERATE, Ints, Record, describe, objects, texts
+from tdmi.data.records import REGENERATE, Ints, Record, describe, objects
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.coco_reading import posetrack_annotations
+from tdmi.formats.coco_reading import file_names, posetrack_annotations
 from tdmi.formats.files import video_name
-from tdmi.formats.hieve.people import frame_path, video_order
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
@@ -49,7 +48,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
     def place(i: int) -> str:
         return f"{where}: images[{i}]"
 
-    files = texts(images, "file_name", place)
+    files = file_names(images, place)
     keys = [
         (file.rpartition("/")[0], _video_id(image, place(i)))
         for i, (file, image) in enumerate(zip(files, images, strict=True))
@@ -96,9 +95,18 @@ def _video_names(keys: list[tuple[str, str]], path: Path | str) -> list[str]:
     return names
 
 
+def frame_path(video: str, file: str) -> str:
+    """Return the path of an extracted frame of HiEve below the data set's root."""
+    return f"images/{video}/{file.rpartition('/')[2]}"
+
+
 def _as_hieve(annotations: Annotations) -> Annotations:
     """Return HiEve's videos by number, with the names of extracted frames and without crowds."""
-    names = sorted(annotations.video_names, key=video_order)
+
+    def by_number(name: str) -> tuple[int, int, str]:
+        return (0, int(name), "") if name.isdecimal() and len(name) < 18 else (1, 0, name)
+
+    names = sorted(annotations.video_names, key=by_number)
     annotations = select_videos(annotations, names) if names else annotations
     videos = [names[video] for video in annotations.frame_video]
     files = [frame_path(*pair) for pair in zip(videos, annotations.frame_file, strict=True)]

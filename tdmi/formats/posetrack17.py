@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, write_json
+from tdmi.core.files import write_json
 from tdmi.data.annotations import Annotations
 from tdmi.data.records import REGENERATE, Flags, Record, describe
 from tdmi.data.skeletons import HIEVE, POSETRACK17
@@ -37,16 +37,12 @@ FORM = Form(
 FEWEST_JOINTS = 4
 
 
-def read_file(path: Path | str) -> Annotations:
-    """Read one video; frames in the order of the file, image id = position.
-
-    Raises UserError for anything that is not this form, HiEve's look-alike among it.
-    """
-    return parse(read_json(path), path)
-
-
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    """Turn the content of one file into annotations; `path` names the video and the errors.
+
+    Frames come in the order of the file, their image id is the position. Raises UserError for
+    anything that is not this form, HiEve's look-alike among it.
+    """
     if not isinstance(content, dict) or "annolist" not in content:
         raise UserError(f"{path}: no 'annolist', expected the PoseTrack2017 form; {REGENERATE}")
     frames = content["annolist"]
@@ -92,7 +88,7 @@ def is_hieve(content: Any) -> bool:
 
 def _has_boxes_of_hieve(annotations: Annotations, frames: list[Record]) -> bool:
     labelled = any(frame.get("is_labeled") not in (None, []) for frame in frames)
-    in_folder = any("/" in file or "\\" in file for file in annotations.frame_file)
+    in_folder = any("/" in file for file in annotations.frame_file)
     if (labelled and in_folder) or annotations.present[:, len(HIEVE) :].any():
         return False
     first, last = annotations.head_box[:, None, :2], annotations.head_box[:, None, 2:]
@@ -106,7 +102,7 @@ def _has_boxes_of_hieve(annotations: Annotations, frames: list[Record]) -> bool:
 
 
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
-    """Write one ``<video>.json`` per video, which `read_file` gives back to the last bit.
+    """Write one ``<video>.json`` per video, which `parse` gives back to the last bit.
 
     All columns that the form holds (see above) come back, if joints that are absent are 0 and
     unscored, as the reader makes them. Raises UserError if the joints are not POSETRACK17 or a

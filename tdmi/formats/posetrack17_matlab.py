@@ -38,16 +38,8 @@ _HEADER = b"MATLAB 5.0 MAT-file, PoseTrack2017 labels written by tdmi".ljust(116
 _LARGEST_WHOLE = 2**53
 
 
-def read_file(path: Path | str) -> Annotations:
-    """Read one video; the same as `posetrack17.read_file` gives for its JSON form.
-
-    Raises UserError for anything that is not this form, and for files of MATLAB version 7.3.
-    """
-    return posetrack17.parse(read_content(Path(path)), path)
-
-
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
-    """Write one ``<video>.mat`` (version 7) per video; `read_file` gives it back to the last bit.
+    """Write one ``<video>.mat`` (version 7) per video; reading gives it back to the last bit.
 
     Holds what the JSON form holds; the same annotations give the same bytes. Raises UserError if
     the joints are not POSETRACK17, a number is not finite, or a track id is beyond 2^53.
@@ -59,8 +51,12 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
             temporary.write_bytes(_HEADER + buffer.getvalue()[len(_HEADER) :])
 
 
-def read_content(path: Path) -> Record:
-    """Return the file's content in the JSON form."""
+def read_content(path: Path | str) -> Record:
+    """Return the file's content in the JSON form.
+
+    Raises UserError for a damaged file, and for files of MATLAB version 7.3.
+    """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             start = file.read(1024)

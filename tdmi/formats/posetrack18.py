@@ -24,20 +24,10 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_compact_json
 from tdmi.data.annotations import Annotations, concatenate
-from tdmi.data.records import Ints, Record, objects, texts
+from tdmi.data.records import Ints, Record, objects
 from tdmi.formats import coco_writing as writing
-from tdmi.formats.coco_reading import posetrack_annotations
+from tdmi.formats.coco_reading import file_names, posetrack_annotations
 from tdmi.formats.files import video_files, video_name
-
-
-def read_file(path: Path | str) -> Annotations:
-    """Read one video.
-
-    Frames come in the order of ``images``. Missing, null or empty ``scores`` become UNSCORED, such
-    boxes NaN. Bare NaN among coordinates and scores is kept (the joint exists and matches nothing).
-    Raises UserError for anything that is not this form.
-    """
-    return parse(read_json(path), path)
 
 
 def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annotations:
@@ -48,7 +38,8 @@ def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annot
     folder = Path(folder)
     if names is None:
         names = video_files(folder)
-    parts = [read_file(folder / f"{name}.json") for name in names]
+    paths = [folder / f"{name}.json" for name in names]
+    parts = [parse(read_json(path), path) for path in paths]
     for name, part in zip(names, parts, strict=True):
         if part.skeleton != parts[0].skeleton:
             raise UserError(
@@ -59,14 +50,19 @@ def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annot
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    """Turn the content of one file into annotations; `path` names the video and the errors.
+
+    Frames come in the order of ``images``. Missing, null or empty ``scores`` become UNSCORED, such
+    boxes NaN. Bare NaN among coordinates and scores is kept (the joint exists and matches nothing).
+    Raises UserError for anything that is not this form.
+    """
     where = str(path)
     images = objects(content, "images", where)
 
     def place(i: int) -> str:
         return f"{where}: images[{i}]"
 
-    folders = {file.rpartition("/")[0] for file in texts(images, "file_name", place)}
+    folders = {file.rpartition("/")[0] for file in file_names(images, place)}
     if len(folders) > 1:
         raise UserError(
             f"{where}: frames of {len(folders)} videos in one file, expected one file per video; "

@@ -5,7 +5,9 @@ Three forms, all lists with ``bbox`` [x, y, w, h] in px and ``score``:
 - the boxes published with PoseWarper, which DCPose and its successors use: ``image_name``,
   ``category_id``, ``nframes`` and ``frame_id``;
 - mmpose's detections: ``image_id``;
-- COCO's detections: ``image_id`` and ``category_id``.
+- COCO's detections: ``image_id`` and ``category_id``; AlphaPose writes file names as ``image_id``.
+
+Keypoint results of COCO and AlphaPose (``keypoints`` of COCO's joints) are tied in the same way.
 
 The published boxes could not be seen. That ``image_name`` may begin with other folders than the
 annotations' names, and that ``frame_id`` is the image id of PoseTrack2018 and the frame number of
@@ -27,17 +29,29 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
-from tdmi.data.annotations import Annotations, frame_numbers, in_frame_order, unknown_persons
+from tdmi.data.annotations import (
+    NO_TRACK,
+    UNSCORED,
+    Annotations,
+    frame_numbers,
+    in_frame_order,
+    unknown_persons,
+)
 from tdmi.data.detections import Detections
 from tdmi.data.records import (
     REGENERATE,
     Ints,
+    Place,
+    Record,
+    check_objects,
     describe,
+    number,
     number_rows,
     real_numbers,
     texts,
     whole_numbers,
 )
+from tdmi.data.skeletons import COCO
 from tdmi.formats.posetrack17 import video_key
 
 # DetectAndTrack, PoseWarper and DCPose copy the frames of PoseTrack2017 to names of this kind.
@@ -60,10 +74,7 @@ def parse(records: Any, path: Path | str, annotations: Annotations) -> Detection
         others = [r for r in records if type(r) is not dict] if isinstance(records, list) else []
         odd = others[0] if others else records
         raise UserError(f"{path}: found {describe(odd)}, expected a list of boxes; {REGENERATE}")
-
-    def place(i: int) -> str:
-        return f"{path}: box {i}"
-
+    place = _places(path)
     box = number_rows(records, "bbox", 4, place)
     score = real_numbers(records, "score", place)
     category = whole_numbers(records, "category_id", place, missing=1)
@@ -72,16 +83,72 @@ def parse(records: Any, path: Path | str, annotations: Annotations) -> Detection
         raise UserError(
             f"{place(int(np.argmin(finite)))}: bbox and score must be finite numbers; {REGENERATE}"
         )
-    if any("image_name" in record for record in records):
-        names = texts(records, "image_name", place)
-        rows = frames_by_name(names, annotations)
-        _check_frames(rows, lambda i: f"image_name {describe(names[i])}", annotations, path)
-    else:
-        ids = whole_numbers(records, "image_id", place)
-        rows = frames_by_id(ids, annotations)
-        _check_frames(rows, lambda i: f"image_id {ids[i]}", annotations, path)
-    _check_ids(annotations, path)
+    rows = _frames_of(records, annotations, path)
     return Detections(annotations.frame_id[rows], category, box, score)
+
+
+def persons_of_results(records: Any, path: Path | str, labels: Annotations) -> Annotations:
+    """Return the frames of `labels` with the persons of keypoint results, on COCO's joints.
+
+    ``keypoints`` are x, y, score of each joint; one of zeros is absent. ``idx``, AlphaPose's track
+    id, and ``track_id`` are kept unless one repeats in a frame, as where nothing was tracked.
+    UserError as in `read_boxes`.
+    """
+    place = _places(path)
+    check_objects(records, place)
+    joints = number_rows(records, "keypoints", 3 * len(COCO), place).reshape(-1, len(COCO), 3)
+    rows = _frames_of(records, labels, path)
+    present = (joints != 0).any(axis=2)
+    persons = unknown_persons(rows, COCO) | {
+        "keypoints": np.where(present[..., None], joints[..., :2], 0.0),
+        "present": present,
+        "visible": present.copy(),
+        "joint_score": np.where(present, joints[..., 2], UNSCORED),
+        "score": real_numbers(records, "score", place, missing=np.nan),
+    }
+    given = [record.get("track_id", record.get("idx")) for record in records]
+    ids = np.array(
+        [
+            NO_TRACK if v in (None, []) else number(v, f"{place(i)}: idx")
+            for i, v in enumerate(given)
+        ],
+        dtype=np.float64,
+    )
+    different = len(np.unique(np.stack([rows, ids], axis=1), axis=0)) == len(ids)
+    if different and ((ids % 1 == 0) & (np.abs(ids) <= 2.0**63)).all():
+        persons["track_id"] = ids.astype(np.int64)
+    annotated = np.bincount(rows, minlength=labels.frames).astype(bool)
+    return in_frame_order(replace(labels, skeleton=COCO, frame_annotated=annotated, **persons))
+
+
+def _places(path: Path | str) -> Place:
+    return f"{path}: box {{}}".format
+
+
+def _frames_of(records: list[Record], annotations: Annotations, path: Path | str) -> Ints:
+    """Return the row [D] of each record's frame; UserError unless every one has a frame."""
+    keys = {"image_name"} & set().union(*records) or {"image_id"}
+    (key,) = keys
+    if key == "image_name" or any(isinstance(record.get(key), str) for record in records):
+        names = texts(records, key, _places(path))
+        rows, shown = frames_by_name(names, annotations), list(map(describe, names))
+    else:
+        ids = whole_numbers(records, key, _places(path))
+        rows, shown = frames_by_id(ids, annotations), list(map(str, ids))
+    missing = np.flatnonzero(rows < 0)
+    if len(missing):
+        raise UserError(
+            f"{path}: {len(missing)} of {len(rows)} boxes belong to no frame of the "
+            f"{len(annotations.video_names)} annotated videos ({key} {shown[missing[0]]} first), "
+            "expected a frame for every box; use the boxes of the same split and release"
+        )
+    if len(set(annotations.frame_id.tolist())) < annotations.frames:
+        raise UserError(
+            f"{path}: frames of the annotated videos share image ids, so an id does not say which "
+            "frame a box belongs to, expected different ids; bring the labels to the PoseTrack2018 "
+            "form first (`tdmi data convert --to posetrack18`)"
+        )
+    return rows
 
 
 def persons_in_boxes(boxes: Detections, labels: Annotations) -> Annotations:
@@ -144,10 +211,17 @@ class _FrameIndex:
             self.stem[key, stems[row]] = row
             same = (key, numbers[row])
             self.number[same] = -1 if same in self.number else row
+        self.keys = list(counts)
 
     def video(self, name: str) -> str:
-        """Return the key of the video that a name means, which is the folder if that is enough."""
+        """Return the key of the video that a name means.
+
+        The folder is enough if it is the only one of its name, and no folder where there is one
+        video.
+        """
         key = video_key(name)
+        if not key and len(self.keys) == 1:
+            (key,) = self.keys
         same_folder = self.videos.get(key, [])
         return same_folder[0] if len(same_folder) == 1 else key
 
@@ -169,24 +243,3 @@ def _look_up(names: list[str], find: Callable[[str], int]) -> Ints:
 def _stem(name: str) -> str:
     file = name.replace("\\", "/").rpartition("/")[2]
     return file.rpartition(".")[0] or file
-
-
-def _check_frames(
-    rows: Ints, shown: Callable[[int], str], annotations: Annotations, path: Path | str
-) -> None:
-    missing = np.flatnonzero(rows < 0)
-    if len(missing):
-        raise UserError(
-            f"{path}: {len(missing)} of {len(rows)} boxes belong to no frame of the "
-            f"{len(annotations.video_names)} annotated videos ({shown(missing[0])} first), "
-            "expected a frame for every box; use the boxes of the same split and release"
-        )
-
-
-def _check_ids(annotations: Annotations, path: Path | str) -> None:
-    if len(set(annotations.frame_id.tolist())) < annotations.frames:
-        raise UserError(
-            f"{path}: frames of the annotated videos share image ids, so an id does not say which "
-            "frame a box belongs to, expected different ids; bring the labels to the PoseTrack2018 "
-            "form first (`tdmi data convert --to posetrack18`)"
-        )

@@ -9,7 +9,6 @@ from typing import Any
 from tqdm import tqdm
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations, concatenate, on_skeleton
 from tdmi.data.records import Record, describe
 from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18
@@ -17,18 +16,20 @@ from tdmi.formats import (
     coco_keypoints,
     merged,
     posetrack17,
-    posetrack17_matlab,
     posetrack18,
     precomputed_boxes,
 )
 from tdmi.formats.coco_reading import recognised
 from tdmi.formats.hieve import annolist, boxes_text, frame_xml, persons
-from tdmi.formats.posetrack import label_files
+from tdmi.formats.posetrack import label_files, read_content
 
 BOXES = "boxes of a person detector"
+RESULTS = "COCO keypoint results"
+MATLAB = "PoseTrack2017 labels (MATLAB)"
 MERGED = "merged COCO-like labels"
 _JSON_READERS = {
     "PoseTrack2017 labels (JSON)": posetrack17.parse,
+    MATLAB: posetrack17.parse,
     "PoseTrack2018 or 21 labels": posetrack18.parse,
     MERGED: merged.parse,
     "COCO keypoints": coco_keypoints.parse,
@@ -37,31 +38,31 @@ _JSON_READERS = {
 }
 # By the ending of the name; "/" stands for a folder.
 _FILE_READERS = {
-    ".mat": ("PoseTrack2017 labels (MATLAB)", posetrack17_matlab.read_file),
     ".txt": ("HiEve boxes", boxes_text.read_file),
     "/": ("HiEve labels (XML)", frame_xml.read_folder),
 }
 
 
-def read_labels(source: Path | str) -> Annotations:
+def read_labels(source: Path | str, frames_suffice: bool = False) -> Annotations:
     """Return the labels or predictions of a file, or of all files of a folder."""
-    return read_any(source)[0]
+    return read_any(source, frames_suffice=frames_suffice)[0]
 
 
 def read_any(
-    source: Path | str, labels: Annotations | None = None
+    source: Path | str, labels: Annotations | None = None, frames_suffice: bool = False
 ) -> tuple[Annotations, Counter[str]]:
     """Return labels of any form, and the number of files by the name of their form.
 
     `source` is a file, a folder of files, a folder of HiEve's XML files, or of such folders. Boxes
-    of a detector become persons without joints; they need the `labels` of their frames.
+    of a detector become persons without joints; they and keypoint results need the `labels` of
+    their frames. `frames_suffice`: see `posetrack.read_content`.
     PoseTrack2017 joints become POSETRACK18's, where ears are absent, if the folder holds both.
     UserError for a file that cannot be read or is of no known form, for a video that comes twice,
     and for joint sets that do not go together.
     """
     parts, forms = [], Counter[str]()
     for path in tqdm(_paths(Path(source)), "read", unit="file", disable=None):
-        part, form = _read(path, labels)
+        part, form = _read(path, labels, frames_suffice)
         parts.append(part)
         forms[form] += 1
     skeletons = {part.skeleton for part in parts}
@@ -97,7 +98,7 @@ def _paths(source: Path) -> list[Path]:
     return label_files(source)
 
 
-def _read(path: Path, labels: Annotations | None) -> tuple[Annotations, str]:
+def _read(path: Path, labels: Annotations | None, frames_suffice: bool) -> tuple[Annotations, str]:
     """Return the annotations of one file (or folder of XML files) and the name of its form."""
     suffix = "/" if path.is_dir() else path.suffix
     if suffix == ".xml":
@@ -105,14 +106,17 @@ def _read(path: Path, labels: Annotations | None) -> tuple[Annotations, str]:
     if suffix in _FILE_READERS:
         form, read = _FILE_READERS[suffix]
         return read(path), form
-    content = read_json(path)
-    form = form_of(content, path)
-    if form != BOXES:
+    content = read_content(path, frames_suffice)
+    form = MATLAB if suffix == ".mat" else form_of(content, path)
+    if form not in (BOXES, RESULTS):
         return _JSON_READERS[form](content, path), form
     if labels is None:
         raise UserError(
-            f"{path}: {BOXES}, which need the labels of their frames; name these with --labels"
+            f"{path}: {form}, which need the labels of their frames; name these with "
+            "`tdmi data convert --labels`"
         )
+    if form == RESULTS:
+        return precomputed_boxes.persons_of_results(content, path, labels), form
     boxes = precomputed_boxes.parse(content, path, labels)
     return precomputed_boxes.persons_in_boxes(boxes, labels), form
 
@@ -130,13 +134,15 @@ def form_of(content: Any, path: Path | str) -> str:
     first = content[0] if isinstance(content, list) and content else None
     if isinstance(first, dict) and "persons" in first:
         return 'HiEve labels of the "persons" form'
+    if isinstance(first, dict) and {"image_id", "keypoints"} <= set(first):
+        return RESULTS
     if isinstance(first, dict) and "bbox" in first:
         return BOXES
     keys = first if isinstance(first, dict) else content
     found = f" with {', '.join(map(repr, list(keys)[:4]))}" if isinstance(keys, dict) else ""
     raise UserError(
         f"{path}: found {describe(content)}{found}, expected one of: "
-        f"{', '.join((*_JSON_READERS, BOXES))}"
+        f"{', '.join((*_JSON_READERS, BOXES, RESULTS))}"
     )
 
 

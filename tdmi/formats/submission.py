@@ -39,7 +39,6 @@ from tdmi.data.annotations import (
 from tdmi.data.records import Ints
 from tdmi.formats import posetrack17, posetrack18
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
-from tdmi.formats.files import new_folder, new_zip
 from tdmi.formats.precomputed_boxes import frames_by_name
 
 LARGEST_TRACK = {"posetrack17": 999, "posetrack18": 9999, "posetrack21": 9999}
@@ -48,22 +47,19 @@ FORMS = tuple(LARGEST_TRACK)
 
 def write_submission(
     predictions: Annotations,
-    path: Path | str,
+    folder: Path,
     form: str,
     ground_truth: Annotations | None = None,
 ) -> None:
-    """Write `predictions` in `form`, one of FORMS, to a new folder, or to a file ``*.zip``.
+    """Write `predictions` in `form`, one of FORMS, into an empty folder.
 
-    Folder or file appear complete or not at all. With `ground_truth` (of any form) the frames are
-    brought into its order and get its image ids, and frames that predictions do not list are added
-    without people. UserError, besides for what is out of form: `path` holds something already.
+    With `ground_truth` (of any form) the frames are brought into its order and get its image ids,
+    and frames that predictions do not list are added without people. UserError for what is out of
+    form.
     """
-    path = Path(path)
-    choose("form", form, FORMS)
-    predictions = submission(predictions, form, ground_truth)
+    predictions = submission(predictions, choose("form", form, FORMS), ground_truth)
     write = posetrack17.write_folder if form == "posetrack17" else posetrack18.write_folder
-    with (new_zip if path.suffix == ".zip" else new_folder)(path) as folder:
-        write(predictions, folder)
+    write(predictions, folder)
 
 
 def submission(
@@ -75,7 +71,7 @@ def submission(
     else:
         predictions = in_frames_of(predictions, ground_truth)
     predictions = select_persons(predictions, predictions.present.any(axis=1))
-    _check_unscored(predictions)
+    check_scored(predictions)
     tracks = submission_tracks(predictions, LARGEST_TRACK[form])
     predictions = replace(
         predictions,
@@ -177,7 +173,8 @@ def _check_missing_frames(predictions: Annotations) -> None:
         )
 
 
-def _check_unscored(predictions: Annotations) -> None:
+def check_scored(predictions: Annotations) -> None:
+    """Raise UserError for the first joint without a score."""
     unscored = predictions.present & (predictions.joint_score == UNSCORED)
     if unscored.any():
         person, joint = np.argwhere(unscored)[0]

@@ -130,7 +130,7 @@ def test_recorded_files_survive_writing(name, tmp_path):
                 continue
             first = posetrack18.parse(content, file)
             posetrack18.write_folder(first, tmp_path / side)
-            assert_same(posetrack18.read_file(tmp_path / side / file), first)
+            assert_same(read_video_file(tmp_path / side / file), first)
 
 
 def test_joints_are_placed_by_name():

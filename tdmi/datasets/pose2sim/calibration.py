@@ -6,14 +6,15 @@ pixel at (0, 0).
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import cv2
 import numpy as np
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import read_xml
 
 # The file counts sensor positions in 64ths of a pixel and lengths in millimetres.
 SUBPIXELS = 64.0
@@ -101,20 +102,13 @@ def read_calibration(path: Path | str) -> dict[str, Camera]:
     x, y, z is the camera's place in millimetres; focal length and centre are 64ths of a pixel.
     Raises UserError for a file that is missing, no XML, or lacks a number.
     """
-    path = Path(path)
-    try:
-        root = ElementTree.fromstring(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; expected a Qualisys calibration") from None
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path}: not XML ({error}); expected a Qualisys calibration") from None
-    cameras = [_camera(node, path) for node in root.iter("camera")]
+    cameras = [_camera(node, path) for node in read_xml(path).iter("camera")]
     if not cameras:
         raise UserError(f"{path}: no <camera>; expected a Qualisys calibration")
     return {camera.name: camera for camera in cameras}
 
 
-def _camera(node: ElementTree.Element, path: Path) -> Camera:
+def _camera(node: Element, path: Path | str) -> Camera:
     name = node.get("serial", "?")
     rotation = _numbers(node, "transform", _ROTATION, path, name)
     place = _numbers(node, "transform", _POSITION, path, name) / MILLIMETRES
@@ -137,9 +131,7 @@ def _camera(node: ElementTree.Element, path: Path) -> Camera:
     )
 
 
-def _numbers(
-    node: ElementTree.Element, tag: str, keys: list[str], path: Path, name: str
-) -> np.ndarray:
+def _numbers(node: Element, tag: str, keys: list[str], path: Path | str, name: str) -> np.ndarray:
     child = node.find(tag)
     try:
         return np.array([float(child.attrib[key] if child is not None else "") for key in keys])

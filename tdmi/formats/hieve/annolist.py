@@ -24,7 +24,7 @@ from tdmi.data.skeletons import HIEVE
 from tdmi.formats.annolist import Form, image_name, parse_frames
 from tdmi.formats.annolist_writing import contents
 from tdmi.formats.files import video_name
-from tdmi.formats.hieve.people import frame_path
+from tdmi.formats.merged import frame_path
 
 FORM = Form(skeleton=HIEVE, corners="box", strict=True, needs_joints=False, has_flags=False)
 

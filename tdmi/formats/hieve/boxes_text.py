@@ -12,9 +12,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import read_text
 from tdmi.data.annotations import Annotations
-from tdmi.data.records import REGENERATE
-from tdmi.formats.hieve.people import Person, assemble, number_of, whole
+from tdmi.data.records import REGENERATE, Record
+from tdmi.formats.hieve.people import assemble, number_of, person, whole
 
 _VALUES = 10
 
@@ -25,22 +26,15 @@ def read_file(path: Path | str) -> Annotations:
     The frames are those that the file names, in order. Within a frame persons come in the order of
     the file. UserError for anything that is not this form.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file ({error}); {REGENERATE}") from None
-    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(n, line) for n, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
     people = [_person(line, f"{path}: line {n}") for n, line in lines]
-    rows = {number: row for row, number in enumerate(sorted({p.frame for p in people}))}
-    for person in people:
-        person.frame = rows[person.frame]
+    rows = {number: row for row, number in enumerate(sorted({p["image_id"] for p in people}))}
+    for record in people:
+        record["image_id"] = rows[record["image_id"]]
     return assemble([f"{number:06d}.jpg" for number in rows], people, path)
 
 
-def _person(line: str, where: str) -> Person:
+def _person(line: str, where: str) -> Record:
     """Return the person of one line, with the frame's number in place of its row."""
     fields = line.split(",")
     if len(fields) != _VALUES:
@@ -51,4 +45,5 @@ def _person(line: str, where: str) -> Person:
     values = [number_of(field, where) for field in fields]
     number = whole(values[0], f"{where}: frame")
     track_id = whole(values[1], f"{where}: id", least=-(2**53))
-    return Person(number, track_id, box=values[2:6], score=values[6])
+    record = person(number, (0, 0, 0, 0), {}, track_id=track_id, score=values[6])
+    return record | {"bbox": values[2:6]}

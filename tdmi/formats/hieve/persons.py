@@ -13,9 +13,9 @@ from typing import Any
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
-from tdmi.data.records import member, numbers
+from tdmi.data.records import Record, member, numbers
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.hieve.people import Person, assemble, box_from_corners, finite, track, whole
+from tdmi.formats.hieve.people import Joints, assemble, finite, person, track, whole
 
 
 def parse(content: list[Any], path: Path | str) -> Annotations:
@@ -32,10 +32,10 @@ def parse(content: list[Any], path: Path | str) -> Annotations:
     return assemble(names, people, path)
 
 
-def _person(record: Any, frame: int, where: str) -> Person:
+def _person(record: Any, frame: int, where: str) -> Record:
     *corners, score = _finite_row(member(record, "bbox", list, where), 5, f"{where}: bbox")
     track_id = track(record.get("track_id"), f"{where}: track_id")
-    person = Person(frame, track_id, box_from_corners(corners), score)
+    joints: Joints = {}
     for k, point in enumerate(member(record, "keypoints", list, where)):
         place = f"{where}: keypoints[{k}]"
         index, x, y, joint_score = _finite_row(point, 4, place)
@@ -46,8 +46,8 @@ def _person(record: Any, frame: int, where: str) -> Person:
                 "file of another data set belongs in a folder of its own"
             )
         if (x, y, joint_score) != (0, 0, 0):
-            person.joints.setdefault(joint, (x, y, True, joint_score))
-    return person
+            joints.setdefault(joint, (x, y, True, joint_score))
+    return person(frame, corners, joints, track_id=track_id, score=score)
 
 
 def _finite_row(value: Any, count: int, where: str) -> list[float]:

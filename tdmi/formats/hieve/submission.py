@@ -14,28 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations, select_persons, select_videos
-from tdmi.formats.files import replacing_zip
+from tdmi.data.annotations import NO_TRACK, Annotations, select_persons, select_videos
 from tdmi.formats.hieve import annolist
 from tdmi.formats.hieve.labels import TEST_VIDEOS
+from tdmi.formats.submission import check_scored
 
 
 def write_submission(
-    annotations: Annotations, path: Path | str, videos: Sequence[str] = TEST_VIDEOS
+    annotations: Annotations, folder: Path, videos: Sequence[str] = TEST_VIDEOS
 ) -> None:
-    """Write the predictions for `videos` as one zip; the same predictions give the same bytes.
+    """Write the predictions for `videos`, one file each, into an empty folder.
 
     Videos beyond `videos` are left out, and so are persons without joints. A person without box
     gets the extent of the joints, one without track its position in the frame. UserError if a
     video is missing, the joints are not HiEve's, or a joint has no score or is not finite.
     """
-    path = Path(path)
-    if path.suffix != ".zip":
-        raise UserError(f"{path}: expected a name that ends in .zip, the server takes nothing else")
-    check_videos(annotations.video_names, path, videos)
-    ready = _completed(select_videos(annotations, videos), path)
-    with replacing_zip(path) as folder:
-        annolist.write_folder(ready, folder)
+    check_videos(annotations.video_names, folder, videos)
+    annolist.write_folder(_completed(select_videos(annotations, videos)), folder)
 
 
 def check_videos(
@@ -50,15 +45,9 @@ def check_videos(
         )
 
 
-def _completed(annotations: Annotations, path: Path) -> Annotations:
+def _completed(annotations: Annotations) -> Annotations:
     people = select_persons(annotations, annotations.present.any(axis=1))
-    unscored = people.present & (people.joint_score == UNSCORED)
-    if unscored.any():
-        frame = people.person_frame[np.argwhere(unscored)[0][0]]
-        raise UserError(
-            f"{path}: not written, a joint in {people.frame_file[frame]} has no score, expected "
-            "predictions; ground truth cannot be submitted"
-        )
+    check_scored(people)
     low = np.where(people.present[..., None], people.keypoints, np.inf).min(axis=1)
     high = np.where(people.present[..., None], people.keypoints, -np.inf).max(axis=1)
     boxed = np.isfinite(people.box).all(axis=1)
