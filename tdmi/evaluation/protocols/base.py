@@ -136,6 +136,5 @@ def read_sides(
     )
     inputs.check_scores_finite(predictions, request.predictions)
     for people, folder in zip((truth, predictions), folders.values(), strict=True):
-        images = [inputs.images_of(people, video) for video in range(len(names))]
-        inputs.check_not_repeated(names, images, folder)
+        inputs.check_videos_differ(people, folder)
     return truth, predictions
