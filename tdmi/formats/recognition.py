@@ -162,9 +162,10 @@ def _coco_like_form(content: Record) -> str:
     of_video = any("vid_id" in image or "frame_id" in image for image in images)
     if skeleton == COCO and not of_video:
         return "COCO keypoints"
+    files = [str(image.get("file_name")).replace("\\", "/") for image in images]
     videos = {
-        (str(image.get("file_name")).rpartition("/")[0], str(image.get("vid_id")))
-        for image in images
+        (file.rpartition("/")[0], str(image.get("vid_id")))
+        for file, image in zip(files, images, strict=True)
     }
     if len(videos) > 1 or (skeleton == HIEVE and not of_video):
         return MERGED
