@@ -17,8 +17,7 @@ from tests.support.pose2sim_scenes import person, ring, views
 from workflow.scripts.pose2sim.detect import Detector, combine_looks
 from workflow.scripts.pose2sim.quality import reprojection_errors, summary
 from workflow.scripts.pose2sim.refine import estimate_shifts, moved, refine_cameras, resolve_sides
-from workflow.scripts.pose2sim.smooth import smooth
-from workflow.scripts.pose2sim.triangulate import triangulate
+from workflow.scripts.pose2sim.triangulate import smooth, triangulate
 
 # --- triangulation ---------------------------------------------------------------------------
 
@@ -152,12 +151,11 @@ def test_crops_and_mirror_images_give_the_landmarks_of_the_frame():
 def test_smoothing_is_savitzky_golay_and_ignores_single_wrong_frames():
     track = person(40)[:, :3]
     noisy = track + np.random.default_rng(3).normal(0, 0.004, track.shape)
-    plain = smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2, tolerance=1e6)
+    plain = smooth(noisy, np.ones(noisy.shape[:2]), tolerance=1e6)
     np.testing.assert_allclose(plain[4:-4], savgol_filter(noisy, 9, 2, axis=0)[4:-4], atol=1e-9)
     noisy[20] += 0.5
     robust, pulled = (
-        smooth(noisy, np.ones(noisy.shape[:2]), window=9, order=2, tolerance=tolerance)
-        for tolerance in (0.02, 1e6)
+        smooth(noisy, np.ones(noisy.shape[:2]), tolerance=tolerance) for tolerance in (0.02, 1e6)
     )
     assert np.linalg.norm(pulled - plain, axis=-1).max() > 0.2
     assert np.linalg.norm(robust - plain, axis=-1).max() < 0.02
