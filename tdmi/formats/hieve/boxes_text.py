@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tdmi.core.errors import UserError
 from tdmi.core.files import read_text
 from tdmi.data.annotations import Annotations
-from tdmi.data.records import REGENERATE, Record
+from tdmi.data.records import Record, unfit
 from tdmi.formats.hieve.people import assemble, number_of, person, whole
 
 _VALUES = 10
@@ -38,10 +37,8 @@ def _person(line: str, where: str) -> Record:
     """Return the person of one line, with the frame's number in place of its row."""
     fields = line.split(",")
     if len(fields) != _VALUES:
-        raise UserError(
-            f"{where}: found {len(fields)} values, expected {_VALUES}: "
-            f"frame,id,x,y,w,h,flag,-1,-1,-1; {REGENERATE}"
-        )
+        expected = f"{_VALUES}: frame,id,x,y,w,h,flag,-1,-1,-1"
+        raise unfit(where, f"{len(fields)} values", expected)
     values = [number_of(field, where) for field in fields]
     number = whole(values[0], f"{where}: frame")
     track_id = whole(values[1], f"{where}: id", least=-(2**53))

@@ -26,7 +26,7 @@ from xml.etree.ElementTree import Element
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_xml
 from tdmi.data.annotations import UNSCORED, Annotations
-from tdmi.data.records import REGENERATE, Record, describe
+from tdmi.data.records import REGENERATE, Record, describe, unfit
 from tdmi.data.skeletons import HIEVE
 from tdmi.formats.hieve.people import Joints, assemble, number_of, person, whole
 
@@ -54,7 +54,7 @@ def read_folder(folder: Path | str) -> Annotations:
     for row, path in enumerate(paths):
         root = read_xml(path)
         if root.tag != "annotation":
-            raise UserError(f"{path}: found <{root.tag}>, expected <annotation>; {REGENERATE}")
+            raise unfit(str(path), f"<{root.tag}>", "<annotation>")
         sizes.append(_size(root, path))
         elements = enumerate(root.findall("object"))
         people += [_person(element, row, f"{path}: object {k}") for k, element in elements]
@@ -77,9 +77,7 @@ def _person(element: Element, row: int, where: str) -> Record:
     name = element.findtext("name", "").strip()
     found = re.fullmatch(r"(?:P-)?(-?[0-9]{1,15})", name)
     if name and not found:
-        raise UserError(
-            f"{where}: name is {describe(name)}, expected a track as in P-1; {REGENERATE}"
-        )
+        raise unfit(where, f"the name {describe(name)}", "a track as in P-1")
     box = element.find("bndbox")
     if box is None:
         raise UserError(f"{where}: no 'bndbox', expected the box and joints there; {REGENERATE}")
@@ -100,9 +98,7 @@ def _person(element: Element, row: int, where: str) -> Record:
 def _read_joint(joints: Joints, joint: int, text: str, where: str) -> None:
     values = [number_of(part, where) for part in text.split(",")]
     if len(values) != 3 or values[2] not in (_FLAG_VISIBLE, _FLAG_HIDDEN, _FLAG_ABSENT):
-        raise UserError(
-            f"{where}: found {describe(text)}, expected x,y,flag with flag 0, 1 or -1; {REGENERATE}"
-        )
+        raise unfit(where, describe(text), "x,y,flag with flag 0, 1 or -1")
     x, y, flag = values
     if flag != _FLAG_ABSENT:
         joints[joint] = (x, y, flag == _FLAG_VISIBLE, UNSCORED)

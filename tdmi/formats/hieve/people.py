@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tdmi.core.errors import UserError
 from tdmi.data.annotations import UNSCORED, Annotations
-from tdmi.data.records import REGENERATE, Record, describe, number
+from tdmi.data.records import Record, describe, number, unfit
 from tdmi.data.skeletons import HIEVE
 from tdmi.formats import merged
 
@@ -21,7 +20,7 @@ def finite(value: Any, where: str) -> float:
     """Return a finite number, bare or as the only entry of a list; UserError for anything else."""
     result = number(value, where)
     if not math.isfinite(result):
-        raise UserError(f"{where}: found {describe(value)}, expected a finite number; {REGENERATE}")
+        raise unfit(where, describe(value), "a finite number")
     return result
 
 
@@ -31,17 +30,14 @@ def number_of(text: str | None, where: str) -> float:
         return finite(float("nothing" if text is None else text), where)
     except ValueError:
         found = "nothing" if text is None else describe(text)
-        raise UserError(f"{where}: found {found}, expected a number; {REGENERATE}") from None
+        raise unfit(where, found, "a number") from None
 
 
 def whole(value: Any, where: str, least: int = 0) -> int:
     """Return a whole number from `least` to 2^53, bare or as the only entry of a list."""
     result = finite(value, where)
     if result != int(result) or not least <= result <= 2**53:
-        raise UserError(
-            f"{where}: found {describe(value)}, expected a whole number from {least} to 2^53; "
-            f"{REGENERATE}"
-        )
+        raise unfit(where, describe(value), f"a whole number from {least} to 2^53")
     return int(result)
 
 
