@@ -13,54 +13,21 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
-from tdmi.data.records import REGENERATE, describe, objects
-from tdmi.formats import coco_reading as reading
+from tdmi.data.records import objects, places
+from tdmi.formats.coco_reading import file_names, read_annotations
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
     """Turn the content of a keypoint file into annotations.
 
-    The names in ``categories`` say which joint a keypoint is. Flag 0: absent (its coordinates are
-    not read), 1: hidden, 2: visible. A video is named after its image's ``file_name`` without
-    ending, folders joined by ``_``, and has length 1. All images count as labelled unless
-    ``is_labeled`` says otherwise. ``segmentation`` and ``num_keypoints`` are not read. UserError
-    for anything that is not this form.
+    The names in ``categories`` say which joint a keypoint is. A video is named after its image's
+    ``file_name`` without ending, folders joined by ``_``. ``segmentation`` and ``num_keypoints``
+    are not read. UserError for anything that is not this form.
     """
     where = str(path)
     images = objects(content, "images", where)
-    records = objects(content, "annotations", where)
-    skeleton, slots = reading.joint_slots(content, where)
-
-    def place(i: int) -> str:
-        return f"{where}: images[{i}]"
-
-    rows = reading.rows_by_id(images, place)
-    frames = reading.frame_columns(images, place)
-    persons, flag = reading.person_columns(records, rows, skeleton, slots, where)
-    odd = ~np.isin(flag, (0, 1, 2))
-    if odd.any():
-        person, joint = np.argwhere(odd)[0]
-        file = frames["frame_file"][persons["person_frame"][person]]
-        raise UserError(
-            f"{where}: a person in image {describe(file)} has a joint with flag "
-            f"{flag[person, joint]}, expected 0 (absent), 1 (hidden) or 2 (visible); {REGENERATE}"
-        )
-    persons["keypoints"][flag == 0] = 0.0
-    count = len(images)
-    labelled = reading.labelled_frames(images, [True] * count, place)
-    return Annotations(
-        skeleton=skeleton,
-        video_names=_video_names(frames["frame_file"], where),
-        video_length=np.ones(count, dtype=np.int64),
-        frame_video=np.arange(count),
-        frame_index=np.zeros(count, dtype=np.int64),
-        frame_labelled=np.array(labelled, dtype=bool),
-        frame_annotated=np.bincount(persons["person_frame"], minlength=count).astype(bool),
-        present=flag > 0,
-        visible=flag == 2,
-        **frames,
-        **persons,
-    )
+    names = _video_names(file_names(images, places(where, "images")), where)
+    return read_annotations(content, images, names, np.arange(len(names)), where, stills=True)
 
 
 def _video_names(files: list[str], where: str) -> list[str]:

@@ -1,8 +1,4 @@
-"""Records of COCO-like files (``images``, ``annotations``, ``categories``) from columns.
-
-The counterpart of `tdmi.formats.coco_reading`, which reads these records back to the last bit,
-except for what the form cannot hold (see `tdmi.formats.posetrack18`).
-"""
+"""Records of COCO-like files from columns: what `tdmi.formats.coco_reading` gives back."""
 
 from __future__ import annotations
 
@@ -100,16 +96,13 @@ def person_records(annotations: Annotations, people: Ints) -> list[Record]:
     back = head[:, :2] + head[:, 2:]
     exact = (back.view(np.int64) == corners[:, 2:].view(np.int64)).all(axis=1)
     scores = annotations.joint_score[people]
-    required = {
-        "image_id": annotations.frame_id[annotations.person_frame[people]],
-        "keypoints": triples.reshape(len(people), 3 * present.shape[1]),
-    }
-    optional = {
-        "track_id": (annotations.track_id[people], annotations.track_id[people] != NO_TRACK),
-        "person_id": (
-            annotations.person_id[people],
-            annotations.person_id[people] != NO_PERSON_ID,
-        ),
+    everybody = np.ones(len(people), dtype=bool)
+    tracks, identities = annotations.track_id[people], annotations.person_id[people]
+    columns = {
+        "image_id": (annotations.frame_id[annotations.person_frame[people]], everybody),
+        "keypoints": (triples.reshape(len(people), 3 * present.shape[1]), everybody),
+        "track_id": (tracks, tracks != NO_TRACK),
+        "person_id": (identities, identities != NO_PERSON_ID),
         "bbox": _known(annotations.box[people]),
         "bbox_head": _known(head),
         "head_box": (corners, _known(corners)[1] & ~exact),
@@ -119,10 +112,7 @@ def person_records(annotations: Annotations, people: Ints) -> list[Record]:
         "scores": (scores, (scores != UNSCORED).any(axis=1)),
     }
     records: list[Record] = [{"category_id": 1, "scores": []} for _ in people]
-    for key, column in required.items():
-        for record, value in zip(records, column.tolist(), strict=True):
-            record[key] = value
-    for key, (column, known) in optional.items():
+    for key, (column, known) in columns.items():
         rows = np.flatnonzero(known)
         for row, value in zip(rows.tolist(), column[rows].tolist(), strict=True):
             records[row][key] = value

@@ -107,16 +107,20 @@ def check_finite(annotations: Annotations, path: Path | str) -> None:
     Joints that are present, their scores, and ignore regions must be finite. The box, head box,
     score and area of a person must be finite or unknown (all NaN).
     """
-    unfit = annotations.present & ~np.isfinite(annotations.keypoints).all(axis=2)
-    unfit |= ~np.isfinite(annotations.joint_score)
-    if unfit.any():
-        person, joint = np.argwhere(unfit)[0]
+
+    def frame(person: int) -> str:
+        return annotations.frame_file[annotations.person_frame[person]]
+
+    odd = annotations.present & ~np.isfinite(annotations.keypoints).all(axis=2)
+    odd |= ~np.isfinite(annotations.joint_score)
+    if odd.any():
+        person, joint = np.argwhere(odd)[0]
         x, y = annotations.keypoints[person, joint]
+        score = annotations.joint_score[person, joint]
         raise UserError(
             f"{path}: not written, {annotations.skeleton.joints[joint]} of a person in "
-            f"{annotations.frame_file[annotations.person_frame[person]]} is at ({x}, {y}) with "
-            f"score {annotations.joint_score[person, joint]}, expected finite numbers; the model "
-            "that predicted it has probably diverged, train it again"
+            f"{frame(person)} is at ({x}, {y}) with score {score}, expected finite numbers; the "
+            "model that predicted it has probably diverged, train it again"
         )
     known = ~np.isnan(annotations.head_box).all(axis=1)
     columns = {
@@ -127,18 +131,16 @@ def check_finite(annotations: Annotations, path: Path | str) -> None:
     }
     for name, column in columns.items():
         odd = ~np.isfinite(column).all(axis=1) & ~np.isnan(column).all(axis=1)
-        if odd.any():
-            person = np.flatnonzero(odd)[0]
+        for person in np.flatnonzero(odd):
             raise UserError(
-                f"{path}: not written, {name} of a person in "
-                f"{annotations.frame_file[annotations.person_frame[person]]} is "
+                f"{path}: not written, {name} of a person in {frame(person)} is "
                 f"{' '.join(map(str, column[person]))}, expected finite numbers (all NaN: unknown)"
             )
-    for frame, polygons in enumerate(annotations.ignore_regions):
+    for file, polygons in zip(annotations.frame_file, annotations.ignore_regions, strict=True):
         if not all(np.isfinite(polygon).all() for polygon in polygons):
             raise UserError(
-                f"{path}: not written, an ignore region of {annotations.frame_file[frame]} has a "
-                "corner that is not finite, expected finite numbers; remove the region"
+                f"{path}: not written, an ignore region of {file} has a corner that is not finite, "
+                "expected finite numbers; remove the region"
             )
 
 

@@ -26,9 +26,9 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import UNSTATED, Annotations, frame_numbers, select_videos
-from tdmi.data.records import REGENERATE, Ints, Record, describe, objects
+from tdmi.data.records import Ints, Record, describe, objects, places, unfit
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.coco_reading import file_names, posetrack_annotations
+from tdmi.formats.coco_reading import file_names, read_annotations
 from tdmi.formats.files import video_name
 
 
@@ -44,10 +44,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
     """
     where = str(path)
     images = objects(content, "images", where)
-
-    def place(i: int) -> str:
-        return f"{where}: images[{i}]"
-
+    place = places(where, "images")
     files = file_names(images, place)
     keys = [
         (file.rpartition("/")[0], _video_id(image, place(i)))
@@ -56,13 +53,13 @@ def parse(content: Any, path: Path | str) -> Annotations:
     rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
     videos: Ints = np.array([rows[key] for key in keys], dtype=np.int64)
     order = np.lexsort((frame_numbers(files, np.arange(len(files))), videos))
-    annotations = posetrack_annotations(
+    annotations = read_annotations(
         content,
         [images[i] for i in order],
         _video_names(list(rows), path),
         videos[order],
-        lambda i: place(order[i]),
         where,
+        lambda i: place(order[i]),
     )
     annotations.box[(annotations.box == 0).all(axis=1)] = np.nan
     return _as_hieve(annotations) if annotations.skeleton == HIEVE else annotations
@@ -71,10 +68,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
 def _video_id(image: Record, where: str) -> str:
     value = image.get("vid_id")
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-        raise UserError(
-            f"{where}: 'vid_id' is {describe(value)}, expected a text or a whole number; "
-            f"{REGENERATE}"
-        )
+        raise unfit(f"{where}: 'vid_id'", describe(value), "a text or a whole number")
     return "" if value is None else str(value)
 
 

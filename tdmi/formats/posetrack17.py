@@ -48,7 +48,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
     frames = content["annolist"]
     entries = frames if isinstance(frames, list) else [frames]
     videos = any(isinstance(entry, dict) and "num_frames" in entry for entry in entries)
-    if videos or not isinstance(frames, list):
+    if videos or entries is not frames:
         found = "a list of videos with 'num_frames'" if videos else describe(frames)
         raise UserError(
             f"{path}: 'annolist' is {found}, expected a list of frames; another data set uses "
@@ -104,9 +104,7 @@ def _has_boxes_of_hieve(annotations: Annotations, frames: list[Record]) -> bool:
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
     """Write one ``<video>.json`` per video, which `parse` gives back to the last bit.
 
-    All columns that the form holds (see above) come back, if joints that are absent are 0 and
-    unscored, as the reader makes them. Raises UserError if the joints are not POSETRACK17 or a
-    number is not finite.
+    Raises UserError if the joints are not POSETRACK17 or a number is not finite.
     """
     for name, content in contents(annotations, folder, FORM):
         write_json(Path(folder) / f"{name}.json", content, indent=None)

@@ -24,9 +24,9 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_compact_json
 from tdmi.data.annotations import Annotations, concatenate
-from tdmi.data.records import Ints, Record, objects
+from tdmi.data.records import Ints, Record, objects, places
 from tdmi.formats import coco_writing as writing
-from tdmi.formats.coco_reading import file_names, posetrack_annotations
+from tdmi.formats.coco_reading import file_names, read_annotations
 from tdmi.formats.files import video_files, video_name
 
 
@@ -58,18 +58,15 @@ def parse(content: Any, path: Path | str) -> Annotations:
     """
     where = str(path)
     images = objects(content, "images", where)
-
-    def place(i: int) -> str:
-        return f"{where}: images[{i}]"
-
-    folders = {file.rpartition("/")[0] for file in file_names(images, place)}
+    files = file_names(images, places(where, "images"))
+    folders = {file.rpartition("/")[0] for file in files}
     if len(folders) > 1:
         raise UserError(
             f"{where}: frames of {len(folders)} videos in one file, expected one file per video; "
             "split it with `tdmi data convert --to posetrack18`"
         )
     videos = np.zeros(len(images), dtype=np.int64)
-    return posetrack_annotations(content, images, [video_name(path)], videos, place, where)
+    return read_annotations(content, images, [video_name(path)], videos, where)
 
 
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
@@ -105,24 +102,16 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
 
 def _check_video(annotations: Annotations, name: str, frames: Ints, folder: Path) -> None:
     if annotations.video_names.count(name) > 1:
-        raise UserError(
-            f"{folder}: not written, two videos are called {name!r}, expected different names; "
-            "rename one"
-        )
-    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
-        raise UserError(
-            f"{folder}: not written, a video is called {name!r}, expected the name of a file"
-        )
-    if len(np.unique(annotations.frame_id[frames])) < len(frames):
-        raise UserError(
-            f"{folder}: not written, two frames of video {name} have the same id, expected a "
-            "different frame_id for every frame"
-        )
-    if len({annotations.frame_file[frame].rpartition("/")[0] for frame in frames}) > 1:
-        raise UserError(
-            f"{folder}: not written, frames of video {name} lie in several folders, expected one "
-            "folder per video"
-        )
+        fault = f"two videos are called {name!r}, expected different names; rename one"
+    elif not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
+        fault = f"a video is called {name!r}, expected the name of a file"
+    elif len(np.unique(annotations.frame_id[frames])) < len(frames):
+        fault = f"two frames of video {name} have the same id, expected a different one for each"
+    elif len({annotations.frame_file[frame].rpartition("/")[0] for frame in frames}) > 1:
+        fault = f"frames of video {name} lie in several folders, expected one folder per video"
+    else:
+        return
+    raise UserError(f"{folder}: not written, {fault}")
 
 
 def _with_ids(records: list[Record], frame: Ints) -> list[Record]:

@@ -1,13 +1,9 @@
 """Boxes of a person detector in any form in use, tied to the frames of a data set's annotations.
 
-Three forms, all lists with ``bbox`` [x, y, w, h] in px and ``score``:
-
-- the boxes published with PoseWarper, which DCPose and its successors use: ``image_name``,
-  ``category_id``, ``nframes`` and ``frame_id``;
-- mmpose's detections: ``image_id``;
-- COCO's detections: ``image_id`` and ``category_id``; AlphaPose writes file names as ``image_id``.
-
-Keypoint results of COCO and AlphaPose (``keypoints`` of COCO's joints) are tied in the same way.
+All are lists with ``bbox`` [x, y, w, h] in px and ``score``. Boxes published with PoseWarper, which
+DCPose and its successors use, state ``image_name``, ``category_id``, ``nframes`` and ``frame_id``;
+mmpose's detections ``image_id``; COCO's also ``category_id``; AlphaPose writes file names as
+``image_id``. Keypoint results of COCO and AlphaPose are tied in the same way.
 
 The published boxes could not be seen. That ``image_name`` may begin with other folders than the
 annotations' names, and that ``frame_id`` is the image id of PoseTrack2018 and the frame number of
@@ -33,6 +29,7 @@ from tdmi.data.annotations import (
     NO_TRACK,
     UNSCORED,
     Annotations,
+    Columns,
     frame_numbers,
     in_frame_order,
     unknown_persons,
@@ -49,6 +46,7 @@ from tdmi.data.records import (
     number_rows,
     real_numbers,
     texts,
+    unfit,
     whole_numbers,
 )
 from tdmi.data.skeletons import COCO
@@ -73,8 +71,8 @@ def parse(records: Any, path: Path | str, annotations: Annotations) -> Detection
     if not isinstance(records, list) or not set(map(type, records)) <= {dict}:
         others = [r for r in records if type(r) is not dict] if isinstance(records, list) else []
         odd = others[0] if others else records
-        raise UserError(f"{path}: found {describe(odd)}, expected a list of boxes; {REGENERATE}")
-    place = _places(path)
+        raise unfit(str(path), describe(odd), "a list of boxes")
+    place = _place(path)
     box = number_rows(records, "bbox", 4, place)
     score = real_numbers(records, "score", place)
     category = whole_numbers(records, "category_id", place, missing=1)
@@ -94,7 +92,7 @@ def persons_of_results(records: Any, path: Path | str, labels: Annotations) -> A
     id, and ``track_id`` are kept unless one repeats in a frame, as where nothing was tracked.
     UserError as in `read_boxes`.
     """
-    place = _places(path)
+    place = _place(path)
     check_objects(records, place)
     joints = number_rows(records, "keypoints", 3 * len(COCO), place).reshape(-1, len(COCO), 3)
     rows = _frames_of(records, labels, path)
@@ -106,23 +104,16 @@ def persons_of_results(records: Any, path: Path | str, labels: Annotations) -> A
         "joint_score": np.where(present, joints[..., 2], UNSCORED),
         "score": real_numbers(records, "score", place, missing=np.nan),
     }
-    given = [record.get("track_id", record.get("idx")) for record in records]
-    ids = np.array(
-        [
-            NO_TRACK if v in (None, []) else number(v, f"{place(i)}: idx")
-            for i, v in enumerate(given)
-        ],
-        dtype=np.float64,
-    )
+    given = [record.get("track_id", record.get("idx")) or [NO_TRACK] for record in records]
+    ids = np.array([number(v, f"{place(i)}: idx") for i, v in enumerate(given)], dtype=np.float64)
     different = len(np.unique(np.stack([rows, ids], axis=1), axis=0)) == len(ids)
     if different and ((ids % 1 == 0) & (np.abs(ids) <= 2.0**63)).all():
         persons["track_id"] = ids.astype(np.int64)
-    annotated = np.bincount(rows, minlength=labels.frames).astype(bool)
-    return in_frame_order(replace(labels, skeleton=COCO, frame_annotated=annotated, **persons))
+    return _with_persons(replace(labels, skeleton=COCO), persons)
 
 
-def _places(path: Path | str) -> Place:
-    return f"{path}: box {{}}".format
+def _place(path: Path | str) -> Place:
+    return lambda i: f"{path}: box {i}"
 
 
 def _frames_of(records: list[Record], annotations: Annotations, path: Path | str) -> Ints:
@@ -130,10 +121,10 @@ def _frames_of(records: list[Record], annotations: Annotations, path: Path | str
     keys = {"image_name"} & set().union(*records) or {"image_id"}
     (key,) = keys
     if key == "image_name" or any(isinstance(record.get(key), str) for record in records):
-        names = texts(records, key, _places(path))
+        names = texts(records, key, _place(path))
         rows, shown = frames_by_name(names, annotations), list(map(describe, names))
     else:
-        ids = whole_numbers(records, key, _places(path))
+        ids = whole_numbers(records, key, _place(path))
         rows, shown = frames_by_id(ids, annotations), list(map(str, ids))
     missing = np.flatnonzero(rows < 0)
     if len(missing):
@@ -157,7 +148,11 @@ def persons_in_boxes(boxes: Detections, labels: Annotations) -> Annotations:
     rows = frames_by_id(boxes.image_id[found], labels)
     persons = unknown_persons(rows, labels.skeleton)
     persons |= {"box": boxes.box[found], "score": boxes.score[found]}
-    annotated = np.bincount(rows, minlength=labels.frames).astype(bool)
+    return _with_persons(labels, persons)
+
+
+def _with_persons(labels: Annotations, persons: Columns) -> Annotations:
+    annotated = np.bincount(persons["person_frame"], minlength=labels.frames).astype(bool)
     return in_frame_order(replace(labels, frame_annotated=annotated, **persons))
 
 

@@ -6,12 +6,9 @@ Their demands, and how each is met:
   without people: ensured if ground truth is given, otherwise checked against ``nframes``;
 - a score for every joint: checked, because evaluators rank a joint without one last;
 - different track ids in a frame, from 0 to 999 in the 2017 form, which the server's notes state,
-  and to 9999 in the others, which is poseval's limit (PoseTrack21 states none): ids outside are
-  numbered anew from 0 in order of appearance; more tracks than fit are refused. Predictions that
-  are not tracked get the index in the frame, which is enough for average precision;
-- ``categories`` with the joints' names, ids and file names of the images; for PoseTrack21 also a
-  box and a ``person_id`` for everybody, which are made from the joints and the track where the
-  predictions have none.
+  and to 9999 in the others, which is poseval's limit (PoseTrack21 states none);
+- for PoseTrack21 a box and a ``person_id`` for everybody: made from the joints and the track where
+  the predictions have none.
 
 Persons without any joint are left out. PoseTrack21's evaluator takes joints with x or y at 0 or
 below for absent.
@@ -73,12 +70,8 @@ def submission(
     predictions = select_persons(predictions, predictions.present.any(axis=1))
     check_scored(predictions)
     tracks = submission_tracks(predictions, LARGEST_TRACK[form])
-    predictions = replace(
-        predictions,
-        track_id=tracks,
-        ignore_regions=[[] for _ in range(predictions.frames)],
-        frame_annotated=np.zeros(predictions.frames, dtype=bool),
-    )
+    annotated = np.zeros(predictions.frames, dtype=bool)
+    predictions = replace(without_regions(predictions), track_id=tracks, frame_annotated=annotated)
     if form == "posetrack17":
         return to_posetrack17(predictions)[0]
     predictions, _ = to_posetrack18(predictions)
@@ -120,12 +113,17 @@ def in_frames_of(predictions: Annotations, ground_truth: Annotations) -> Annotat
     return in_frame_order(replace(predictions, person_frame=person_frame, **frames))
 
 
+def without_regions(annotations: Annotations) -> Annotations:
+    return replace(annotations, ignore_regions=[[] for _ in range(annotations.frames)])
+
+
 def submission_tracks(predictions: Annotations, largest: int) -> Ints:
     """Return track ids [N] from 0 to `largest`, different in every frame.
 
     A video whose ids fit keeps them. Otherwise they are numbered anew in order of appearance, and
-    a person without an id, where others have one, becomes a track of its own. UserError if an id
-    stands twice in a frame or a video has more tracks.
+    a person without an id, where others have one, becomes a track of its own. Without any, it is
+    the index in the frame, which is enough for average precision. UserError if an id stands twice
+    in a frame or a video has more tracks.
     """
     tracks = np.full(predictions.persons, NO_TRACK)
     video_of_person = predictions.frame_video[predictions.person_frame]

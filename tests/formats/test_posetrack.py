@@ -268,7 +268,7 @@ def spoil(path: str, value) -> dict:
         ("annotations", {}, r"'annotations' is an empty object, expected a list"),
         ("images.1.id", 10000110000, r"images\[1\] repeats id 10000110000 of images\[0\]"),
         ("images.1.file_name", "images/val/other/000001.jpg", r"2 videos in one file"),
-        ("images.0.ignore_regions_y", [], r"images\[0\]: 1 polygons .* 0 in"),
+        ("images.0.ignore_regions_y", [], r"images\[0\]: found 1 polygons .* 0 in"),
         ("annotations.1.image_id", 7, r"annotations\[1\]: image_id 7 is not among"),
         (
             "annotations.1.keypoints",

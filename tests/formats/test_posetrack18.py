@@ -127,8 +127,8 @@ def test_what_is_missing_null_or_empty_is_unknown():
         ("images.0.file_name", None, r"images\[0\]: 'file_name' is null, expected a text"),
         ("images.1", [1, 2], r"images\[1\]: found a list of 2, expected an object"),
         ("images.0.ignore_regions_x", [[0, None, 5]], r"ignore_regions_x\[0\]: found null among"),
-        ("categories.0.keypoints.3", {}, r"keypoints holds an empty object, expected names"),
-        ("categories.0.keypoints.3", "neck", r"keypoints names head_bottom twice"),
+        ("categories.0.keypoints.3", {}, r"keypoints: found an empty object, expected names"),
+        ("categories.0.keypoints.3", "neck", r"keypoints: found head_bottom twice"),
         ("categories.0", "person", r"categories\[0\]: found 'person', expected an object"),
     ],
 )

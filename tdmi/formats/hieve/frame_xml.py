@@ -63,10 +63,12 @@ def read_folder(folder: Path | str) -> Annotations:
 
 
 def _size(root: Element, path: Path | str) -> tuple[int, int]:
+    """Return width and height; 0 if unstated."""
     if root.find("size") is None:
         return 0, 0
-    width, height = (_number(root, f"size/{key}", str(path)) for key in ("width", "height"))
-    return whole(width, f"{path}: size/width"), whole(height, f"{path}: size/height")
+    keys = ("size/width", "size/height")
+    width, height = (whole(_number(root, key, str(path)), f"{path}: {key}") for key in keys)
+    return width, height
 
 
 def _number(element: Element, key: str, where: str) -> float:

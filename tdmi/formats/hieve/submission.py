@@ -17,7 +17,7 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import NO_TRACK, Annotations, select_persons, select_videos
 from tdmi.formats.hieve import annolist
 from tdmi.formats.hieve.labels import TEST_VIDEOS
-from tdmi.formats.submission import check_scored
+from tdmi.formats.submission import check_scored, without_regions
 
 
 def write_submission(
@@ -54,8 +54,7 @@ def _completed(annotations: Annotations) -> Annotations:
     extent = np.concatenate([low, high - low], axis=1)
     position = np.arange(people.persons) - np.searchsorted(people.person_frame, people.person_frame)
     return replace(
-        people,
-        ignore_regions=[[] for _ in range(people.frames)],
+        without_regions(people),
         box=np.where(boxed[:, None], people.box, extent),
         track_id=np.where(people.track_id == NO_TRACK, position, people.track_id),
     )
