@@ -33,9 +33,9 @@ from tdmi.data.records import (
 )
 from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18, Skeleton
 
+_SIDES = ("ignore_regions_x", "ignore_regions_y")
 # Joints that must be named, and the skeleton that they are read into: PoseTrack's files name 15
 # or 17 joints and always mean the 17 slots.
-_SIDES = ("ignore_regions_x", "ignore_regions_y")
 _RECOGNISED = ((POSETRACK17, POSETRACK18), (HIEVE, HIEVE), (COCO, COCO))
 
 
@@ -88,8 +88,9 @@ def rows_by_id(images: list[Record], place: Place) -> dict[int, int]:
     ids = whole_numbers(images, "id", place).tolist()
     rows = dict(zip(ids, range(len(ids)), strict=True))
     if len(rows) < len(ids):
-        again = next(i for i, image_id in enumerate(ids) if ids.index(image_id) != i)
-        other = place(ids.index(ids[again]))
+        first: dict[int, int] = {}
+        again = next(i for i, image_id in enumerate(ids) if first.setdefault(image_id, i) != i)
+        other = place(first[ids[again]])
         raise UserError(
             f"{place(again)} repeats id {ids[again]} of {other.rpartition(': ')[2]}, "
             f"expected a different id for every frame; {REGENERATE}"

@@ -1,6 +1,6 @@
 """Merged COCO-like files: the videos of a whole split in one file.
 
-One reader reads all forms in use:
+One reader reads all forms in use (COCO's still images, with flags 0, 1, 2, have another):
 
 - mmpose's ``posetrack18_train.json`` and ``posetrack18_val.json``: PoseTrack18's own records, and
   ``width``, ``height``, ``mask_file``, ``num_keypoints``, ``iscrowd``;
@@ -105,3 +105,29 @@ def _as_hieve(annotations: Annotations) -> Annotations:
     videos = [names[video] for video in annotations.frame_video]
     files = [frame_path(*pair) for pair in zip(videos, annotations.frame_file, strict=True)]
     return replace(annotations, frame_file=files, crowd=UNSTATED)
+
+
+def parse_stills(content: Any, path: Path | str) -> Annotations:
+    """Turn the content of a COCO keypoint file into annotations.
+
+    Every image is a video of its own with one frame (choice of this project): the images of such a
+    file are no sequence, so none may serve as the neighbour frame of another. A video is named
+    after its image's ``file_name`` without ending, folders joined by ``_``.
+    """
+    where = str(path)
+    images = objects(content, "images", where)
+    names = _still_names(file_names(images, places(where, "images")), where)
+    return read_annotations(content, images, names, np.arange(len(names)), where, stills=True)
+
+
+def _still_names(files: list[str], where: str) -> list[str]:
+    rows: dict[str, int] = {}
+    for i, file in enumerate(files):
+        folder, _, name = file.rpartition("/")
+        whole = f"{folder}/{name.rpartition('.')[0] or name}".strip("/").replace("/", "_")
+        if rows.setdefault(whole, i) != i:
+            raise UserError(
+                f"{where}: images[{i}] has the file name of images[{rows[whole]}], expected every "
+                "image once; remove one"
+            )
+    return list(rows)

@@ -1,26 +1,33 @@
-"""Read label files of any form: the content of a file, not its name, says which form it is."""
+"""Read label files of any form, and write them in one of PoseTrack's.
+
+The content of a file, not its name, says which form it is.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, concatenate, on_skeleton
 from tdmi.data.records import Record, describe
 from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18
 from tdmi.formats import (
-    coco_keypoints,
     merged,
     posetrack17,
+    posetrack17_matlab,
     posetrack18,
     precomputed_boxes,
 )
 from tdmi.formats.coco_reading import recognised
-from tdmi.formats.hieve import annolist, boxes_text, frame_xml, persons
+from tdmi.formats.conversion import to_posetrack17, to_posetrack18
+from tdmi.formats.files import new_folder
+from tdmi.formats.hieve import annolist, frame_xml, people
 from tdmi.formats.posetrack import label_files, read_content
 
 BOXES = "boxes of a person detector"
@@ -32,15 +39,39 @@ _JSON_READERS = {
     MATLAB: posetrack17.parse,
     "PoseTrack2018 or 21 labels": posetrack18.parse,
     MERGED: merged.parse,
-    "COCO keypoints": coco_keypoints.parse,
+    "COCO keypoints": merged.parse_stills,
     "HiEve pose labels": annolist.parse,
-    'HiEve labels of the "persons" form': persons.parse,
+    'HiEve labels of the "persons" form': people.parse_persons,
 }
 # By the ending of the name; "/" stands for a folder.
 _FILE_READERS = {
-    ".txt": ("HiEve boxes", boxes_text.read_file),
+    ".txt": ("HiEve boxes", people.read_boxes),
     "/": ("HiEve labels (XML)", frame_xml.read_folder),
 }
+FORMS: dict[str, tuple[Callable[..., Any], Callable[..., None]]] = {
+    "posetrack17": (to_posetrack17, posetrack17.write_folder),
+    "posetrack17-mat": (to_posetrack17, posetrack17_matlab.write_folder),
+    "posetrack18": (to_posetrack18, posetrack18.write_folder),
+}
+
+
+def convert_files(
+    source: Path | str, form: str, out: Path | str, labels: Path | str | None = None
+) -> tuple[Annotations, list[str]]:
+    """Write `source`, as `read_any` reads it, to the new folder `out`, one file per video.
+
+    `form` is one of FORMS; `labels` are those of the frames of a detector's boxes. Returns what was
+    written and notes: a line per form that was recognised, and one per field dropped or made. The
+    folder appears complete or not at all. UserError: bad input, or `out` holds something.
+    """
+    convert, write = FORMS[choose("form", form, FORMS)]
+    with new_folder(Path(out)) as folder:
+        truth = read_labels(labels, frames_suffice=True) if labels else None
+        found, forms = read_any(source, truth, frames_suffice=True)
+        annotations, notes = convert(found)
+        write(annotations, folder)
+    counts = [f"{n} {'file' if n == 1 else 'files'} read as {name}" for name, n in forms.items()]
+    return annotations, counts + notes
 
 
 def read_labels(source: Path | str, frames_suffice: bool = False) -> Annotations:

@@ -16,6 +16,7 @@ below for absent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,10 +33,13 @@ from tdmi.data.annotations import (
     Annotations,
     in_frame_order,
     select_persons,
+    select_videos,
 )
+from tdmi.data.boxes import box_of_joints
 from tdmi.data.records import Ints
 from tdmi.formats import posetrack17, posetrack18
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
+from tdmi.formats.hieve import TEST_VIDEOS, annolist
 from tdmi.formats.precomputed_boxes import frames_by_name
 
 LARGEST_TRACK = {"posetrack17": 999, "posetrack18": 9999, "posetrack21": 9999}
@@ -180,4 +184,34 @@ def check_scored(predictions: Annotations) -> None:
             f"{predictions.frame_file[predictions.person_frame[person]]}: "
             f"{predictions.skeleton.joints[joint]} of a person has no score, expected one for "
             "every joint; submit predictions, not ground truth"
+        )
+
+
+def write_hieve(annotations: Annotations, folder: Path) -> None:
+    """Write the predictions for HiEve's test videos, ``20.json`` to ``32.json``.
+
+    Other videos are left out, and so are persons without joints. A person without box gets the
+    extent of the joints, one without track its position in the frame. UserError if a video is
+    missing, the joints are not HiEve's, or a joint has no score or is not finite. The names are
+    from the format page of the challenge, the fields from public programs that wrote results.
+    """
+    check_hieve_videos(annotations.video_names, folder)
+    people = select_videos(annotations, TEST_VIDEOS)
+    people = without_regions(select_persons(people, people.present.any(axis=1)))
+    check_scored(people)
+    boxed = np.isfinite(people.box).all(axis=1, keepdims=True)
+    extent = box_of_joints(people.keypoints, people.present, scale=1.0)
+    position = np.arange(people.persons) - np.searchsorted(people.person_frame, people.person_frame)
+    people.box = np.where(boxed, people.box, extent)
+    people.track_id = np.where(people.track_id == NO_TRACK, position, people.track_id)
+    annolist.write_folder(people, folder)
+
+
+def check_hieve_videos(found: Sequence[str], path: Path | str) -> None:
+    """Raise UserError, with `path` as the place, unless all test videos are among those found."""
+    missing = [video for video in TEST_VIDEOS if video not in found]
+    if missing:
+        raise UserError(
+            f"{path}: no predictions for video {', '.join(missing)}, expected all "
+            f"{len(TEST_VIDEOS)} ({TEST_VIDEOS[0]} to {TEST_VIDEOS[-1]}); predict them too"
         )

@@ -14,7 +14,7 @@ from tdmi.data.skeletons import COCO, POSETRACK18
 from tdmi.datasets.pose2sim.calibration import read_calibration
 from tdmi.formats import posetrack18
 from tdmi.formats.files import new_folder, new_zip
-from tdmi.formats.hieve import annolist, boxes_text, frame_xml
+from tdmi.formats.hieve import annolist, frame_xml, people
 from tdmi.formats.posetrack import read_video_file
 from tdmi.formats.precomputed_boxes import read_boxes
 from tdmi.formats.recognition import read_labels
@@ -35,7 +35,7 @@ NAME = "900002_mpiinew_dots"
 # --- texts in another encoding -------------------------------------------------------------------
 
 TEXTS = {
-    "HiEve boxes": ("5.txt", HIEVE_BOXES + "ä", boxes_text.read_file),
+    "HiEve boxes": ("5.txt", HIEVE_BOXES + "ä", people.read_boxes),
     "HiEve XML": ("000000.xml", HIEVE_XML.replace("Unknown", "ä"),
                   lambda p: frame_xml.read_folder(p.parent)),
     "calibration": ("c.qca.txt", "<calibration>ä</calibration>", read_calibration),

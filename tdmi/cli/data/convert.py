@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.formats.convert import convert_files
+    from tdmi.formats.recognition import convert_files
 
     annotations, notes = convert_files(args.source, args.form, args.out, args.labels)
     for note in notes:

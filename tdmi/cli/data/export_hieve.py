@@ -20,14 +20,14 @@ def run(args: argparse.Namespace) -> None:
     from tdmi.experiments.evaluate import check_predictions
     from tdmi.formats import hieve
     from tdmi.formats.files import new_zip, video_files
-    from tdmi.formats.hieve.submission import check_videos
+    from tdmi.formats.submission import check_hieve_videos, write_hieve
 
     if args.out.suffix != ".zip":
         raise UserError(f"{args.out}: expected a name that ends in .zip, the server takes no other")
     names = sorted(set(video_files(args.predictions)) & set(hieve.TEST_VIDEOS))
-    check_videos(names, args.predictions)
+    check_hieve_videos(names, args.predictions)
     with new_zip(args.out) as folder:
         predictions = hieve.read_folder(args.predictions, tqdm(names, unit="video", disable=None))
         check_predictions(args.predictions, predictions)
-        hieve.write_submission(predictions, folder)
+        write_hieve(predictions, folder)
     print(f"{args.out}: {len(names)} videos for the HiEve server")

@@ -1,4 +1,4 @@
-"""HiEve (Human in Events): its files in all their forms, its splits and submissions."""
+"""HiEve (Human in Events): its files in all their forms and its splits."""
 
 from tdmi.formats.hieve.labels import (
     TEST_VIDEOS,
@@ -7,9 +7,5 @@ from tdmi.formats.hieve.labels import (
     read_folder,
     read_labels,
 )
-from tdmi.formats.hieve.submission import write_submission
 
-__all__ = (
-    "TEST_VIDEOS", "TRAIN_VIDEOS", "VALIDATION_VIDEOS", "read_folder", "read_labels",
-    "write_submission",
-)  # fmt: skip
+__all__ = ("TEST_VIDEOS", "TRAIN_VIDEOS", "VALIDATION_VIDEOS", "read_folder", "read_labels")

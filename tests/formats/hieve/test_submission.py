@@ -11,13 +11,14 @@ from tdmi.data.annotations import NO_TRACK, UNSCORED, select_videos
 from tdmi.formats import hieve
 from tdmi.formats.files import new_zip
 from tdmi.formats.hieve import annolist
+from tdmi.formats.submission import write_hieve
 from tests.support.hieve_samples import scene
 from tests.support.posetrack17_samples import assert_same_bits
 
 
 def submit(a, path):
     with new_zip(path) as folder:
-        hieve.write_submission(a, folder)
+        write_hieve(a, folder)
 
 
 def test_submission_has_a_file_per_test_video_and_repeats_its_bytes(tmp_path):
