@@ -84,7 +84,7 @@ def _numbered(value: Any, where: str, text: bool = False) -> Any:
     """Return the content with numbers in place of texts; with `text`, it is a text and stays."""
     if isinstance(value, str):
         return value if text else _number(value, where)
-    plain: list = []
+    plain: list[Any] = []
     for entry in value:
         if isinstance(entry, dict):
             plain.append({k: _numbered(v, f"{where}.{k}", k == "name") for k, v in entry.items()})

@@ -158,75 +158,52 @@ def _with_persons(labels: Annotations, persons: Columns) -> Annotations:
 
 def frames_by_id(ids: Ints, annotations: Annotations) -> Ints:
     """Return the row [D] of the frame with each image id; -1 where there is none."""
-    if annotations.frames == 0:
-        return np.full(len(ids), -1)
-    order = np.argsort(annotations.frame_id, kind="stable")
-    place = np.searchsorted(annotations.frame_id, ids, sorter=order)
-    rows = order[np.minimum(place, len(order) - 1)]
-    return np.where(annotations.frame_id[rows] == ids, rows, -1)
+    rows = dict(zip(annotations.frame_id.tolist(), range(annotations.frames), strict=True))
+    return np.array([rows.get(frame_id, -1) for frame_id in ids.tolist()], dtype=np.int64)
 
 
 def frames_by_name(names: list[str], annotations: Annotations) -> Ints:
     """Return the row [D] of the frame that each image name means; -1 where there is none.
 
     Names mean a video by collection and folder (by the folder alone, if they give no more and it
-    is the only one of its name), and in it a frame by its name without ending, or by its number
-    where no other frame of the video has it.
+    is the only one of its name; without a folder, the only video), and in it a frame by its name
+    without ending, or by its number where no other frame of the video has it.
     Published PoseTrack2017 boxes were made on renamed frames, where ``%08d`` from 1 counts a
     video's frames sorted by their leading number. So if all names have eight digits and some find
     no frame by themselves, all of them are taken for such counts.
     """
-    frames = _FrameIndex(annotations)
-    direct = _look_up(names, frames.by_own_name)
+    stems = list(map(_stem, annotations.frame_file))
+    numbers = annotations.frame_number.tolist()
+    videos: dict[str, list[int]] = {}  # rows in the order of their numbers
+    by_stem: dict[tuple[str, str], int] = {}
+    by_number: dict[tuple[str, int], int] = {}
+    for row in sorted(range(annotations.frames), key=lambda row: (numbers[row], stems[row])):
+        key = video_key(annotations.frame_file[row])
+        videos.setdefault(key, []).append(row)
+        by_stem[key, stems[row]] = row
+        by_number[key, numbers[row]] = -1 if (key, numbers[row]) in by_number else row
+    folders = Counter(key.rpartition("/")[2] for key in videos)
+    alone = {key.rpartition("/")[2]: key for key in videos if folders[key.rpartition("/")[2]] == 1}
+    if len(videos) == 1:
+        alone[""] = next(iter(videos))
+
+    def own_name(name: str) -> int:
+        key, stem = video_key(name), _stem(name)
+        key = alone.get(key, key)
+        number = int(frame_numbers([stem], np.array([-1]))[0])
+        return by_stem.get((key, stem), by_number.get((key, number), -1))
+
+    def count(name: str) -> int:
+        rows = videos.get(alone.get(video_key(name), video_key(name)), [])
+        return rows[int(_stem(name)) - 1] if 0 < int(_stem(name)) <= len(rows) else -1
+
+    direct = _look_up(names, own_name)
     counts = all(RENAMED.fullmatch(_stem(name)) for name in names)
     if counts and (direct < 0).any():
-        renamed = _look_up(names, frames.by_count)
+        renamed = _look_up(names, count)
         if (renamed < 0).sum() < (direct < 0).sum():
             return renamed
     return direct
-
-
-class _FrameIndex:
-    """Frames by video and stem of their names, number, or count in order of their numbers."""
-
-    def __init__(self, annotations: Annotations) -> None:
-        self.stem: dict[tuple[str, str], int] = {}
-        self.number: dict[tuple[str, int], int] = {}
-        self.count: dict[tuple[str, int], int] = {}
-        self.videos: dict[str, list[str]] = {}
-        stems = [_stem(file) for file in annotations.frame_file]
-        numbers = annotations.frame_number.tolist()
-        counts = Counter[str]()
-        for row in sorted(range(annotations.frames), key=lambda row: (numbers[row], stems[row])):
-            key = video_key(annotations.frame_file[row])
-            if not counts[key]:
-                self.videos.setdefault(key.rpartition("/")[2], []).append(key)
-            counts[key] += 1
-            self.count[key, counts[key]] = row
-            self.stem[key, stems[row]] = row
-            same = (key, numbers[row])
-            self.number[same] = -1 if same in self.number else row
-        self.keys = list(counts)
-
-    def video(self, name: str) -> str:
-        """Return the key of the video that a name means.
-
-        The folder is enough if it is the only one of its name, and no folder where there is one
-        video.
-        """
-        key = video_key(name)
-        if not key and len(self.keys) == 1:
-            (key,) = self.keys
-        same_folder = self.videos.get(key, [])
-        return same_folder[0] if len(same_folder) == 1 else key
-
-    def by_own_name(self, name: str) -> int:
-        key, stem = self.video(name), _stem(name)
-        number = int(frame_numbers([stem], np.array([-1]))[0])
-        return self.stem.get((key, stem), self.number.get((key, number), -1))
-
-    def by_count(self, name: str) -> int:
-        return self.count.get((self.video(name), int(_stem(name))), -1)
 
 
 def _look_up(names: list[str], find: Callable[[str], int]) -> Ints:

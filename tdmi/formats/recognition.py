@@ -106,11 +106,12 @@ def read_any(
             "folders of their own"
         )
     videos = Counter(name for part in parts for name in part.video_names)
-    if twice := [name for name, count in videos.items() if count > 1]:
-        raise UserError(
-            f"{source}: video {twice[0]} is in {videos[twice[0]]} files, expected each video once; "
-            "put the files into folders of their own"
-        )
+    for name, count in videos.most_common(1):
+        if count > 1:
+            raise UserError(
+                f"{source}: video {name} is in {count} files, expected each video once; put the "
+                "files into folders of their own"
+            )
     return concatenate(parts), forms
 
 

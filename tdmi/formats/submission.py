@@ -155,11 +155,10 @@ def submission_tracks(predictions: Annotations, largest: int) -> Ints:
 def _check_repeated(predictions: Annotations, given: Ints, frame: Ints) -> None:
     pairs = np.stack([frame, given], axis=1)[given != NO_TRACK]
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
-    if (counts > 1).any():
-        row, track = unique[np.argmax(counts > 1)]
+    for (row, track), count in zip(unique[counts > 1], counts[counts > 1], strict=True):
         raise UserError(
-            f"{predictions.frame_file[row]}: track id {track} stands there "
-            f"{counts.max()} times, expected different tracks in a frame; track again"
+            f"{predictions.frame_file[row]}: track id {track} stands there {count} times, "
+            "expected different tracks in a frame; track again"
         )
 
 

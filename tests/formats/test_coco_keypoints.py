@@ -56,7 +56,7 @@ def test_no_image_is_the_neighbour_of_another(tmp_path):
         (
             0,
             3,
-            r"image '000000000139\.jpg': found a joint with flag 3\.0, expected 0 \(absent\), 1",
+            r"'000000000139\.jpg': found a joint with flag 3\.0, expected 0 \(absent\), 1",
         ),
         (1, 0.5, r"flag 0\.5"),
         (2, float("nan"), r"flag nan"),
