@@ -237,10 +237,10 @@ def read_annotations(
     skeleton, slots = joint_slots(content, where)
     rows = rows_by_id(images, place)
     frames = frame_columns(images, place)
-    if isinstance(content, dict) and "annotations" not in content:
+    if isinstance(content, dict) and content.get("annotations") is None:
         raise UserError(
             f"{where}: no 'annotations', so it holds no labels, as files of a test split, expected "
-            f"a list of people there; {REGENERATE}"
+            "a list of people there; give a file that has them"
         )
     records = objects(content, "annotations", where)
     persons, flag = person_columns(records, rows, skeleton, slots, where)
