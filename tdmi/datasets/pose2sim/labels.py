@@ -74,9 +74,9 @@ def read_labels(path: Path | str = LABELS) -> PseudoLabels:
     cameras = {}
     for name, fields in member(content, "cameras", dict, where).items():
         place = f"{where}: camera {name}"
-        size = (member(fields, side, int, place) for side in ("width", "height"))
-        arrays = {key: _array(fields, key, shape, place) for key, shape in _ARRAYS.items()}
-        cameras[name] = Camera(name, *size, **arrays)
+        width, height = (member(fields, side, int, place) for side in ("width", "height"))
+        arrays = [_array(fields, key, shape, place) for key, shape in _ARRAYS.items()]
+        cameras[name] = Camera(name, width, height, *arrays)
     return PseudoLabels(
         joints=joints,
         confidence=_array(content, "confidence_percent", joints.shape[:2], where) / 100,
