@@ -44,14 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.files import write_json
     from tdmi.evaluation.protocols.base import Request
-    from tdmi.evaluation.run import EVALUATORS
+    from tdmi.evaluation.run import EVALUATORS, folder_statistics
     from tdmi.evaluation.statistics.significance import content, difference
-    from tdmi.experiments.evaluate import checked_statistics
 
     _check_options(args)
     a, b = (
         [
-            checked_statistics(Request(args.gt, folder, args.protocol, quiet=args.quiet))
+            folder_statistics(Request(args.gt, folder, args.protocol, quiet=args.quiet))
             for folder in folders
         ]
         for folders in (args.a, args.b)

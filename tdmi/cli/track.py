@@ -45,7 +45,6 @@ def run(args: argparse.Namespace) -> None:
 
     from tdmi.data.annotations import on_skeleton
     from tdmi.data.skeletons import POSETRACK17, POSETRACK18
-    from tdmi.experiments.evaluate import check_predictions
     from tdmi.formats.files import new_folder
     from tdmi.formats.posetrack18 import write_folder
     from tdmi.formats.recognition import read_labels
@@ -55,7 +54,6 @@ def run(args: argparse.Namespace) -> None:
     options = TrackingOptions(**{name: x for name, x in given.items() if x is not None})
     with new_folder(args.out) as folder:
         predictions = read_labels(args.predictions)
-        check_predictions(args.predictions, predictions)
         if predictions.skeleton == POSETRACK17:
             predictions = on_skeleton(predictions, POSETRACK18)
         people = track(predictions, options)

@@ -124,13 +124,6 @@ def check_not_repeated(names: Iterable[str], frames: Iterable[str], folder: Path
             )
 
 
-def check_videos_differ(annotations: Annotations, folder: Path) -> None:
-    """Raise UserError if two videos of annotations read from `folder` list the same images."""
-    videos = range(len(annotations.video_names))
-    images = [images_of(annotations, video) for video in videos]
-    check_not_repeated(annotations.video_names, images, folder)
-
-
 def images_of(annotations: Annotations, video: int = 0) -> str:
     """Return a text that identifies a video's images: first and last name and their number.
 

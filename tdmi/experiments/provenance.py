@@ -105,26 +105,17 @@ def check_unchanged(path: Path, expected: str, cure: str) -> None:
         )
 
 
-def check_predictions_unchanged(predictions: Path) -> None:
-    """UserError if a run's predictions, a file or folder, are not those recorded.
+def check_predictions_unchanged(folder: Path) -> None:
+    """UserError if a folder of a run's predictions holds other files than recorded.
 
-    What no record of `tdmi predict` names, as files from elsewhere, passes.
+    A folder that no record of `tdmi predict` names, as one from elsewhere, passes.
     """
-    folder = Path(os.path.abspath(predictions if predictions.is_dir() else predictions.parent))
     run = folder.parent.parent
     if not (run / PREDICTIONS_RECORD).is_file():
         return
-    recorded = read_record(run / PREDICTIONS_RECORD)["files"].get(
-        folder.relative_to(run).as_posix(), {}
-    )
-    cure = f"make them again with `tdmi predict --run {run}`"
-    for file, expected in recorded.items():
-        if predictions.is_dir() or file == predictions.name:
-            check_unchanged(folder / file, expected, cure)
-    there = folder.glob("[!.]*.json") if predictions.is_dir() else [folder / predictions.name]
-    for path in sorted(there) if recorded else []:
-        if path.name not in recorded:
-            raise UserError(f"{path}: not among the files recorded, expected those alone; {cure}")
+    name = folder.relative_to(run).as_posix()
+    for file, expected in read_record(run / PREDICTIONS_RECORD)["files"].get(name, {}).items():
+        check_unchanged(folder / file, expected, f"make them again with `tdmi predict --run {run}`")
 
 
 def writer_of(record: Path) -> str:

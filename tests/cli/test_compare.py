@@ -95,25 +95,6 @@ def test_protocol_of_posetrack21(folders, tmp_path):
     assert found["protocol"] == "posetrack21" and found["difference"]["total"] > 0
 
 
-@pytest.mark.parametrize("side", ["truth", "predictions"])
-def test_one_video_under_two_names_is_refused(side, folders, tmp_path, capsys):
-    truth, good, bad = folders
-    first = min(truth.iterdir()).name
-    for folder in folders:
-        shutil.copy(folder / first, folder / "twice.json")
-    if side == "predictions":  # the labels may name the images of two videos
-        text = (truth / "twice.json").read_text()
-        (truth / "twice.json").write_text(text.replace(first.removesuffix(".json"), "other"))
-    words = ["--gt", truth, "--a", good, "--b", bad, "--out", tmp_path / "c.json"]
-    assert main(["compare", *map(str, words)]) == 2
-    folder = truth if side == "truth" else good
-    assert f"{folder / 'twice.json'}: lists the same images as {first}" in capsys.readouterr().err
-    if side == "predictions":
-        assert main(["track", "--predictions", str(good), "--out", str(tmp_path / "out")]) == 2
-        assert "lists the same images" in capsys.readouterr().err
-    assert not (tmp_path / "c.json").exists() and not (tmp_path / "out").exists()
-
-
 def known(estimate: float, spread: float, p: float) -> Difference:
     return Difference(
         a=np.array([50 + estimate]),

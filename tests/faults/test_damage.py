@@ -1,6 +1,5 @@
 """Damaged files of data, runs and results are never used: the error names them and the cure."""
 
-import json
 import shutil
 
 import pytest
@@ -140,34 +139,6 @@ def test_evaluation_refuses_damaged_predictions(recorded, runs, capsys, name, ho
     assert str(path) in found and ("tdmi predict" in found or "regenerate" in found)
     with pytest.raises(UserError, match=name):
         check_predictions_unchanged(folder)
-
-
-@pytest.mark.parametrize("given", ["folder", "file", "relative"])
-@pytest.mark.parametrize("change", ["shifted", "added"])
-def test_whoever_reads_predictions_refuses_changed_ones(
-    recorded, runs, tmp_path, monkeypatch, capsys, given, change
-):
-    """`compare` and `track` stop where `evaluate` does: at a file that is not as recorded."""
-    folder = runs / TEMPORAL / "detected_boxes" / "predictions"
-    path = folder / VIDEO
-    if change == "shifted":
-        content = json.loads(path.read_text())
-        for person in content["annotations"]:
-            person["keypoints"][::3] = [x + 50 for x in person["keypoints"][::3]]
-        path.write_text(json.dumps(content))
-    else:
-        path = shutil.copy(path, folder / "another.json")
-    monkeypatch.chdir(folder)
-    where = {"folder": folder, "file": path, "relative": "."}[given]
-    assert main(["track", "--predictions", str(where), "--out", str(tmp_path / "out")]) == 2
-    found = line(capsys)
-    assert str(path) in found and "tdmi predict" in found
-    assert not (tmp_path / "out").exists()
-    if given == "folder" and change == "shifted":
-        truth = recorded / "data" / "annotations" / "test"
-        words = ["--gt", truth, "--a", folder, "--b", folder, "--out", tmp_path / "c.json"]
-        assert main(["compare", *map(str, words)]) == 2
-        assert str(path) in line(capsys) and not (tmp_path / "c.json").exists()
 
 
 @pytest.mark.parametrize("how", DAMAGES)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,19 +34,3 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     """The references' input formula: float32 standard normal numbers of a seed."""
     generator = np.random.Generator(np.random.PCG64(seed))
     return generator.standard_normal(int(np.prod(shape))).astype(np.float32).reshape(shape)
-
-
-def rounding(found: Any, scale: float) -> float:
-    """The absolute floor of every comparison: one unit of `found`'s type at `scale`.
-
-    `scale` is the size of the numbers that were added up to make `found`. Where they cancel, what
-    is left is rounding, of which no relative tolerance can ask anything.
-    """
-    single = str(getattr(found, "dtype", "float64")).endswith("float32")
-    return float(np.finfo(np.float32 if single else np.float64).eps) * float(scale)
-
-
-def assert_close(found: Any, wanted: Any, relative: float, scale: float) -> None:
-    """`found` equals `wanted` up to a share `relative` of each number, or up to its `rounding`."""
-    numbers = np.asarray(found.detach() if hasattr(found, "detach") else found, dtype=np.float64)
-    np.testing.assert_allclose(numbers, wanted, rtol=relative, atol=rounding(found, scale))

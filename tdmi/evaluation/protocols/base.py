@@ -136,5 +136,6 @@ def read_sides(
     )
     inputs.check_scores_finite(predictions, request.predictions)
     for people, folder in zip((truth, predictions), folders.values(), strict=True):
-        inputs.check_videos_differ(people, folder)
+        images = [inputs.images_of(people, video) for video in range(len(names))]
+        inputs.check_not_repeated(names, images, folder)
     return truth, predictions

@@ -86,17 +86,16 @@ class VideoProtocol(Protocol):
     def results(
         self, request: Request, names: Sequence[str], title: str = "videos"
     ) -> list[VideoResult]:
-        """Evaluate the videos, in order; UserError for the first bad file and a repeated video."""
+        """Evaluate the videos, in order; UserError for the first bad file."""
         size = inputs.total_size(request.truth, request.predictions, names)
         jobs = request.jobs or worthwhile_jobs(size)
-        found = over_videos(partial(self.evaluate_video, request), names, jobs)
-        results = list(request.progress(found, title, len(names)))
-        for side, folder in enumerate((request.truth, request.predictions)):
-            inputs.check_not_repeated(names, [result.images[side] for result in results], folder)
-        return results
+        results = over_videos(partial(self.evaluate_video, request), names, jobs)
+        return list(request.progress(results, title, len(names)))
 
     def evaluate(self, request: Request, names: Sequence[str]) -> VideoEvaluation:
         results = self.results(request, names)
+        for side, folder in enumerate((request.truth, request.predictions)):
+            inputs.check_not_repeated(names, [result.images[side] for result in results], folder)
         refusals = merge(refusal for result in results for refusal in result.refusals)
         if request.strict_poseval and refusals:
             raise UserError(

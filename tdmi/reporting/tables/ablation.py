@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tdmi.evaluation.protocols.base import Request
-from tdmi.evaluation.run import EVALUATORS
+from tdmi.evaluation.run import EVALUATORS, folder_statistics
 from tdmi.evaluation.statistics.bootstrap import (
     RankedVideos,
     draw_videos,
@@ -23,7 +23,6 @@ from tdmi.evaluation.statistics.bootstrap import (
     mean_of_drawn_runs,
 )
 from tdmi.evaluation.statistics.interval import interval
-from tdmi.experiments.evaluate import checked_statistics
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
 from tdmi.reporting.data.settings import Method, Settings
@@ -102,7 +101,7 @@ class _Resampled:
             judge = self.settings.evaluation
             self.known[key] = None
             if there and judge in EVALUATORS:
-                statistics = checked_statistics(Request(self.truth, predictions, judge))
+                statistics = folder_statistics(Request(self.truth, predictions, judge))
                 self.videos = len(statistics)
                 ranked = RankedVideos(statistics, EVALUATORS[judge].never_annotated)
                 weights = draw_videos(self.videos, RESAMPLES, generator(RANDOM))
