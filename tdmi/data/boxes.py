@@ -13,8 +13,8 @@ Source: poseval's converter. Boxes of the PoseTrack2018 files that could be chec
 """
 
 
-def box_of_joints(keypoints: Floats, present: Flags, scale: float = BOX_SCALE) -> Floats:
-    """Return boxes [N, 4] x, y, width, height: the extent of the joints times `scale`.
+def box_of_joints(keypoints: Floats, present: Flags) -> Floats:
+    """Return boxes [N, 4] x, y, width, height: the extent of the joints times `BOX_SCALE`.
 
     NaN for persons without a joint at a finite place. One joint alone gives a box without width
     and height. Source: poseval's converter.
@@ -30,7 +30,7 @@ def box_of_joints(keypoints: Floats, present: Flags, scale: float = BOX_SCALE) -
     low = np.where(mask, keypoints[some], np.inf).min(axis=1, initial=np.inf)
     high = np.where(mask, keypoints[some], -np.inf).max(axis=1, initial=-np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
-        centre, half = (low + high) / 2, scale / 2 * (high - low)
+        centre, half = (low + high) / 2, BOX_SCALE / 2 * (high - low)
         first, last = centre - half, centre + half
         box[some] = np.concatenate([first, last - first], axis=1)
     return np.where(np.isfinite(box).all(axis=1, keepdims=True), box, np.nan)

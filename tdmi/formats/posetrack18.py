@@ -30,6 +30,11 @@ from tdmi.formats.coco_reading import file_names, read_annotations
 from tdmi.formats.files import video_files, video_name
 
 
+def read_file(path: Path | str) -> Annotations:
+    """Read one video, as `parse` does."""
+    return parse(read_json(path), path)
+
+
 def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annotations:
     """Read the videos `names` of a folder, or all its ``*.json`` in name order.
 
@@ -38,8 +43,7 @@ def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annot
     folder = Path(folder)
     if names is None:
         names = video_files(folder)
-    paths = [folder / f"{name}.json" for name in names]
-    parts = [parse(read_json(path), path) for path in paths]
+    parts = [read_file(folder / f"{name}.json") for name in names]
     for name, part in zip(names, parts, strict=True):
         if part.skeleton != parts[0].skeleton:
             raise UserError(

@@ -35,7 +35,6 @@ from tdmi.data.annotations import (
     select_persons,
     select_videos,
 )
-from tdmi.data.boxes import box_of_joints
 from tdmi.data.records import Ints
 from tdmi.formats import posetrack17, posetrack18
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
@@ -199,7 +198,9 @@ def write_hieve(annotations: Annotations, folder: Path) -> None:
     people = without_regions(select_persons(people, people.present.any(axis=1)))
     check_scored(people)
     boxed = np.isfinite(people.box).all(axis=1, keepdims=True)
-    extent = box_of_joints(people.keypoints, people.present, scale=1.0)
+    low = np.where(people.present[..., None], people.keypoints, np.inf).min(axis=1)
+    high = np.where(people.present[..., None], people.keypoints, -np.inf).max(axis=1)
+    extent = np.concatenate([low, high - low], axis=1)
     position = np.arange(people.persons) - np.searchsorted(people.person_frame, people.person_frame)
     people.box = np.where(boxed, people.box, extent)
     people.track_id = np.where(people.track_id == NO_TRACK, position, people.track_id)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tdmi.formats.posetrack import read_video_file
+from tdmi.formats import posetrack18
 from tdmi.reporting.data import selection
 from tdmi.reporting.data.settings import load
 from tdmi.reporting.figures import drawing, gallery
@@ -23,7 +23,7 @@ def annotations(tmp_path, name: str, change=lambda record: None):
     path = tmp_path / name / "900002_mpiinew_mocap.json"
     path.parent.mkdir()
     path.write_text(json.dumps(content))
-    return read_video_file(path)
+    return posetrack18.read_file(path)
 
 
 def shifted(pixels: float):
