@@ -131,7 +131,7 @@ def write_compact_json(path: Path | str, value: Any) -> None:
 
 def read_text(path: Path | str) -> str:
     """Return a text in UTF-8, with or without byte order mark. UserError if it cannot be read."""
-    return _decoded(_read_bytes(path), path)
+    return _decoded(read_bytes(path), path)
 
 
 def read_json(path: Path | str) -> Any:
@@ -140,7 +140,7 @@ def read_json(path: Path | str) -> Any:
     Bare NaN and Infinity and halves of surrogate pairs are read as Python's own parser reads them.
     Raises UserError if the file cannot be read or is not JSON.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path)
     try:
         return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError:
@@ -156,7 +156,7 @@ def read_xml(path: Path | str) -> Element:
 
     A document type is refused, because its entities could make a small file a huge one.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path)
 
     def refuse(*_: Any) -> None:
         raise UserError(f"{path}: declares a document type, expected plain XML; write it again")
@@ -182,7 +182,8 @@ def read_yaml(path: Path | str) -> Any:
         raise UserError(f"{path}: not valid YAML ({detail})") from None
 
 
-def _read_bytes(path: Path | str) -> bytes:
+def read_bytes(path: Path | str) -> bytes:
+    """Return what a file holds. UserError if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:

@@ -43,11 +43,7 @@ def check_writable(annotations: Annotations, path: Path | str) -> None:
 
 
 def image_records(annotations: Annotations, frames: Ints) -> list[Record]:
-    """Return the records of the frames with rows `frames`.
-
-    Width, height and ``nframes`` are left out where they are unknown; ``has_labeled_person`` where
-    no frame of the video has it.
-    """
+    """Return the records of the frames with rows `frames`, without what is unknown."""
     videos = annotations.frame_video[frames]
     boxed = np.zeros(len(annotations.video_names), dtype=bool)
     boxed[videos[annotations.frame_boxed[frames]]] = True
@@ -77,13 +73,12 @@ def image_records(annotations: Annotations, frames: Ints) -> list[Record]:
 
 
 def person_records(annotations: Annotations, people: Ints) -> list[Record]:
-    """Return the records of the persons with rows `people`, without ``id``.
+    """Return the records of the persons with rows `people`, without ``id`` and what is unknown.
 
     The third number of a joint is 1 if it is visible and 0 if it is hidden. A hidden joint in the
-    very corner (0, 0) of the image gets -1: with 0 it would be absent. Absent joints are written as
-    0, 0, 0; ``scores`` are empty if no joint has one. Boxes, scores, areas and ids that are unknown
-    are left out. ``head_box`` (corners) stands beside ``bbox_head`` where adding the width to x
-    would not give back the corner's last bit.
+    very corner (0, 0) of the image gets -1: with 0 it would be absent. ``scores``, which
+    PoseTrack21's evaluator demands, are empty if no joint has one. ``head_box`` (corners) stands
+    beside ``bbox_head`` where adding the width to x would not give back the corner's last bit.
     """
     present = annotations.present[people]
     points = np.where(present[..., None], annotations.keypoints[people], 0.0)

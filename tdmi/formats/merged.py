@@ -33,14 +33,12 @@ from tdmi.formats.files import video_name
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of a merged file into annotations, with or without ``width``, ``height``.
+    """Turn the content of a merged file into annotations; UserError if it is not this form.
 
     Folder of ``file_name`` and ``vid_id`` identify a video. Videos come in the order of their first
     image (HiEve's in the order of their numbers) and are named after the last part of their folder
     (the whole path where two have the same; ``vid_id`` or the file's own name without a folder).
-    The frames of a video are sorted by their number. Joint flags are read as in
-    `tdmi.formats.posetrack18`; a box of zeros counts as none. ``num_keypoints``, ``segmentation``
-    and the ids of annotations are not read. UserError for anything that is not this form.
+    The frames of a video are sorted by their number. A box of zeros counts as none.
     """
     where = str(path)
     images = objects(content, "images", where)

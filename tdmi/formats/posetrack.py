@@ -40,8 +40,8 @@ def read_content(path: Path | str, frames_suffice: bool = False) -> Any:
         joints = [{"keypoints": list(POSETRACK18.joints)}]
         return {"categories": joints, **content, "annotations": []}
     frames = content.get("annolist")
-    if isinstance(frames, list) and not any(
-        not isinstance(frame, dict) or "annorect" in frame for frame in frames
+    if isinstance(frames, list) and all(
+        isinstance(frame, dict) and "annorect" not in frame for frame in frames
     ):
         return {"annolist": [{**frame, "annorect": []} for frame in frames]}
     return content

@@ -4,10 +4,9 @@ Read as poseval reads them: a person whose joint list is missing is left out (it
 counts as annotated), one whose joint list is empty stays; unknown joint ids are ignored; bare NaN
 is a number (such a joint exists and matches nothing).
 
-Two other data sets have files that look alike, and are refused by name: read as PoseTrack2017,
-either would give wrong numbers. HiEve lists frames as well, but ``x1..y2`` of a person is the whole
-person and not the *head* box that evaluation measures distances with. The video pose set of Iqbal
-et al. (CVPR 2017) lists videos.
+Two other data sets have files that look alike, and are refused by name. HiEve lists frames as well,
+but ``x1..y2`` of a person is the whole person and not the *head* box that evaluation measures
+distances with. The video pose set of Iqbal et al. (CVPR 2017) lists videos.
 
 The form has no place for person boxes, areas, ``iscrowd``, identities across videos, actions, image
 ids (a frame's id is its position), image sizes, ``has_labeled_person`` and ``nframes``; frame
@@ -114,7 +113,7 @@ def video_key(frame_file: str) -> str:
     """Return collection and folder: ``images/bonn/000342_mpii/1.jpg`` -> ``bonn/000342_mpii``.
 
     This identifies a PoseTrack2017 video: the numbers collide between collections, and the names of
-    label files differ from those of folders. A frame in fewer folders gives those it is in.
+    label files differ from those of folders.
     """
     parts = [part for part in frame_file.replace("\\", "/").split("/") if part not in ("", ".")]
     return "/".join(parts[:-1][-2:])

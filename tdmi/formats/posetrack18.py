@@ -8,9 +8,8 @@ Joints are placed by the names in ``categories``, so 15 and 17 keypoint files in
 into POSETRACK18's slots, and those of HiEve and COCO into theirs. Source: the format's converter
 in poseval.
 
-Besides what the data sets' own files have, these keys are written and read: ``width`` and
-``height`` of an image (as merged files have them); ``score`` (of a person), ``area``, ``iscrowd``,
-``action`` and ``head_box`` (corners) of a person.
+Besides what the data sets' own files have, ``width`` and ``height`` of an image and ``score``,
+``area``, ``iscrowd``, ``action`` and ``head_box`` (corners) of a person are written and read.
 """
 
 from __future__ import annotations
@@ -76,8 +75,6 @@ def parse(content: Any, path: Path | str) -> Annotations:
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
     """Write one ``<video>.json`` per video, in the PoseTrack18 form that the evaluators accept.
 
-    Every image gets ``ignore_regions_x/_y`` and every person ``scores`` (empty if it has none), as
-    the PoseTrack21 evaluator demands; boxes, sizes, scores and ids that are unknown are left out.
     Reading gives back every column to the last bit, except for what the form does not hold:
     ``frame_index`` and ``frame_number`` follow from the order of the frames and their names,
     ``frame_annotated`` is whether the frame lists a person, the length of a video without frames

@@ -17,13 +17,7 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, concatenate, on_skeleton
 from tdmi.data.records import Record, describe
 from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18
-from tdmi.formats import (
-    merged,
-    posetrack17,
-    posetrack17_matlab,
-    posetrack18,
-    precomputed_boxes,
-)
+from tdmi.formats import merged, posetrack17, posetrack17_matlab, posetrack18, precomputed_boxes
 from tdmi.formats.coco_reading import recognised
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
 from tdmi.formats.files import new_folder
@@ -91,14 +85,11 @@ def read_any(
     UserError for a file that cannot be read or is of no known form, for a video that comes twice,
     and for joint sets that do not go together.
     """
-    parts, forms = [], Counter[str]()
-    for path in tqdm(_paths(Path(source)), "read", unit="file", disable=None):
-        part, form = _read(path, labels, frames_suffice)
-        parts.append(part)
-        forms[form] += 1
+    paths = tqdm(_paths(Path(source)), "read", unit="file", disable=None)
+    parts, forms = zip(*(_read(path, labels, frames_suffice) for path in paths), strict=True)
     skeletons = {part.skeleton for part in parts}
     if skeletons == {POSETRACK17, POSETRACK18}:
-        parts = [on_skeleton(part, POSETRACK18) for part in parts]
+        parts = tuple(on_skeleton(part, POSETRACK18) for part in parts)
     elif len(skeletons) > 1:
         names = ", ".join(sorted(skeleton.name for skeleton in skeletons))
         raise UserError(
@@ -112,7 +103,7 @@ def read_any(
                 f"{source}: video {name} is in {count} files, expected each video once; put the "
                 "files into folders of their own"
             )
-    return concatenate(parts), forms
+    return concatenate(parts), Counter(forms)
 
 
 def _paths(source: Path) -> list[Path]:

@@ -119,13 +119,9 @@ def resolve_sides(
     for view, camera in enumerate(cameras):
         weights = detections[..., 2].copy()
         weights[view] = 0
-        points = triangulate(cameras, detections[..., :2], weights).points
-        there = camera.project(points)
-        mirrored = detections[view][:, MIRRORED]
-        as_is, exchanged = (
-            np.nanmedian(np.linalg.norm(which[..., :2] - there, axis=-1), axis=1)
-            for which in (detections[view], mirrored)
-        )
+        there = camera.project(triangulate(cameras, detections[..., :2], weights).points)
+        sides = np.stack([detections[view], mirrored := detections[view][:, MIRRORED]])
+        as_is, exchanged = np.nanmedian(np.linalg.norm(sides[..., :2] - there, axis=-1), axis=2)
         turn = exchanged < 0.5 * as_is
         detections[view][turn] = mirrored[turn]
         counts.append(int(turn.sum()))
