@@ -46,10 +46,7 @@ FORMS = tuple(LARGEST_TRACK)
 
 
 def write_submission(
-    predictions: Annotations,
-    folder: Path,
-    form: str,
-    ground_truth: Annotations | None = None,
+    predictions: Annotations, folder: Path, form: str, ground_truth: Annotations | None = None
 ) -> None:
     """Write `predictions` in `form`, one of FORMS, into an empty folder.
 

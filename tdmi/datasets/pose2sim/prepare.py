@@ -192,18 +192,13 @@ def _simulate_boxes(
 ) -> Detections:
     """Return a box per person and frame: the labelled one moved and resized, scored by overlap."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([options.seed, number])))
-    found, scores = [], []
-    for true in part.box:
-        shift, log_size = rng.normal(size=(2, 2)) * options.box_jitter
-        box = clipped(jittered(true, shift, log_size), *size)
-        found.append(box)
-        scores.append(round(0.3 + 0.69 * overlap(box, clipped(true, *size)), 4))
-    return Detections(
-        image_id=part.frame_id[part.person_frame],
-        category_id=np.ones(part.persons, np.int64),
-        box=np.array(found).reshape(-1, 4),
-        score=np.array(scores),
-    )
+    noise = rng.normal(size=(part.persons, 2, 2)) * options.box_jitter
+    found = [clipped(jittered(b, *n), *size) for b, n in zip(part.box, noise, strict=True)]
+    pairs = zip(found, part.box, strict=True)
+    scores = [round(0.3 + 0.69 * overlap(box, clipped(true, *size)), 4) for box, true in pairs]
+    persons = np.ones(part.persons, np.int64)
+    box = np.array(found).reshape(-1, 4)
+    return Detections(part.frame_id[part.person_frame], persons, box, np.array(scores))
 
 
 def _attributes(
@@ -217,8 +212,7 @@ def _attributes(
     track = _scaled(camera.project(labels.joints[:: options.step]), options.scale)
     rows = []
     for person, frame in enumerate(part.person_frame):
-        box = part.head_box[person]
-        head = HEAD_SIZE * float(np.hypot(box[2] - box[0], box[3] - box[1]))
+        head = HEAD_SIZE * float(np.hypot(*np.subtract(*np.split(part.head_box[person], 2))))
         present = part.present[person]
         image_id = int(part.frame_id[frame])
         rows.append(

@@ -48,7 +48,7 @@ from workflow.scripts.pose2sim.triangulate import (
 )
 
 # Two points in metres, one above the other, in the middle of the person's way.
-_LOW, _HIGH = np.array([-1.0, 0.0, 0.4]), np.array([-1.0, 0.0, 1.4])
+_VERTICAL = np.array([[-1.0, 0.0, 0.4], [-1.0, 0.0, 1.4]])
 NOTES = [
     "Pixels are those of the 1920 px high frames; a head size is 0.6 of the head box's diagonal.",
     "reprojection: smoothed points against the detections they were made from, of weight "
@@ -169,7 +169,7 @@ def held_out(cameras: Sequence[Camera], stack: np.ndarray, rate: float) -> Recor
 
 def upright_roll(camera: Camera) -> float:
     """Return degrees to turn the camera's image counter-clockwise so that vertical is upright."""
-    x, y = camera.project(_HIGH) - camera.project(_LOW)
+    ((x, y),) = np.diff(camera.project(_VERTICAL), axis=0)
     return float(np.degrees(np.arctan2(x, -y)))
 
 
