@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+from xml.parsers import expat
 
 import orjson
 import yaml
@@ -140,43 +143,79 @@ def write_compact_json(path: Path | str, value: Any) -> None:
         temporary.write_bytes(data + b"\n")
 
 
+def read_text(path: Path | str) -> str:
+    """Return a text in UTF-8, with or without byte order mark. UserError if it cannot be read."""
+    return _decoded(read_bytes(path), path)
+
+
 def read_json(path: Path | str) -> Any:
     """Return the content of a JSON file in UTF-8, with or without byte order mark.
 
     Bare NaN and Infinity and halves of surrogate pairs are read as Python's own parser reads them.
     Raises UserError if the file cannot be read or is not JSON.
     """
-    path = Path(path)
+    data = read_bytes(path)
     try:
-        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        return orjson.loads(data.removeprefix(codecs.BOM_UTF8))
+    except orjson.JSONDecodeError:
+        text = _decoded(data, path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); restore or regenerate it") from None
+
+
+def read_xml(path: Path | str) -> Element:
+    """Return the root of an XML file. Raises UserError if it is missing, damaged, or no plain XML.
+
+    A document type is refused, because its entities could make a small file a huge one.
+    """
+    data = read_bytes(path)
+
+    def refuse(*_: Any) -> None:
+        raise UserError(f"{path}: declares a document type, expected plain XML; write it again")
+
+    # ElementTree has no option to refuse declarations, so the parser below it looks first.
+    checker = expat.ParserCreate()
+    checker.StartDoctypeDeclHandler = refuse
+    try:
+        checker.Parse(data, True)
+        return ElementTree.fromstring(data)
+    except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as error:
+        _decoded(data, path)
+        detail = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid XML ({detail}); restore or regenerate it") from None
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Return the content of a YAML file. Raises UserError if it is missing or not YAML."""
+    try:
+        return yaml.load(read_text(path), Loader=_YAML)
+    except yaml.YAMLError as error:
+        detail = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({detail})") from None
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Return what a file holds. UserError if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return _read_json_leniently(data, path)
 
 
-def _read_json_leniently(data: bytes, path: Path) -> Any:
+def _decoded(data: bytes, path: Path | str) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
         raise UserError(
             f"{path}: looks like text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"
         )
     try:
-        return json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore or regenerate it") from None
-
-
-def read_yaml(path: Path | str) -> Any:
-    """Return the content of a YAML file. Raises UserError if it is missing or not YAML."""
-    path = Path(path)
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        detail = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid YAML ({detail})") from None
+        return data.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path}: line {line}: found the byte 0x{error.object[error.start]:02x}, which is not "
+            "UTF-8, expected text in UTF-8; save it again as UTF-8"
+        ) from None

@@ -167,20 +167,14 @@ def select_videos(annotations: Annotations, names: Sequence[str]) -> Annotations
     unknown = sorted(set(names) - set(annotations.video_names))
     if unknown:
         raise ValueError(f"no such video: {', '.join(unknown)}")
-    rows = [annotations.video_names.index(name) for name in names]
-    if not rows:
-        raise ValueError("no video to select")
-    return concatenate([_single_video(annotations, video) for video in rows])
-
-
-def _single_video(annotations: Annotations, video: int) -> Annotations:
-    chosen = select_frames(annotations, annotations.frame_video == video)
-    return replace(
-        chosen,
-        video_names=[annotations.video_names[video]],
-        frame_video=np.zeros(chosen.frames, dtype=np.int64),
-        video_length=annotations.video_length[[video]],
-    )
+    parts = []
+    for name in names:
+        video = annotations.video_names.index(name)
+        part = select_frames(annotations, annotations.frame_video == video)
+        first = np.zeros(part.frames, dtype=np.int64)
+        length = part.video_length[[video]]
+        parts.append(replace(part, video_names=[name], frame_video=first, video_length=length))
+    return concatenate(parts)
 
 
 def _rows(annotations: Annotations, names: Sequence[str], chosen: Flags | Ints) -> Columns:

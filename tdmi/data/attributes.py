@@ -12,11 +12,12 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import write_text
+from tdmi.core.files import read_text, write_text
 from tdmi.data.records import Floats, Ints
 
 KEYS = ("image_id", "track_id")
@@ -32,7 +33,7 @@ def read_attributes(path: Path | str, image_id: Ints, track_id: Ints) -> dict[st
     """
     path = Path(path)
     rows: dict[tuple[int, int], dict[str, float]] = {}
-    for file in _tables(path):
+    for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
         for key, line, values in _read_table(file):
             if key in rows:
                 raise UserError(
@@ -40,6 +41,8 @@ def read_attributes(path: Path | str, image_id: Ints, track_id: Ints) -> dict[st
                     f"{key[1]}, expected one per person and image; keep the right one"
                 )
             rows[key] = values
+    if path.is_dir() and not any(path.glob("*.csv")):
+        raise UserError(f"{path}: no *.csv there, expected at least one table of attributes")
     people = zip(image_id.tolist(), track_id.tolist(), strict=True)
     found = [rows.get(person, {}) for person in people]
     if not any(found):
@@ -62,25 +65,9 @@ def write_attributes(
     write_text(path, text.getvalue())
 
 
-def _tables(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    tables = sorted(path.glob("*.csv"))
-    if not tables:
-        raise UserError(f"{path}: no *.csv there, expected at least one table of attributes")
-    return tables
-
-
 def _read_table(path: Path) -> list[tuple[tuple[int, int], int, dict[str, float]]]:
     """Key, line number and attributes of each row."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file or folder, expected attributes") from None
-    except (OSError, UnicodeDecodeError) as error:
-        detail = getattr(error, "strerror", None) or "not UTF-8"
-        raise UserError(f"{path}: cannot be read ({detail}), expected a CSV file") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
     try:
         table = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
@@ -106,26 +93,20 @@ def _row(
         )
     record = dict(zip(header, cells, strict=True))
 
-    def refusal(name: str, wanted: str) -> UserError:
-        return UserError(
-            f"{path}: line {line}: {name[:40]!r} is {record[name][:40]!r}, expected {wanted}; "
-            "mend the cell"
-        )
-
-    def identity(name: str) -> int:
+    def cell(name: str, kind: type, wanted: str) -> Any:
         try:
-            return int(record[name])
-        except ValueError:
-            raise refusal(name, "a whole number") from None
-
-    def attribute(name: str) -> float:
-        try:
-            value = float(record[name] if record[name].strip() else "nan")
+            value = kind(record[name] if kind is int or record[name].strip() else "nan")
         except ValueError:
             value = math.inf
         if math.isinf(value):
-            raise refusal(name, "a finite number or nothing")
+            raise UserError(
+                f"{path}: line {line}: {name[:40]!r} is {record[name][:40]!r}, expected {wanted}; "
+                "mend the cell"
+            )
         return value
 
-    values = {name: attribute(name) for name in header if name not in _IDS}
-    return (identity("image_id"), identity("track_id")), line, values
+    values = {
+        name: cell(name, float, "a finite number or nothing") for name in header if name not in _IDS
+    }
+    image_id, track_id = (cell(name, int, "a whole number") for name in KEYS)
+    return (image_id, track_id), line, values

@@ -10,13 +10,13 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_compact_json
 from tdmi.data.records import (
-    REGENERATE,
     Floats,
     Ints,
     check_objects,
     describe,
     number_rows,
     real_numbers,
+    unfit,
     whole_numbers,
 )
 
@@ -42,9 +42,7 @@ def read_detections(path: Path | str) -> Detections:
     """
     records = read_json(path)
     if not isinstance(records, list):
-        raise UserError(
-            f"{path}: found {describe(records)}, expected a list of detections; {REGENERATE}"
-        )
+        raise unfit(str(path), describe(records), "a list of detections")
 
     def place(i: int) -> str:
         return f"{path}: detection {i}"

@@ -22,7 +22,6 @@ def sha256_of_files(root: Path, files: Iterable[Path]) -> str:
 
 
 def sha256_of_folder(folder: Path) -> str:
-    """Return the same hash of all files of a folder."""
     return sha256_of_files(folder, folder.rglob("*"))
 
 

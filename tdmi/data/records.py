@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,20 @@ def describe(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, list | dict):
-        kind = "list" if isinstance(value, list) else "object"
-        article = "a" if kind == "list" else "an"
-        return f"{article} {kind} of {len(value)}" if value else f"an empty {kind}"
+        kind = "a list" if isinstance(value, list) else "an object"
+        return f"{kind} of {len(value)}" if value else f"an empty {kind.split()[1]}"
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def unfit(where: str, found: str, expected: str) -> UserError:
+    """Return the error for content that is not what its form demands."""
+    return UserError(f"{where}: found {found}, expected {expected}; {REGENERATE}")
+
+
+def places(where: Path | str, key: str) -> Place:
+    """Give places such as ``v.json: images[3]``."""
+    return lambda i: f"{where}: {key}[{i}]"
 
 
 def member(record: Any, key: str, kind: type, where: str) -> Any:
@@ -47,19 +57,15 @@ def member(record: Any, key: str, kind: type, where: str) -> Any:
     """
     names = {list: "a list", dict: "an object", str: "a text", int: "a whole number"}
     if not isinstance(record, dict):
-        raise UserError(f"{where}: found {describe(record)}, expected an object; {REGENERATE}")
+        raise unfit(where, describe(record), "an object")
     if key not in record:
         raise UserError(f"{where}: no '{key}', expected {names[kind]} there; {REGENERATE}")
-    value = record[key]
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UserError(
-            f"{where}: '{key}' is {describe(value)}, expected {names[kind]}; {REGENERATE}"
-        )
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise UserError(
-            f"{where}: '{key}' is {describe(value)}, expected a whole number of at most 64 bits; "
-            f"{REGENERATE}"
-        )
+    value, expected = record[key], names[kind]
+    fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    if fits and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        fits, expected = False, "a whole number of at most 64 bits"
+    if not fits:
+        raise UserError(f"{where}: '{key}' is {describe(value)}, expected {expected}; {REGENERATE}")
     return value
 
 
@@ -70,13 +76,11 @@ def numbers(value: Any, count: int | None, where: str) -> Floats:
     """
     wanted = "numbers" if count is None else f"{count} numbers"
     if not isinstance(value, list) or (count is not None and len(value) != count):
-        raise UserError(f"{where}: found {describe(value)}, expected {wanted}; {REGENERATE}")
+        raise unfit(where, describe(value), wanted)
     flat = number_list(value)
     if flat is None:
         odd = next(v for v in value if number_list([v]) is None)
-        raise UserError(
-            f"{where}: found {describe(odd)} among the numbers, expected {wanted}; {REGENERATE}"
-        )
+        raise unfit(where, f"{describe(odd)} among the numbers", wanted)
     return flat
 
 
@@ -87,7 +91,7 @@ def number(value: Any, where: str) -> float:
     if not isinstance(value, bool) and isinstance(value, int | float):
         with suppress(OverflowError):
             return float(value)
-    raise UserError(f"{where}: found {describe(value)}, expected a number; {REGENERATE}")
+    raise unfit(where, describe(value), "a number")
 
 
 def number_list(values: Sequence[Any]) -> Floats | None:
@@ -101,7 +105,7 @@ def number_list(values: Sequence[Any]) -> Floats | None:
 def objects(content: Any, key: str, where: str) -> list[Record]:
     """Return `content[key]`, which must be a list of objects."""
     records: list[Record] = member(content, key, list, where)
-    check_objects(records, lambda i: f"{where}: {key}[{i}]")
+    check_objects(records, places(where, key))
     return records
 
 
@@ -109,39 +113,39 @@ def check_objects(records: Sequence[Any], place: Place) -> None:
     """Raise UserError unless every record is an object."""
     if not set(map(type, records)) <= {dict}:
         i, odd = next((i, r) for i, r in enumerate(records) if not isinstance(r, dict))
-        raise UserError(f"{place(i)}: found {describe(odd)}, expected an object; {REGENERATE}")
+        raise unfit(place(i), describe(odd), "an object")
 
 
 def texts(
     records: Sequence[Record], key: str, place: Place, missing: str | None = None
 ) -> list[str]:
     """Return `record[key]` of every record; `missing` where it is absent or null, if allowed."""
-    values = _values(records, key, missing)
-    if set(map(type, values)) <= {str}:
-        return values
-    return [
-        value if isinstance(value, str) else member(records[i], key, str, place(i))
-        for i, value in enumerate(values)
-    ]
+    return _members(records, key, str, place, missing)
 
 
 def whole_numbers(
     records: Sequence[Record], key: str, place: Place, missing: int | None = None
 ) -> Ints:
     """Return `record[key]` [N]; `missing` where it is absent or null, if allowed."""
+    return np.array(_members(records, key, int, place, missing), dtype=np.int64)
+
+
+def _members(
+    records: Sequence[Record], key: str, kind: type, place: Place, missing: object
+) -> list[Any]:
     values = _values(records, key, missing)
-    if set(map(type, values)) <= {int}:
-        with suppress(OverflowError):
-            return np.array(values, dtype=np.int64)
-    return np.array(
-        [
-            value
-            if missing is not None and records[i].get(key) is None
-            else member(records[i], key, int, place(i))
-            for i, value in enumerate(values)
-        ],
-        dtype=np.int64,
-    )
+    if set(map(type, values)) <= {kind} and (kind is str or _fit_64_bits(values)):
+        return values
+    return [
+        value
+        if missing is not None and records[i].get(key) is None
+        else member(records[i], key, kind, place(i))
+        for i, value in enumerate(values)
+    ]
+
+
+def _fit_64_bits(values: list[int]) -> bool:
+    return not values or (min(values) >= -(2**63) and max(values) < 2**63)
 
 
 def real_numbers(

@@ -72,7 +72,7 @@ def split_labels(root: Path, split: str) -> Annotations:
         folder = root / name / split
         files = sorted(folder.glob("*.json")) or sorted(folder.glob("*.mat"))
         if files:
-            labels = concatenate([read_video_file(path) for path in files])
+            labels = concatenate([read_video_file(path, frames_suffice=True) for path in files])
             return labels if name == PREPARED else to_posetrack18(labels)[0]
     places = ", ".join(f"{name}/{split}" for name in LABEL_FOLDERS)
     raise UserError(f"{root}: no label files, looked in {places}; prepare the data set")

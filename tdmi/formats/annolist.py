@@ -1,8 +1,5 @@
 """Files with an ``annolist``: labels and predictions of PoseTrack2017 and HiEve, one per video.
 
-One reader (here) and one writer (`annolist_writing`) serve both data sets; a `Form` holds what
-differs between them.
-
 The reader is tolerant, because converters write so. It accepts empty arrays as the official MATLAB
 converter writes them (``{"_ArrayType_": ..., "_ArraySize_": [1, 0], ...}``), lists in a list (its
 column arrays), a lone object in place of a list of one, bare numbers in place of wrapped ones, true
@@ -15,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +30,8 @@ from tdmi.data.records import (
     describe,
     number,
     number_list,
+    places,
+    unfit,
 )
 from tdmi.data.skeletons import Skeleton
 from tdmi.formats.files import video_name, width_height
@@ -75,10 +73,11 @@ def parse_frames(frames: list[Any], path: Path | str, form: Form) -> Annotations
 
     Image ids are positions in the file. Raises UserError for anything that is out of form.
     """
-    check_objects(frames, lambda i: f"{path}: annolist[{i}]")
+    frame_place = places(path, "annolist")
+    check_objects(frames, frame_place)
     files, annotated, regions, people = [], [], [], _People()
     for index, frame in enumerate(frames):
-        where = f"{path}: annolist[{index}]"
+        where = frame_place(index)
         files.append(image_name(frame, where))
         rectangles = _items(frame, "annorect", where, needed=True)
         annotated.append(bool(rectangles))
@@ -94,7 +93,7 @@ def parse_frames(frames: list[Any], path: Path | str, form: Form) -> Annotations
     columns = unknown_persons(np.array(people.frame, dtype=np.int64), form.skeleton)
     person_place = people.places.__getitem__
     score = _column(people.records, "score", person_place, np.nan, finite=form.strict)
-    labelled = _column(frames, "is_labeled", lambda i: f"{path}: annolist[{i}]", np.nan, flag=True)
+    labelled = _column(frames, "is_labeled", frame_place, np.nan, flag=True)
     annotations = Annotations(
         skeleton=form.skeleton,
         video_names=[video_name(path)],
@@ -117,11 +116,12 @@ def parse_frames(frames: list[Any], path: Path | str, form: Form) -> Annotations
 
 
 def image_name(frame: Record, where: str) -> str:
-    """Return the name of a frame's image; UserError if it has none."""
+    """Return the name of a frame's image, with slashes; UserError if it has none."""
     image = _items(frame, "image", where)
     name = image[0].get("name") if image and isinstance(image[0], dict) else None
     if isinstance(name, list) and len(name) == 1:
         name = name[0]
+    name = name.replace("\\", "/") if isinstance(name, str) else name
     if not isinstance(name, str) or not name.rpartition("/")[2]:
         raise UserError(
             f"{where}: 'image' gives {describe(name)} as name, expected the path of the frame, "
@@ -150,24 +150,25 @@ def _is_empty_array(value: Any) -> bool:
 
 
 def _regions(frame: Record, where: str, finite: bool) -> list[Floats]:
-    polygons = []
     regions = _items(frame, "ignore_regions", where)
-    check_objects(regions, lambda k: f"{where}.ignore_regions[{k}]")
-    for k, region in enumerate(regions):
-        place = f"{where}.ignore_regions[{k}]"
-        points = _items(region, "point", place)
-        polygons.append(_positions(points, partial("{}.point[{}]".format, place), finite))
-    return polygons
+    place = _inside(where, "ignore_regions")
+    check_objects(regions, place)
+    points = [_items(region, "point", place(k)) for k, region in enumerate(regions)]
+    return [_positions(p, _inside(place(k), "point"), finite) for k, p in enumerate(points)]
+
+
+def _inside(where: str, key: str) -> Place:
+    return lambda i: f"{where}.{key}[{i}]"
 
 
 def _points(rectangle: Any, where: str, strict: bool) -> list[Any] | None:
     """Return the joint list of a person; None if the person has none (not even an empty one)."""
     if not isinstance(rectangle, dict):
-        raise UserError(f"{where}: found {describe(rectangle)}, expected an object; {REGENERATE}")
+        raise unfit(where, describe(rectangle), "an object")
     holders = _items(rectangle, "annopoints", where)
     if not holders:
         return None
-    check_objects(holders[:1], lambda k: f"{where}.annopoints[{k}]")
+    check_objects(holders[:1], _inside(where, "annopoints"))
     if "point" not in holders[0] and not strict:
         return None
     return _items(holders[0], "point", f"{where}.annopoints[0]", needed=True)
@@ -195,9 +196,7 @@ def _column(
     if finite:
         for i in np.flatnonzero(~np.isfinite(column)):
             if values[i] is not missing:
-                raise UserError(
-                    f"{place(i)}: {key}: found {column[i]}, expected a finite number; {REGENERATE}"
-                )
+                raise unfit(f"{place(i)}: {key}", f"{column[i]}", "a finite number")
     return column
 
 
@@ -229,7 +228,7 @@ def _whole(value: Any, where: str) -> int:
     """Return a whole number of 64 bits, kept to the last digit."""
     whole = value if type(value) is int else number(value, where)
     if not -(2**63) <= whole < 2**63 or whole != int(whole):
-        raise UserError(f"{where}: found {describe(value)}, expected a whole number; {REGENERATE}")
+        raise unfit(where, describe(value), "a whole number")
     return int(whole)
 
 
@@ -242,10 +241,7 @@ def _corner_columns(people: _People, strict: bool) -> Floats:
     missing = np.isinf(corners)
     if strict:
         for person in np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1)):
-            raise UserError(
-                f"{place(person)}: found some of x1, y1, x2, y2, expected all four or none; "
-                f"{REGENERATE}"
-            )
+            raise unfit(place(person), "some of x1, y1, x2, y2", "all four or none")
     corners[missing.any(axis=1)] = np.nan
     return corners
 

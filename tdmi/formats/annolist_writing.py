@@ -18,10 +18,10 @@ from tdmi.formats.files import check_finite
 def contents(
     annotations: Annotations, folder: Path | str, form: Form
 ) -> Iterator[tuple[str, dict[str, list[Record]]]]:
-    """Give name and content of each video's file, every scalar in a list of its own.
+    """Give name and content of each video's file, scalars in lists, without what is unknown.
 
-    What is unknown is left out. A frame that is annotated although nobody is listed in it gets one
-    person without a joint list if the form has such persons, so that evaluation keeps the frame.
+    A frame that is annotated although nobody is listed in it gets one person without a joint list
+    if the form has such persons, so that evaluation keeps the frame.
     UserError, naming `folder`, if the joints are not those of the form or a number is not finite.
     """
     if annotations.skeleton != form.skeleton:

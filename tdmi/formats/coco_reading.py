@@ -1,12 +1,10 @@
 """Columns from the records of COCO-like files: ``images``, ``annotations`` and ``categories``.
 
-PoseTrack18's files, their merged forms and COCO's own keypoint files share these records. The
-module of each form says what its joint flags, videos and boxes mean.
+PoseTrack18's files, their merged forms and COCO's own keypoint files share these records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -27,12 +25,15 @@ from tdmi.data.records import (
     number_rows,
     numbers,
     objects,
+    places,
     real_numbers,
     texts,
+    unfit,
     whole_numbers,
 )
 from tdmi.data.skeletons import ALIASES, COCO, HIEVE, POSETRACK17, POSETRACK18, Skeleton
 
+_SIDES = ("ignore_regions_x", "ignore_regions_y")
 # Joints that must be named, and the skeleton that they are read into: PoseTrack's files name 15
 # or 17 joints and always mean the 17 slots.
 _RECOGNISED = ((POSETRACK17, POSETRACK18), (HIEVE, HIEVE), (COCO, COCO))
@@ -57,10 +58,7 @@ def joint_slots(content: Any, where: str) -> tuple[Skeleton, Ints]:
     names = member(categories[0], "keypoints", list, f"{where}: categories[0]")
     for name in names:
         if not isinstance(name, str):
-            raise UserError(
-                f"{where}: categories[0].keypoints holds {describe(name)}, expected names of "
-                f"joints; {REGENERATE}"
-            )
+            raise unfit(f"{where}: categories[0].keypoints", describe(name), "names of joints")
     names = [ALIASES.get(name, name) for name in names]
     skeleton = recognised(names)
     if skeleton is None:
@@ -73,10 +71,7 @@ def joint_slots(content: Any, where: str) -> tuple[Skeleton, Ints]:
     slots = np.array([skeleton.index(n) if n in skeleton.joints else -1 for n in names])
     if len(set(slots[slots >= 0])) < (slots >= 0).sum():
         twice = next(n for n in names if n in skeleton.joints and names.count(n) > 1)
-        raise UserError(
-            f"{where}: categories[0].keypoints names {twice} twice, expected every joint once; "
-            f"{REGENERATE}"
-        )
+        raise unfit(f"{where}: categories[0].keypoints", f"{twice} twice", "every joint once")
     return skeleton, slots
 
 
@@ -103,24 +98,26 @@ def rows_by_id(images: list[Record], place: Place) -> dict[int, int]:
     return rows
 
 
+def file_names(images: list[Record], place: Place) -> list[str]:
+    """Return ``file_name`` [F] with slashes, also where Windows wrote backslashes."""
+    names = [name.replace("\\", "/") for name in texts(images, "file_name", place)]
+    for i, name in enumerate(names):
+        if not name.rpartition("/")[2]:
+            raise unfit(f"{place(i)}: file_name", describe(name), "a frame's file name")
+    return names
+
+
 def frame_columns(images: list[Record], place: Place) -> Columns:
     """Return the columns of the frames, in the order of `images`, except those of videos."""
     sides = [whole_numbers(images, key, place, missing=0) for key in ("width", "height")]
     boxed = flags(images, "has_labeled_person", place)
     return {
-        "frame_file": texts(images, "file_name", place),
+        "frame_file": file_names(images, place),
         "frame_id": whole_numbers(images, "id", place),
         "frame_size": np.stack(sides, axis=1),
         "frame_boxed": np.array([bool(flag) for flag in boxed], dtype=bool),
         "ignore_regions": _regions(images, place),
     }
-
-
-def labelled_frames(images: list[Record], listed: Sequence[bool], place: Place) -> list[bool]:
-    """Return ``is_labeled`` [F]; where it is not stated, whether persons are `listed`."""
-    stated = flags(images, "is_labeled", place)
-    pairs = zip(stated, listed, strict=True)
-    return [there if flag is None else flag for flag, there in pairs]
 
 
 def _regions(images: list[Record], place: Place) -> list[list[Floats]]:
@@ -130,15 +127,9 @@ def _regions(images: list[Record], place: Place) -> list[list[Floats]]:
     x, y = (number_list(list(chain.from_iterable(p[side] for p in flat))) for side in (0, 1))
     if x is None or y is None:  # the slow way names the first culprit
         parts = [
-            np.stack(
-                [
-                    numbers(side, None, f"{place(i)}: ignore_regions_{name}[{k}]")
-                    for name, side in zip("xy", sides, strict=True)
-                ],
-                axis=1,
-            )
+            np.stack([numbers(p[n], None, f"{place(i)}: {_SIDES[n]}[{k}]") for n in (0, 1)], axis=1)
             for i, of_image in enumerate(polygons)
-            for k, sides in enumerate(of_image)
+            for k, p in enumerate(of_image)
         ]
     else:
         parts = np.split(np.stack([x, y], axis=1), np.cumsum([len(x) for x, _ in flat])[:-1])
@@ -148,19 +139,19 @@ def _regions(images: list[Record], place: Place) -> list[list[Floats]]:
 
 def _polygons(image: Record, place: Place, row: int) -> list[tuple[list[Any], list[Any]]]:
     """Return the coordinate lists x and y, equally long, of each polygon of one image."""
-    if image.get("ignore_regions_x") is None or image.get("ignore_regions_y") is None:
+    if any(image.get(side) is None for side in _SIDES):
         return []
-    xs = member(image, "ignore_regions_x", list, place(row))
-    ys = member(image, "ignore_regions_y", list, place(row))
+    xs, ys = (member(image, side, list, place(row)) for side in _SIDES)
     if len(xs) != len(ys):
-        raise UserError(
-            f"{place(row)}: {len(xs)} polygons in ignore_regions_x, {len(ys)} in "
-            f"ignore_regions_y, expected as many; {REGENERATE}"
+        raise unfit(
+            place(row),
+            f"{len(xs)} polygons in ignore_regions_x, {len(ys)} in ignore_regions_y",
+            "as many",
         )
     for k, (x, y) in enumerate(zip(xs, ys, strict=True)):
         if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y):
-            row_x = numbers(x, None, f"{place(row)}: ignore_regions_x[{k}]")
-            numbers(y, len(row_x), f"{place(row)}: ignore_regions_y[{k}]")
+            row_x = numbers(x, None, f"{place(row)}: {_SIDES[0]}[{k}]")
+            numbers(y, len(row_x), f"{place(row)}: {_SIDES[1]}[{k}]")
     return list(zip(xs, ys, strict=True))
 
 
@@ -174,9 +165,10 @@ def person_columns(
     (corners).
     """
     frame = _frames_of_persons(records, rows, where)
+    at = places(where, "annotations")
 
     def place(i: int) -> str:
-        return f"{where}: annotations[{i}] (frame {frame[i]})"
+        return f"{at(i)} (frame {frame[i]})"
 
     count, joints = len(records), len(skeleton)
     raw = number_rows(records, "keypoints", 3 * len(slots), place).reshape(count, len(slots), 3)
@@ -212,7 +204,7 @@ def person_columns(
 
 
 def _frames_of_persons(records: list[Record], rows: dict[int, int], where: str) -> Ints:
-    ids = whole_numbers(records, "image_id", lambda i: f"{where}: annotations[{i}]").tolist()
+    ids = whole_numbers(records, "image_id", places(where, "annotations")).tolist()
     frames = [rows.get(image_id, -1) for image_id in ids]
     if -1 in frames:
         lost = frames.index(-1)
@@ -223,34 +215,66 @@ def _frames_of_persons(records: list[Record], rows: dict[int, int], where: str) 
     return np.array(frames, dtype=np.int64)
 
 
-def posetrack_annotations(
-    content: Any, images: list[Record], names: list[str], videos: Ints, place: Place, where: str
+def read_annotations(
+    content: Any,
+    images: list[Record],
+    names: list[str],
+    videos: Ints,
+    where: str,
+    place: Place | None = None,
+    stills: bool = False,
 ) -> Annotations:
-    """Return annotations by the rules of PoseTrack18's form.
+    """Return annotations by the rules of PoseTrack18's form, or of COCO's `stills`.
 
     `images` are those of the file, sorted by video; `videos` [F] are rows in `names`. The length of
-    a video is the largest ``nframes`` of its images. Joint flags are read as poseval reads them: a
-    joint is absent exactly if x = y = 0 and its flag is 0; one elsewhere with flag 0, or any with a
-    flag below 0, is there but hidden.
+    a video is the largest ``nframes`` of its images, that of a still is 1. Joint flags are read as
+    poseval reads them: a joint is absent exactly if x = y = 0 and its flag is 0; one elsewhere with
+    flag 0, or any with a flag below 0, is there but hidden. In COCO's stills 0 is absent, whatever
+    its place, 1 hidden and 2 visible. Where ``is_labeled`` is not stated, frames with persons count
+    as labelled, and all stills.
     """
+    place = place or places(where, "images")
     skeleton, slots = joint_slots(content, where)
     rows = rows_by_id(images, place)
     frames = frame_columns(images, place)
+    if isinstance(content, dict) and content.get("annotations") is None:
+        raise UserError(
+            f"{where}: no 'annotations', so it holds no labels, as files of a test split, expected "
+            "a list of people there; give a file that has them"
+        )
     records = objects(content, "annotations", where)
     persons, flag = person_columns(records, rows, skeleton, slots, where)
     listed = np.bincount(persons["person_frame"], minlength=len(images)).astype(bool)
-    lengths = np.zeros(len(names), dtype=np.int64)
-    np.maximum.at(lengths, videos, whole_numbers(images, "nframes", place, missing=0))
+    stated = flags(images, "is_labeled", place)
+    if stills:
+        odd = ~np.isin(flag, (0, 1, 2))
+        if odd.any():
+            person, joint = np.argwhere(odd)[0]
+            file = frames["frame_file"][persons["person_frame"][person]]
+            raise unfit(
+                f"{where}: a person in image {describe(file)}",
+                f"a joint with flag {flag[person, joint]}",
+                "0 (absent), 1 (hidden) or 2 (visible)",
+            )
+        persons["keypoints"][flag == 0] = 0.0
+        lengths = np.ones(len(names), dtype=np.int64)
+    else:
+        lengths = np.zeros(len(names), dtype=np.int64)
+        np.maximum.at(lengths, videos, whole_numbers(images, "nframes", place, missing=0))
+    labelled = [
+        there or stills if label is None else label
+        for label, there in zip(stated, listed, strict=True)
+    ]
     return Annotations(
         skeleton=skeleton,
         video_names=names,
         video_length=lengths,
         frame_video=videos,
         frame_index=np.arange(len(images)) - np.searchsorted(videos, videos),
-        frame_labelled=np.array(labelled_frames(images, listed.tolist(), place), dtype=bool),
+        frame_labelled=np.array(labelled, dtype=bool),
         frame_annotated=listed,
         present=(persons["keypoints"] != 0).any(axis=2) | (flag != 0),
-        visible=flag > 0,
+        visible=flag > (1 if stills else 0),
         **frames,
         **persons,
     )

@@ -1,8 +1,4 @@
-"""Records of COCO-like files (``images``, ``annotations``, ``categories``) from columns.
-
-The counterpart of `tdmi.formats.coco_reading`, which reads these records back to the last bit,
-except for what the form cannot hold (see `tdmi.formats.posetrack18`).
-"""
+"""Records of COCO-like files from columns: what `tdmi.formats.coco_reading` gives back."""
 
 from __future__ import annotations
 
@@ -47,11 +43,7 @@ def check_writable(annotations: Annotations, path: Path | str) -> None:
 
 
 def image_records(annotations: Annotations, frames: Ints) -> list[Record]:
-    """Return the records of the frames with rows `frames`.
-
-    Width, height and ``nframes`` are left out where they are unknown; ``has_labeled_person`` where
-    no frame of the video has it.
-    """
+    """Return the records of the frames with rows `frames`, without what is unknown."""
     videos = annotations.frame_video[frames]
     boxed = np.zeros(len(annotations.video_names), dtype=bool)
     boxed[videos[annotations.frame_boxed[frames]]] = True
@@ -81,13 +73,12 @@ def image_records(annotations: Annotations, frames: Ints) -> list[Record]:
 
 
 def person_records(annotations: Annotations, people: Ints) -> list[Record]:
-    """Return the records of the persons with rows `people`, without ``id``.
+    """Return the records of the persons with rows `people`, without ``id`` and what is unknown.
 
     The third number of a joint is 1 if it is visible and 0 if it is hidden. A hidden joint in the
-    very corner (0, 0) of the image gets -1: with 0 it would be absent. Absent joints are written as
-    0, 0, 0; ``scores`` are empty if no joint has one. Boxes, scores, areas and ids that are unknown
-    are left out. ``head_box`` (corners) stands beside ``bbox_head`` where adding the width to x
-    would not give back the corner's last bit.
+    very corner (0, 0) of the image gets -1: with 0 it would be absent. ``scores``, which
+    PoseTrack21's evaluator demands, are empty if no joint has one. ``head_box`` (corners) stands
+    beside ``bbox_head`` where adding the width to x would not give back the corner's last bit.
     """
     present = annotations.present[people]
     points = np.where(present[..., None], annotations.keypoints[people], 0.0)
@@ -100,16 +91,13 @@ def person_records(annotations: Annotations, people: Ints) -> list[Record]:
     back = head[:, :2] + head[:, 2:]
     exact = (back.view(np.int64) == corners[:, 2:].view(np.int64)).all(axis=1)
     scores = annotations.joint_score[people]
-    required = {
-        "image_id": annotations.frame_id[annotations.person_frame[people]],
-        "keypoints": triples.reshape(len(people), 3 * present.shape[1]),
-    }
-    optional = {
-        "track_id": (annotations.track_id[people], annotations.track_id[people] != NO_TRACK),
-        "person_id": (
-            annotations.person_id[people],
-            annotations.person_id[people] != NO_PERSON_ID,
-        ),
+    everybody = np.ones(len(people), dtype=bool)
+    tracks, identities = annotations.track_id[people], annotations.person_id[people]
+    columns = {
+        "image_id": (annotations.frame_id[annotations.person_frame[people]], everybody),
+        "keypoints": (triples.reshape(len(people), 3 * present.shape[1]), everybody),
+        "track_id": (tracks, tracks != NO_TRACK),
+        "person_id": (identities, identities != NO_PERSON_ID),
         "bbox": _known(annotations.box[people]),
         "bbox_head": _known(head),
         "head_box": (corners, _known(corners)[1] & ~exact),
@@ -119,10 +107,7 @@ def person_records(annotations: Annotations, people: Ints) -> list[Record]:
         "scores": (scores, (scores != UNSCORED).any(axis=1)),
     }
     records: list[Record] = [{"category_id": 1, "scores": []} for _ in people]
-    for key, column in required.items():
-        for record, value in zip(records, column.tolist(), strict=True):
-            record[key] = value
-    for key, (column, known) in optional.items():
+    for key, (column, known) in columns.items():
         rows = np.flatnonzero(known)
         for row, value in zip(rows.tolist(), column[rows].tolist(), strict=True):
             records[row][key] = value

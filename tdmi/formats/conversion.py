@@ -1,11 +1,8 @@
 """Annotations brought from one PoseTrack form to the other, with notes on what is dropped or made.
 
-Both directions leave annotations exactly as the reader of the target form gives them back, so
-writing and reading changes nothing more. Frames and persons keep their order. Joints go by name:
-head_bottom of 2018 is the neck of 2017 (never the middle of the shoulders, as one published
-conversion has it). From 2017 to 2018 and back every joint, score, flag, track, head box and region
-returns to the last bit, except for what the notes name; from 2018 to 2017 and back, what the 2017
-form cannot hold is lost (see `tdmi.formats.posetrack17`).
+Both directions leave annotations exactly as the reader of the target form gives them back, to the
+last bit. Joints go by name: head_bottom of 2018 is the neck of 2017 (never the middle of the
+shoulders, as one published conversion has it).
 """
 
 from __future__ import annotations
@@ -45,43 +42,39 @@ def to_posetrack17(annotations: Annotations) -> tuple[Annotations, list[str]]:
 
     Scores of joints that are absent go without a note: files have them as fillers.
     """
-    notes = _joints_dropped(annotations, POSETRACK17)
     result = _plain(annotations, POSETRACK17)
     listed = _listed_frames(annotations)
     numbers = frame_numbers(annotations.frame_file, result.frame_index)
-    dropped = {
-        "persons": {
+    notes = _joints_dropped(annotations, POSETRACK17)
+    notes += _notes(
+        "persons",
+        {
             "box": np.isfinite(annotations.box).all(axis=1),
             "area": ~np.isnan(annotations.area),
             "iscrowd": annotations.crowd,
             "person_id": annotations.person_id != NO_PERSON_ID,
-            "action": np.array([bool(action) for action in annotations.action], dtype=bool),
+            "action": np.array(annotations.action, dtype=object).astype(bool),
         },
-        "frames": {
+    )
+    notes += _notes(
+        "frames",
+        {
             "image id": annotations.frame_id != result.frame_index,
             "image size": annotations.frame_size.any(axis=1),
             "has_labeled_person": annotations.frame_boxed,
             "frame number": annotations.frame_number != numbers,
         },
-        "videos": {
-            "nframes": (annotations.video_length != 0) & (annotations.video_length != listed)
-        },
-    }
-    for what, fields in dropped.items():
-        notes += _notes(what, fields)
+    )
+    length = annotations.video_length
+    notes += _notes("videos", {"nframes": (length != 0) & (length != listed)})
+    unstated = ("area", "crowd", "person_id", "action", "frame_size", "frame_boxed",
+                "frame_number", "video_length")  # fmt: skip
     result = replace(
         result,
         joint_score=np.where(result.present, result.joint_score, UNSCORED),
         box=np.full((result.persons, 4), np.nan),
-        area=UNSTATED,
-        crowd=UNSTATED,
-        person_id=UNSTATED,
-        action=UNSTATED,
         frame_id=result.frame_index.copy(),
-        frame_size=UNSTATED,
-        frame_boxed=UNSTATED,
-        frame_number=UNSTATED,
-        video_length=UNSTATED,
+        **dict.fromkeys(unstated, UNSTATED),
     )
     return result, notes
 
@@ -211,19 +204,11 @@ def _listed_frames(annotations: Annotations) -> Ints:
 
 
 def _joints_dropped(annotations: Annotations, skeleton: Skeleton) -> list[str]:
-    fields = {
-        joint: annotations.present[:, j]
-        for j, joint in enumerate(annotations.skeleton.joints)
-        if joint not in skeleton.joints
-    }
-    return _notes("persons", fields)
+    columns = zip(annotations.skeleton.joints, annotations.present.T, strict=True)
+    return _notes("persons", {joint: c for joint, c in columns if joint not in skeleton.joints})
 
 
 def _notes(what: str, fields: Mapping[str, Flags]) -> list[str]:
     """Return ``12 persons: box`` for every field that any row [N] bool has."""
-    counts = {field: int(rows.sum()) for field, rows in fields.items()}
-    return [
-        f"{count} {what if count > 1 else what[:-1]}: {field}"
-        for field, count in counts.items()
-        if count
-    ]
+    counts = {field: int(rows.sum()) for field, rows in fields.items() if rows.any()}
+    return [f"{n} {what if n > 1 else what[:-1]}: {field}" for field, n in counts.items()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from tdmi.data.records import Floats
 
 def video_name(path: Path | str) -> str:
     """Return the name of the video that a label file describes."""
-    return Path(path).name.removesuffix(".json").removesuffix(".mat")
+    return re.sub(r"\.(json|mat|txt)$", "", Path(path).name)
 
 
 def video_files(folder: Path | str) -> list[str]:
@@ -40,7 +41,8 @@ def video_files(folder: Path | str) -> list[str]:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Give an empty temporary folder; it becomes `folder` if the block succeeds.
 
-    UserError if `folder` exists and is anything but an empty folder.
+    UserError, before any work, if `folder` exists and is anything but an empty folder, or cannot
+    be written.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UserError(f"{folder}: not a folder, expected a new or empty one; give another name")
@@ -49,26 +51,29 @@ def new_folder(folder: Path) -> Iterator[Path]:
             f"{folder}: holds files already, expected a new or empty folder; empty it or give "
             "another name"
         )
-    with replacing_folder(folder) as temporary, _errors_naming(folder, temporary):
+    with ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(replacing_folder(folder))
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        stack.enter_context(_errors_naming(folder, temporary))
         yield temporary
 
 
 @contextmanager
 def new_zip(path: Path) -> Iterator[Path]:
-    """Do as `replacing_zip`, but raise UserError if `path` exists."""
-    if path.exists() or path.is_symlink():
-        raise UserError(f"{path}: exists already, expected a new file; delete it or rename it")
-    with replacing_zip(path) as folder:
-        yield folder
-
-
-@contextmanager
-def replacing_zip(path: Path) -> Iterator[Path]:
     """Give an empty temporary folder; its files become the zip file `path` if the block succeeds.
 
     They lie in its root, and the same files give the same bytes on every system.
+    UserError if `path` exists or cannot be written.
     """
+    if path.exists() or path.is_symlink():
+        raise UserError(f"{path}: exists already, expected a new file; delete it or rename it")
     with tempfile.TemporaryDirectory() as name, replacing(path) as temporary:
+        try:
+            temporary.touch()
+        except OSError as error:
+            raise _unwritable(path, error) from None
         folder = Path(name)
         with _errors_naming(path, folder):
             yield folder
@@ -78,6 +83,13 @@ def replacing_zip(path: Path) -> Iterator[Path]:
                 entry.create_system = 3
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, file.read_bytes(), compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: cannot be written ({error.strerror}), expected a place for new files; give "
+        "another name"
+    )
 
 
 @contextmanager
@@ -95,16 +107,20 @@ def check_finite(annotations: Annotations, path: Path | str) -> None:
     Joints that are present, their scores, and ignore regions must be finite. The box, head box,
     score and area of a person must be finite or unknown (all NaN).
     """
-    unfit = annotations.present & ~np.isfinite(annotations.keypoints).all(axis=2)
-    unfit |= ~np.isfinite(annotations.joint_score)
-    if unfit.any():
-        person, joint = np.argwhere(unfit)[0]
+
+    def frame(person: int) -> str:
+        return annotations.frame_file[annotations.person_frame[person]]
+
+    odd = annotations.present & ~np.isfinite(annotations.keypoints).all(axis=2)
+    odd |= ~np.isfinite(annotations.joint_score)
+    if odd.any():
+        person, joint = np.argwhere(odd)[0]
         x, y = annotations.keypoints[person, joint]
+        score = annotations.joint_score[person, joint]
         raise UserError(
             f"{path}: not written, {annotations.skeleton.joints[joint]} of a person in "
-            f"{annotations.frame_file[annotations.person_frame[person]]} is at ({x}, {y}) with "
-            f"score {annotations.joint_score[person, joint]}, expected finite numbers; the model "
-            "that predicted it has probably diverged, train it again"
+            f"{frame(person)} is at ({x}, {y}) with score {score}, expected finite numbers; the "
+            "model that predicted it has probably diverged, train it again"
         )
     known = ~np.isnan(annotations.head_box).all(axis=1)
     columns = {
@@ -115,18 +131,16 @@ def check_finite(annotations: Annotations, path: Path | str) -> None:
     }
     for name, column in columns.items():
         odd = ~np.isfinite(column).all(axis=1) & ~np.isnan(column).all(axis=1)
-        if odd.any():
-            person = np.flatnonzero(odd)[0]
+        for person in np.flatnonzero(odd):
             raise UserError(
-                f"{path}: not written, {name} of a person in "
-                f"{annotations.frame_file[annotations.person_frame[person]]} is "
+                f"{path}: not written, {name} of a person in {frame(person)} is "
                 f"{' '.join(map(str, column[person]))}, expected finite numbers (all NaN: unknown)"
             )
-    for frame, polygons in enumerate(annotations.ignore_regions):
+    for file, polygons in zip(annotations.frame_file, annotations.ignore_regions, strict=True):
         if not all(np.isfinite(polygon).all() for polygon in polygons):
             raise UserError(
-                f"{path}: not written, an ignore region of {annotations.frame_file[frame]} has a "
-                "corner that is not finite, expected finite numbers; remove the region"
+                f"{path}: not written, an ignore region of {file} has a corner that is not finite, "
+                "expected finite numbers; remove the region"
             )
 
 

@@ -2,7 +2,9 @@
 
 scipy's reader trusts what a file says of itself: some damaged label files end the Python process
 with a segmentation fault, others ask for all the memory there is. So it runs in a child process,
-one for many files, with a bound on its memory. A crash there is one line here.
+one for many files, with a bound on its memory; a crash there is one line here. The child is this
+file as a script: requests come as one JSON text per line, and an answer is its number of bytes (8,
+little endian), then ``(value, reason)`` in Python's marshal format.
 """
 
 from __future__ import annotations
@@ -13,8 +15,17 @@ import marshal
 import os
 import subprocess
 import sys
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from scipy.io import loadmat
+
+MEMORY = 4 << 30
+"""Bytes that the child may take (choice of this project: label files need a few megabytes, and a
+damaged file can ask for all there is)."""
 
 
 class _Child:
@@ -22,10 +33,9 @@ class _Child:
 
     def __init__(self) -> None:
         self.owner = os.getpid()
-        script = Path(__file__).with_name("matlab_child.py")
         single = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(script)],
+            [sys.executable, "-P", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -33,7 +43,7 @@ class _Child:
         )
 
     def ask(self, request: list[str]) -> tuple[Any, str | None]:
-        """Return what `matlab_child.read` returns; EOFError if the process ended."""
+        """Return what `_read` returns; EOFError if the process ended."""
         assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -73,3 +83,49 @@ def read_variable(path: Path, name: str) -> Any:
     if reason is not None:
         raise ValueError(reason)
     return value
+
+
+def _plain(value: Any) -> Any:
+    """Return struct arrays as lists of objects, cells as joined lists, text as text, else numbers.
+
+    Everything comes in MATLAB's order (down the columns first), whatever its shape.
+    """
+    kind = value.dtype.kind if type(value) is np.ndarray else ""
+    if kind and kind in "biuf":
+        return value.ravel(order="F").tolist()
+    if kind == "V":
+        fields = value.dtype.names
+        columns = [map(_plain, value[field].ravel(order="F")) for field in fields]
+        return [dict(zip(fields, entry, strict=True)) for entry in zip(*columns, strict=True)]
+    if kind == "U" and value.size <= 1:
+        return "".join(value.ravel())
+    if kind == "O":
+        parts = map(_plain, value.ravel(order="F"))
+        return [v for part in parts for v in (part if isinstance(part, list) else [part])]
+    found = f"{value.size} lines of text" if kind == "U" else getattr(value, "dtype", type(value))
+    raise ValueError(f"holds {found}, expected structs, cells, real numbers or single texts")
+
+
+def _read(path: str, variable: str) -> tuple[Any, str | None]:
+    """Return a variable (None if there is no such one), or the reason why it cannot be read."""
+    try:
+        found = loadmat(path, variable_names=[variable], verify_compressed_data_integrity=True)
+        return _plain(found[variable]) if variable in found else None, None
+    except Exception as error:  # damaged files make scipy raise errors of nearly every type
+        return None, " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _serve() -> None:
+    with suppress(ImportError, ValueError, OSError):  # systems without such limits
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    warnings.simplefilter("ignore")
+    for line in sys.stdin.buffer:
+        data = marshal.dumps(_read(*json.loads(line)))
+        sys.stdout.buffer.write(len(data).to_bytes(8, "little") + data)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _serve()

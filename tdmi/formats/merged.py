@@ -1,6 +1,6 @@
 """Merged COCO-like files: the videos of a whole split in one file.
 
-One reader reads all forms in use:
+One reader reads all forms in use (COCO's still images, with flags 0, 1, 2, have another):
 
 - mmpose's ``posetrack18_train.json`` and ``posetrack18_val.json``: PoseTrack18's own records, and
   ``width``, ``height``, ``mask_file``, ``num_keypoints``, ``iscrowd``;
@@ -26,30 +26,24 @@ import numpy as np
 
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import UNSTATED, Annotations, frame_numbers, select_videos
-from tdmi.data.records import REGENERATE, Ints, Record, describe, objects, texts
+from tdmi.data.records import Ints, Record, describe, objects, places, unfit
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.coco_reading import posetrack_annotations
+from tdmi.formats.coco_reading import file_names, read_annotations
 from tdmi.formats.files import video_name
-from tdmi.formats.hieve.people import frame_path, video_order
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of a merged file into annotations, with or without ``width``, ``height``.
+    """Turn the content of a merged file into annotations; UserError if it is not this form.
 
     Folder of ``file_name`` and ``vid_id`` identify a video. Videos come in the order of their first
     image (HiEve's in the order of their numbers) and are named after the last part of their folder
     (the whole path where two have the same; ``vid_id`` or the file's own name without a folder).
-    The frames of a video are sorted by their number. Joint flags are read as in
-    `tdmi.formats.posetrack18`; a box of zeros counts as none. ``num_keypoints``, ``segmentation``
-    and the ids of annotations are not read. UserError for anything that is not this form.
+    The frames of a video are sorted by their number. A box of zeros counts as none.
     """
     where = str(path)
     images = objects(content, "images", where)
-
-    def place(i: int) -> str:
-        return f"{where}: images[{i}]"
-
-    files = texts(images, "file_name", place)
+    place = places(where, "images")
+    files = file_names(images, place)
     keys = [
         (file.rpartition("/")[0], _video_id(image, place(i)))
         for i, (file, image) in enumerate(zip(files, images, strict=True))
@@ -57,13 +51,13 @@ def parse(content: Any, path: Path | str) -> Annotations:
     rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
     videos: Ints = np.array([rows[key] for key in keys], dtype=np.int64)
     order = np.lexsort((frame_numbers(files, np.arange(len(files))), videos))
-    annotations = posetrack_annotations(
+    annotations = read_annotations(
         content,
         [images[i] for i in order],
         _video_names(list(rows), path),
         videos[order],
-        lambda i: place(order[i]),
         where,
+        lambda i: place(order[i]),
     )
     annotations.box[(annotations.box == 0).all(axis=1)] = np.nan
     return _as_hieve(annotations) if annotations.skeleton == HIEVE else annotations
@@ -72,10 +66,7 @@ def parse(content: Any, path: Path | str) -> Annotations:
 def _video_id(image: Record, where: str) -> str:
     value = image.get("vid_id")
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-        raise UserError(
-            f"{where}: 'vid_id' is {describe(value)}, expected a text or a whole number; "
-            f"{REGENERATE}"
-        )
+        raise unfit(f"{where}: 'vid_id'", describe(value), "a text or a whole number")
     return "" if value is None else str(value)
 
 
@@ -96,10 +87,45 @@ def _video_names(keys: list[tuple[str, str]], path: Path | str) -> list[str]:
     return names
 
 
+def frame_path(video: str, file: str) -> str:
+    """Return the path of an extracted frame of HiEve below the data set's root."""
+    return f"images/{video}/{file.rpartition('/')[2]}"
+
+
 def _as_hieve(annotations: Annotations) -> Annotations:
     """Return HiEve's videos by number, with the names of extracted frames and without crowds."""
-    names = sorted(annotations.video_names, key=video_order)
+
+    def by_number(name: str) -> tuple[int, int, str]:
+        return (0, int(name), "") if name.isdecimal() and len(name) < 18 else (1, 0, name)
+
+    names = sorted(annotations.video_names, key=by_number)
     annotations = select_videos(annotations, names) if names else annotations
     videos = [names[video] for video in annotations.frame_video]
     files = [frame_path(*pair) for pair in zip(videos, annotations.frame_file, strict=True)]
     return replace(annotations, frame_file=files, crowd=UNSTATED)
+
+
+def parse_stills(content: Any, path: Path | str) -> Annotations:
+    """Turn the content of a COCO keypoint file into annotations.
+
+    Every image is a video of its own with one frame (choice of this project): the images of such a
+    file are no sequence, so none may serve as the neighbour frame of another. A video is named
+    after its image's ``file_name`` without ending, folders joined by ``_``.
+    """
+    where = str(path)
+    images = objects(content, "images", where)
+    names = _still_names(file_names(images, places(where, "images")), where)
+    return read_annotations(content, images, names, np.arange(len(names)), where, stills=True)
+
+
+def _still_names(files: list[str], where: str) -> list[str]:
+    rows: dict[str, int] = {}
+    for i, file in enumerate(files):
+        folder, _, name = file.rpartition("/")
+        whole = f"{folder}/{name.rpartition('.')[0] or name}".strip("/").replace("/", "_")
+        if rows.setdefault(whole, i) != i:
+            raise UserError(
+                f"{where}: images[{i}] has the file name of images[{rows[whole]}], expected every "
+                "image once; remove one"
+            )
+    return list(rows)

@@ -9,22 +9,42 @@ from typing import Any
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.data.annotations import Annotations, concatenate, on_skeleton
-from tdmi.data.skeletons import Skeleton
+from tdmi.data.skeletons import POSETRACK18, Skeleton
 from tdmi.formats import posetrack17, posetrack18
 
 
-def read_video_file(path: Path | str) -> Annotations:
+def read_video_file(path: Path | str, frames_suffice: bool = False) -> Annotations:
     """Read ground truth or predictions of one video.
 
-    A name that ends in ``.mat`` means MATLAB labels of 2017, the key ``annolist`` the JSON form of
-    2017, and anything else the form of 2018 and 2021. HiEve's files, which also have that key, are
-    refused.
+    The key ``annolist`` means the form of 2017, anything else that of 2018 and 2021. HiEve's files,
+    which also have that key, are refused. `frames_suffice`: see `read_content`.
+    """
+    return parse(read_content(path, frames_suffice), path)
+
+
+def read_content(path: Path | str, frames_suffice: bool = False) -> Any:
+    """Return what a label file holds; a name that ends in ``.mat`` means MATLAB labels of 2017.
+
+    With `frames_suffice`, a file that lists frames alone, as those of test splits do, gets empty
+    lists of people.
     """
     if Path(path).suffix == ".mat":
-        from tdmi.formats import posetrack17_matlab
+        from tdmi.formats import posetrack17_matlab  # it imports scipy
 
-        return posetrack17_matlab.read_file(path)
-    return parse(read_json(path), path)
+        content: Any = posetrack17_matlab.read_content(path)
+    else:
+        content = read_json(path)
+    if not frames_suffice or not isinstance(content, dict):
+        return content
+    if "images" in content and content.get("annotations") is None:
+        joints = [{"keypoints": list(POSETRACK18.joints)}]
+        return {"categories": joints, **content, "annotations": []}
+    frames = content.get("annolist")
+    if isinstance(frames, list) and all(
+        isinstance(frame, dict) and "annorect" not in frame for frame in frames
+    ):
+        return {"annolist": [{**frame, "annorect": []} for frame in frames]}
+    return content
 
 
 def parse(content: Any, path: Path | str) -> Annotations:

@@ -4,10 +4,9 @@ Read as poseval reads them: a person whose joint list is missing is left out (it
 counts as annotated), one whose joint list is empty stays; unknown joint ids are ignored; bare NaN
 is a number (such a joint exists and matches nothing).
 
-Two other data sets have files that look alike, and are refused by name: read as PoseTrack2017,
-either would give wrong numbers. HiEve lists frames as well, but ``x1..y2`` of a person is the whole
-person and not the *head* box that evaluation measures distances with. The video pose set of Iqbal
-et al. (CVPR 2017) lists videos.
+Two other data sets have files that look alike, and are refused by name. HiEve lists frames as well,
+but ``x1..y2`` of a person is the whole person and not the *head* box that evaluation measures
+distances with. The video pose set of Iqbal et al. (CVPR 2017) lists videos.
 
 The form has no place for person boxes, areas, ``iscrowd``, identities across videos, actions, image
 ids (a frame's id is its position), image sizes, ``has_labeled_person`` and ``nframes``; frame
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, write_json
+from tdmi.core.files import write_json
 from tdmi.data.annotations import Annotations
 from tdmi.data.records import REGENERATE, Flags, Record, describe
 from tdmi.data.skeletons import HIEVE, POSETRACK17
@@ -37,22 +36,18 @@ FORM = Form(
 FEWEST_JOINTS = 4
 
 
-def read_file(path: Path | str) -> Annotations:
-    """Read one video; frames in the order of the file, image id = position.
-
-    Raises UserError for anything that is not this form, HiEve's look-alike among it.
-    """
-    return parse(read_json(path), path)
-
-
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    """Turn the content of one file into annotations; `path` names the video and the errors.
+
+    Frames come in the order of the file, their image id is the position. Raises UserError for
+    anything that is not this form, HiEve's look-alike among it.
+    """
     if not isinstance(content, dict) or "annolist" not in content:
         raise UserError(f"{path}: no 'annolist', expected the PoseTrack2017 form; {REGENERATE}")
     frames = content["annolist"]
     entries = frames if isinstance(frames, list) else [frames]
     videos = any(isinstance(entry, dict) and "num_frames" in entry for entry in entries)
-    if videos or not isinstance(frames, list):
+    if videos or entries is not frames:
         found = "a list of videos with 'num_frames'" if videos else describe(frames)
         raise UserError(
             f"{path}: 'annolist' is {found}, expected a list of frames; another data set uses "
@@ -92,7 +87,7 @@ def is_hieve(content: Any) -> bool:
 
 def _has_boxes_of_hieve(annotations: Annotations, frames: list[Record]) -> bool:
     labelled = any(frame.get("is_labeled") not in (None, []) for frame in frames)
-    in_folder = any("/" in file or "\\" in file for file in annotations.frame_file)
+    in_folder = any("/" in file for file in annotations.frame_file)
     if (labelled and in_folder) or annotations.present[:, len(HIEVE) :].any():
         return False
     first, last = annotations.head_box[:, None, :2], annotations.head_box[:, None, 2:]
@@ -106,11 +101,9 @@ def _has_boxes_of_hieve(annotations: Annotations, frames: list[Record]) -> bool:
 
 
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
-    """Write one ``<video>.json`` per video, which `read_file` gives back to the last bit.
+    """Write one ``<video>.json`` per video, which `parse` gives back to the last bit.
 
-    All columns that the form holds (see above) come back, if joints that are absent are 0 and
-    unscored, as the reader makes them. Raises UserError if the joints are not POSETRACK17 or a
-    number is not finite.
+    Raises UserError if the joints are not POSETRACK17 or a number is not finite.
     """
     for name, content in contents(annotations, folder, FORM):
         write_json(Path(folder) / f"{name}.json", content, indent=None)
@@ -120,7 +113,7 @@ def video_key(frame_file: str) -> str:
     """Return collection and folder: ``images/bonn/000342_mpii/1.jpg`` -> ``bonn/000342_mpii``.
 
     This identifies a PoseTrack2017 video: the numbers collide between collections, and the names of
-    label files differ from those of folders. A frame in fewer folders gives those it is in.
+    label files differ from those of folders.
     """
     parts = [part for part in frame_file.replace("\\", "/").split("/") if part not in ("", ".")]
     return "/".join(parts[:-1][-2:])

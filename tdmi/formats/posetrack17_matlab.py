@@ -9,8 +9,7 @@ The released files' layout is inferred from the official converter, from the JSO
 published code that reads them. So struct arrays may be rows or columns, cells stand for what they
 hold, fields may be missing or empty, and a number may be stored as any numeric class, as a logical
 or as text. Whole doubles are stored in small integer types, which would wrap round, so every number
-becomes a Python number before anything is computed with it. The values then mean what they mean in
-the JSON form, see `tdmi.formats.posetrack17`.
+becomes a Python number first. Values mean what they mean in `tdmi.formats.posetrack17`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import numpy as np
 from scipy.io import savemat
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import replacing
+from tdmi.core.files import read_bytes, replacing
 from tdmi.data.annotations import Annotations
 from tdmi.data.records import REGENERATE, Record
 from tdmi.formats import posetrack17
@@ -38,19 +37,11 @@ _HEADER = b"MATLAB 5.0 MAT-file, PoseTrack2017 labels written by tdmi".ljust(116
 _LARGEST_WHOLE = 2**53
 
 
-def read_file(path: Path | str) -> Annotations:
-    """Read one video; the same as `posetrack17.read_file` gives for its JSON form.
-
-    Raises UserError for anything that is not this form, and for files of MATLAB version 7.3.
-    """
-    return posetrack17.parse(read_content(Path(path)), path)
-
-
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
-    """Write one ``<video>.mat`` (version 7) per video; `read_file` gives it back to the last bit.
+    """Write one ``<video>.mat`` (version 7) per video; reading gives it back to the last bit.
 
-    Holds what the JSON form holds; the same annotations give the same bytes. Raises UserError if
-    the joints are not POSETRACK17, a number is not finite, or a track id is beyond 2^53.
+    The same annotations give the same bytes. Raises UserError if the joints are not POSETRACK17, a
+    number is not finite, or a track id is beyond 2^53.
     """
     for name, content in contents(annotations, folder, posetrack17.FORM):
         buffer = io.BytesIO()
@@ -59,16 +50,13 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
             temporary.write_bytes(_HEADER + buffer.getvalue()[len(_HEADER) :])
 
 
-def read_content(path: Path) -> Record:
-    """Return the file's content in the JSON form."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(1024)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
-    if _HDF5 in start:
+def read_content(path: Path | str) -> Record:
+    """Return the file's content in the JSON form.
+
+    Raises UserError for a damaged file, and for files of MATLAB version 7.3.
+    """
+    path = Path(path)
+    if _HDF5 in read_bytes(path)[:1024]:
         raise UserError(
             f"{path}: a MATLAB file of version 7.3 (HDF5), expected version 7 or older; load it in "
             "MATLAB or Octave and save it again with the option -v7"
@@ -88,7 +76,7 @@ def _numbered(value: Any, where: str, text: bool = False) -> Any:
     """Return the content with numbers in place of texts; with `text`, it is a text and stays."""
     if isinstance(value, str):
         return value if text else _number(value, where)
-    plain: list = []
+    plain: list[Any] = []
     for entry in value:
         if isinstance(entry, dict):
             plain.append({k: _numbered(v, f"{where}.{k}", k == "name") for k, v in entry.items()})

@@ -8,9 +8,8 @@ Joints are placed by the names in ``categories``, so 15 and 17 keypoint files in
 into POSETRACK18's slots, and those of HiEve and COCO into theirs. Source: the format's converter
 in poseval.
 
-Besides what the data sets' own files have, these keys are written and read: ``width`` and
-``height`` of an image (as merged files have them); ``score`` (of a person), ``area``, ``iscrowd``,
-``action`` and ``head_box`` (corners) of a person.
+Besides what the data sets' own files have, ``width`` and ``height`` of an image and ``score``,
+``area``, ``iscrowd``, ``action`` and ``head_box`` (corners) of a person are written and read.
 """
 
 from __future__ import annotations
@@ -24,19 +23,14 @@ import numpy as np
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_compact_json
 from tdmi.data.annotations import Annotations, concatenate
-from tdmi.data.records import Ints, Record, objects, texts
+from tdmi.data.records import Ints, Record, objects, places
 from tdmi.formats import coco_writing as writing
-from tdmi.formats.coco_reading import posetrack_annotations
+from tdmi.formats.coco_reading import file_names, read_annotations
 from tdmi.formats.files import video_files, video_name
 
 
 def read_file(path: Path | str) -> Annotations:
-    """Read one video.
-
-    Frames come in the order of ``images``. Missing, null or empty ``scores`` become UNSCORED, such
-    boxes NaN. Bare NaN among coordinates and scores is kept (the joint exists and matches nothing).
-    Raises UserError for anything that is not this form.
-    """
+    """Read one video, as `parse` does."""
     return parse(read_json(path), path)
 
 
@@ -59,28 +53,28 @@ def read_folder(folder: Path | str, names: Sequence[str] | None = None) -> Annot
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    """Turn the content of one file into annotations; `path` names the video and the errors.
+
+    Frames come in the order of ``images``. Missing, null or empty ``scores`` become UNSCORED, such
+    boxes NaN. Bare NaN among coordinates and scores is kept (the joint exists and matches nothing).
+    Raises UserError for anything that is not this form.
+    """
     where = str(path)
     images = objects(content, "images", where)
-
-    def place(i: int) -> str:
-        return f"{where}: images[{i}]"
-
-    folders = {file.rpartition("/")[0] for file in texts(images, "file_name", place)}
+    files = file_names(images, places(where, "images"))
+    folders = {file.rpartition("/")[0] for file in files}
     if len(folders) > 1:
         raise UserError(
             f"{where}: frames of {len(folders)} videos in one file, expected one file per video; "
             "split it with `tdmi data convert --to posetrack18`"
         )
     videos = np.zeros(len(images), dtype=np.int64)
-    return posetrack_annotations(content, images, [video_name(path)], videos, place, where)
+    return read_annotations(content, images, [video_name(path)], videos, where)
 
 
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
     """Write one ``<video>.json`` per video, in the PoseTrack18 form that the evaluators accept.
 
-    Every image gets ``ignore_regions_x/_y`` and every person ``scores`` (empty if it has none), as
-    the PoseTrack21 evaluator demands; boxes, sizes, scores and ids that are unknown are left out.
     Reading gives back every column to the last bit, except for what the form does not hold:
     ``frame_index`` and ``frame_number`` follow from the order of the frames and their names,
     ``frame_annotated`` is whether the frame lists a person, the length of a video without frames
@@ -109,24 +103,16 @@ def write_folder(annotations: Annotations, folder: Path | str) -> None:
 
 def _check_video(annotations: Annotations, name: str, frames: Ints, folder: Path) -> None:
     if annotations.video_names.count(name) > 1:
-        raise UserError(
-            f"{folder}: not written, two videos are called {name!r}, expected different names; "
-            "rename one"
-        )
-    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
-        raise UserError(
-            f"{folder}: not written, a video is called {name!r}, expected the name of a file"
-        )
-    if len(np.unique(annotations.frame_id[frames])) < len(frames):
-        raise UserError(
-            f"{folder}: not written, two frames of video {name} have the same id, expected a "
-            "different frame_id for every frame"
-        )
-    if len({annotations.frame_file[frame].rpartition("/")[0] for frame in frames}) > 1:
-        raise UserError(
-            f"{folder}: not written, frames of video {name} lie in several folders, expected one "
-            "folder per video"
-        )
+        fault = f"two videos are called {name!r}, expected different names; rename one"
+    elif not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
+        fault = f"a video is called {name!r}, expected the name of a file"
+    elif len(np.unique(annotations.frame_id[frames])) < len(frames):
+        fault = f"two frames of video {name} have the same id, expected a different one for each"
+    elif len({annotations.frame_file[frame].rpartition("/")[0] for frame in frames}) > 1:
+        fault = f"frames of video {name} lie in several folders, expected one folder per video"
+    else:
+        return
+    raise UserError(f"{folder}: not written, {fault}")
 
 
 def _with_ids(records: list[Record], frame: Ints) -> list[Record]:

@@ -6,12 +6,9 @@ Their demands, and how each is met:
   without people: ensured if ground truth is given, otherwise checked against ``nframes``;
 - a score for every joint: checked, because evaluators rank a joint without one last;
 - different track ids in a frame, from 0 to 999 in the 2017 form, which the server's notes state,
-  and to 9999 in the others, which is poseval's limit (PoseTrack21 states none): ids outside are
-  numbered anew from 0 in order of appearance; more tracks than fit are refused. Predictions that
-  are not tracked get the index in the frame, which is enough for average precision;
-- ``categories`` with the joints' names, ids and file names of the images; for PoseTrack21 also a
-  box and a ``person_id`` for everybody, which are made from the joints and the track where the
-  predictions have none.
+  and to 9999 in the others, which is poseval's limit (PoseTrack21 states none);
+- for PoseTrack21 a box and a ``person_id`` for everybody: made from the joints and the track where
+  the predictions have none.
 
 Persons without any joint are left out. PoseTrack21's evaluator takes joints with x or y at 0 or
 below for absent.
@@ -19,6 +16,7 @@ below for absent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,11 +33,12 @@ from tdmi.data.annotations import (
     Annotations,
     in_frame_order,
     select_persons,
+    select_videos,
 )
 from tdmi.data.records import Ints
 from tdmi.formats import posetrack17, posetrack18
 from tdmi.formats.conversion import to_posetrack17, to_posetrack18
-from tdmi.formats.files import new_folder, new_zip
+from tdmi.formats.hieve import TEST_VIDEOS, annolist
 from tdmi.formats.precomputed_boxes import frames_by_name
 
 LARGEST_TRACK = {"posetrack17": 999, "posetrack18": 9999, "posetrack21": 9999}
@@ -47,23 +46,17 @@ FORMS = tuple(LARGEST_TRACK)
 
 
 def write_submission(
-    predictions: Annotations,
-    path: Path | str,
-    form: str,
-    ground_truth: Annotations | None = None,
+    predictions: Annotations, folder: Path, form: str, ground_truth: Annotations | None = None
 ) -> None:
-    """Write `predictions` in `form`, one of FORMS, to a new folder, or to a file ``*.zip``.
+    """Write `predictions` in `form`, one of FORMS, into an empty folder.
 
-    Folder or file appear complete or not at all. With `ground_truth` (of any form) the frames are
-    brought into its order and get its image ids, and frames that predictions do not list are added
-    without people. UserError, besides for what is out of form: `path` holds something already.
+    With `ground_truth` (of any form) the frames are brought into its order and get its image ids,
+    and frames that predictions do not list are added without people. UserError for what is out of
+    form.
     """
-    path = Path(path)
-    choose("form", form, FORMS)
-    predictions = submission(predictions, form, ground_truth)
+    predictions = submission(predictions, choose("form", form, FORMS), ground_truth)
     write = posetrack17.write_folder if form == "posetrack17" else posetrack18.write_folder
-    with (new_zip if path.suffix == ".zip" else new_folder)(path) as folder:
-        write(predictions, folder)
+    write(predictions, folder)
 
 
 def submission(
@@ -75,14 +68,10 @@ def submission(
     else:
         predictions = in_frames_of(predictions, ground_truth)
     predictions = select_persons(predictions, predictions.present.any(axis=1))
-    _check_unscored(predictions)
+    check_scored(predictions)
     tracks = submission_tracks(predictions, LARGEST_TRACK[form])
-    predictions = replace(
-        predictions,
-        track_id=tracks,
-        ignore_regions=[[] for _ in range(predictions.frames)],
-        frame_annotated=np.zeros(predictions.frames, dtype=bool),
-    )
+    annotated = np.zeros(predictions.frames, dtype=bool)
+    predictions = replace(without_regions(predictions), track_id=tracks, frame_annotated=annotated)
     if form == "posetrack17":
         return to_posetrack17(predictions)[0]
     predictions, _ = to_posetrack18(predictions)
@@ -124,12 +113,17 @@ def in_frames_of(predictions: Annotations, ground_truth: Annotations) -> Annotat
     return in_frame_order(replace(predictions, person_frame=person_frame, **frames))
 
 
+def without_regions(annotations: Annotations) -> Annotations:
+    return replace(annotations, ignore_regions=[[] for _ in range(annotations.frames)])
+
+
 def submission_tracks(predictions: Annotations, largest: int) -> Ints:
     """Return track ids [N] from 0 to `largest`, different in every frame.
 
     A video whose ids fit keeps them. Otherwise they are numbered anew in order of appearance, and
-    a person without an id, where others have one, becomes a track of its own. UserError if an id
-    stands twice in a frame or a video has more tracks.
+    a person without an id, where others have one, becomes a track of its own. Without any, it is
+    the index in the frame, which is enough for average precision. UserError if an id stands twice
+    in a frame or a video has more tracks.
     """
     tracks = np.full(predictions.persons, NO_TRACK)
     video_of_person = predictions.frame_video[predictions.person_frame]
@@ -157,11 +151,10 @@ def submission_tracks(predictions: Annotations, largest: int) -> Ints:
 def _check_repeated(predictions: Annotations, given: Ints, frame: Ints) -> None:
     pairs = np.stack([frame, given], axis=1)[given != NO_TRACK]
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
-    if (counts > 1).any():
-        row, track = unique[np.argmax(counts > 1)]
+    for (row, track), count in zip(unique[counts > 1], counts[counts > 1], strict=True):
         raise UserError(
-            f"{predictions.frame_file[row]}: track id {track} stands there "
-            f"{counts.max()} times, expected different tracks in a frame; track again"
+            f"{predictions.frame_file[row]}: track id {track} stands there {count} times, "
+            "expected different tracks in a frame; track again"
         )
 
 
@@ -177,7 +170,8 @@ def _check_missing_frames(predictions: Annotations) -> None:
         )
 
 
-def _check_unscored(predictions: Annotations) -> None:
+def check_scored(predictions: Annotations) -> None:
+    """Raise UserError for the first joint without a score."""
     unscored = predictions.present & (predictions.joint_score == UNSCORED)
     if unscored.any():
         person, joint = np.argwhere(unscored)[0]
@@ -185,4 +179,36 @@ def _check_unscored(predictions: Annotations) -> None:
             f"{predictions.frame_file[predictions.person_frame[person]]}: "
             f"{predictions.skeleton.joints[joint]} of a person has no score, expected one for "
             "every joint; submit predictions, not ground truth"
+        )
+
+
+def write_hieve(annotations: Annotations, folder: Path) -> None:
+    """Write the predictions for HiEve's test videos, ``20.json`` to ``32.json``.
+
+    Other videos are left out, and so are persons without joints. A person without box gets the
+    extent of the joints, one without track its position in the frame. UserError if a video is
+    missing, the joints are not HiEve's, or a joint has no score or is not finite. The names are
+    from the format page of the challenge, the fields from public programs that wrote results.
+    """
+    check_hieve_videos(annotations.video_names, folder)
+    people = select_videos(annotations, TEST_VIDEOS)
+    people = without_regions(select_persons(people, people.present.any(axis=1)))
+    check_scored(people)
+    boxed = np.isfinite(people.box).all(axis=1, keepdims=True)
+    low = np.where(people.present[..., None], people.keypoints, np.inf).min(axis=1)
+    high = np.where(people.present[..., None], people.keypoints, -np.inf).max(axis=1)
+    extent = np.concatenate([low, high - low], axis=1)
+    position = np.arange(people.persons) - np.searchsorted(people.person_frame, people.person_frame)
+    people.box = np.where(boxed, people.box, extent)
+    people.track_id = np.where(people.track_id == NO_TRACK, position, people.track_id)
+    annolist.write_folder(people, folder)
+
+
+def check_hieve_videos(found: Sequence[str], path: Path | str) -> None:
+    """Raise UserError, with `path` as the place, unless all test videos are among those found."""
+    missing = [video for video in TEST_VIDEOS if video not in found]
+    if missing:
+        raise UserError(
+            f"{path}: no predictions for video {', '.join(missing)}, expected all "
+            f"{len(TEST_VIDEOS)} ({TEST_VIDEOS[0]} to {TEST_VIDEOS[-1]}); predict them too"
         )

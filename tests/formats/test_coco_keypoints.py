@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tdmi.core.errors import UserError
 from tdmi.core.files import read_json
 from tdmi.data.skeletons import COCO
-from tdmi.formats import coco_keypoints as form
+from tdmi.formats import merged
 from tests.support.annotation_sets import assert_read_or_refused
 from tests.support.label_samples import coco_keypoints
 from tests.support.mutations import mutated_json
@@ -20,7 +20,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def read_keypoints(path: Path):
-    return form.parse(read_json(path), path)
+    return merged.parse_stills(read_json(path), path)
 
 
 def read(content: object, tmp_path: Path):
@@ -53,7 +53,11 @@ def test_no_image_is_the_neighbour_of_another(tmp_path):
 @pytest.mark.parametrize(
     ("joint", "flag", "message"),
     [
-        (0, 3, r"image '000000000139\.jpg' has a joint with flag 3\.0, expected 0 \(absent\), 1"),
+        (
+            0,
+            3,
+            r"'000000000139\.jpg': found a joint with flag 3\.0, expected 0 \(absent\), 1",
+        ),
         (1, 0.5, r"flag 0\.5"),
         (2, float("nan"), r"flag nan"),
     ],

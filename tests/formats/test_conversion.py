@@ -70,7 +70,7 @@ def test_2017_to_2018_and_back_returns_every_bit():
 def test_2017_to_2018_and_back_through_files(tmp_path):
     a = sample17()
     posetrack18.write_folder(to_posetrack18(a)[0], tmp_path)
-    there = posetrack18.read_file(tmp_path / "v.json")
+    there = read_video_file(tmp_path / "v.json")
     assert there.video_length.tolist() == [3]
     assert_same_bits(to_posetrack17(there)[0], a)
 
@@ -113,7 +113,7 @@ def test_the_converted_is_what_the_reader_of_its_form_gives(tmp_path):
     there = to_posetrack17(rich18())[0]
     posetrack17.write_folder(there, tmp_path)
     name = there.video_names[0]
-    assert_same_bits(posetrack17.read_file(tmp_path / f"{name}.json"), there)
+    assert_same_bits(read_video_file(tmp_path / f"{name}.json"), there)
 
 
 @pytest.mark.parametrize(

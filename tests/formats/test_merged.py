@@ -104,7 +104,7 @@ def test_the_files_of_single_videos_put_together_give_every_column_to_the_last_b
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"vid_id": 1.5}, r"images\[1\]: 'vid_id' is 1\.5, expected a text or a whole number"),
+        ({"vid_id": 1.5}, r"images\[1\]: 'vid_id': found 1\.5, expected a text or a whole number"),
         ({"file_name": 7}, r"images\[1\]: 'file_name' is 7, expected a text"),
         ({"id": 10128340008}, r"images\[1\] repeats id 10128340008 of images\[0\]"),
         ({"nframes": "140"}, r"images\[1\]: 'nframes' is '140', expected a whole number"),

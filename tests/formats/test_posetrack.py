@@ -130,7 +130,7 @@ def test_recorded_files_survive_writing(name, tmp_path):
                 continue
             first = posetrack18.parse(content, file)
             posetrack18.write_folder(first, tmp_path / side)
-            assert_same(posetrack18.read_file(tmp_path / side / file), first)
+            assert_same(read_video_file(tmp_path / side / file), first)
 
 
 def test_joints_are_placed_by_name():
@@ -268,7 +268,7 @@ def spoil(path: str, value) -> dict:
         ("annotations", {}, r"'annotations' is an empty object, expected a list"),
         ("images.1.id", 10000110000, r"images\[1\] repeats id 10000110000 of images\[0\]"),
         ("images.1.file_name", "images/val/other/000001.jpg", r"2 videos in one file"),
-        ("images.0.ignore_regions_y", [], r"images\[0\]: 1 polygons .* 0 in"),
+        ("images.0.ignore_regions_y", [], r"images\[0\]: found 1 polygons .* 0 in"),
         ("annotations.1.image_id", 7, r"annotations\[1\]: image_id 7 is not among"),
         (
             "annotations.1.keypoints",

@@ -51,7 +51,7 @@ def test_columns_hold_what_the_file_says():
 def test_written_files_come_back_bit_by_bit(tmp_path):
     both = concatenate([parse(content(), "a.json"), parse(hieveless(), "b.json")])
     posetrack17.write_folder(both, tmp_path)
-    again = [posetrack17.read_file(tmp_path / f"{name}.json") for name in "ab"]
+    again = [read_video_file(tmp_path / f"{name}.json") for name in "ab"]
     assert_same_bits(concatenate(again), both)
 
 
@@ -70,7 +70,7 @@ def test_every_recorded_file_survives_writing(tmp_path):
                 continue
             first = parse(value, file)
             posetrack17.write_folder(first, tmp_path / name)
-            assert_same_bits(posetrack17.read_file(tmp_path / name / file), first)
+            assert_same_bits(read_video_file(tmp_path / name / file), first)
             count += 1
     assert count > 80
 
@@ -197,7 +197,7 @@ def test_videos_are_told_apart_by_collection_and_folder():
 def test_hieve_is_recognised_and_refused_by_name(tmp_path):
     write_json(tmp_path / "1.json", hieve_content())
     assert is_hieve(hieve_content())
-    for read in (posetrack17.read_file, read_video_file):
+    for read in (read_video_file,):
         with pytest.raises(UserError, match=r"1\.json: this is HiEve, .*tdmi data convert"):
             read(tmp_path / "1.json")
 

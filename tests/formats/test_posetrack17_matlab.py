@@ -65,7 +65,7 @@ def save(path, annolist, **options):
 
 
 def read(path, *frames, **options):
-    return posetrack17_matlab.read_file(save(path, struct(*frames), **options))
+    return read_video_file(save(path, struct(*frames), **options))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def path(tmp_path):
 def test_written_files_come_back_bit_by_bit_and_equal_the_json_form(tmp_path):
     first = posetrack17.parse(content(), "v.json")
     posetrack17_matlab.write_folder(first, tmp_path)
-    assert_same_bits(posetrack17_matlab.read_file(tmp_path / "v.mat"), first)
+    assert_same_bits(read_video_file(tmp_path / "v.mat"), first)
     data = (tmp_path / "v.mat").read_bytes()
     posetrack17_matlab.write_folder(first, tmp_path)
     assert (tmp_path / "v.mat").read_bytes() == data, "no time of day in the file"
@@ -88,7 +88,7 @@ def test_extreme_numbers_come_back(tmp_path):
     value = {"annolist": [frame(1, [person(2**53, points), person(-5, points[:1])])]}
     first = posetrack17.parse(value, "v.json")
     posetrack17_matlab.write_folder(first, tmp_path)
-    assert_same_bits(posetrack17_matlab.read_file(tmp_path / "v.mat"), first)
+    assert_same_bits(read_video_file(tmp_path / "v.mat"), first)
     first.track_id[0] += 1
     with pytest.raises(UserError, match=r"track id 9007199254740993, expected at most 2\^53"):
         posetrack17_matlab.write_folder(first, tmp_path)
@@ -127,7 +127,7 @@ def test_arrays_of_one_and_of_many_in_either_direction(path, column):
         assert np.flatnonzero(a.present[0]).tolist() == list(range(count))
         assert a.keypoints[0, count - 1].tolist() == [10.5 * (count - 1), count]
     frames = [one_frame(struct(points[0])) | {"imgnum": k} for k in range(3)]
-    b = posetrack17_matlab.read_file(save(path, struct(*frames, column=column)))
+    b = read_video_file(save(path, struct(*frames, column=column)))
     assert b.frames == 3 and b.person_frame.tolist() == [0, 1, 2]
 
 
@@ -148,7 +148,7 @@ def test_empty_arrays_of_any_shape(path, empty):
 
 def test_fields_may_be_missing(path):
     points = struct({"id": 0, "x": 3, "y": 4})
-    a = posetrack17_matlab.read_file(
+    a = read_video_file(
         save(path, struct({"image": struct({"name": "images/a/b/1.jpg"}),
                            "annorect": struct({"annopoints": struct({"point": points})})}))
     )  # fmt: skip
@@ -242,7 +242,7 @@ def test_ignore_regions(path):
 def test_look_alikes_are_refused_by_name(path):
     videos = struct({"name": "v", "num_frames": 30, "annopoints": cell(EMPTY, EMPTY)})
     with pytest.raises(UserError, match=r"v\.mat: 'annolist' is .*num_frames.*CVPR 2017"):
-        posetrack17_matlab.read_file(save(path, videos))
+        read_video_file(save(path, videos))
     frames = [
         one_frame(
             None,
@@ -255,7 +255,7 @@ def test_look_alikes_are_refused_by_name(path):
         for f in hieve_content()["annolist"] for someone in f["annorect"]
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"v\.mat: this is HiEve"):
-        posetrack17_matlab.read_file(save(path, struct(*frames)))
+        read_video_file(save(path, struct(*frames)))
 
 
 @pytest.mark.parametrize("start", [b"MATLAB 7.3 MAT-file, made by hand".ljust(512), b""])

@@ -12,6 +12,7 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import NO_PERSON_ID, NO_TRACK, UNSCORED
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.formats import posetrack18
+from tdmi.formats.posetrack import read_video_file
 from tests.support.annotation_sets import assert_read_or_refused
 from tests.support.mutations import mutated_json
 
@@ -126,8 +127,8 @@ def test_what_is_missing_null_or_empty_is_unknown():
         ("images.0.file_name", None, r"images\[0\]: 'file_name' is null, expected a text"),
         ("images.1", [1, 2], r"images\[1\]: found a list of 2, expected an object"),
         ("images.0.ignore_regions_x", [[0, None, 5]], r"ignore_regions_x\[0\]: found null among"),
-        ("categories.0.keypoints.3", {}, r"keypoints holds an empty object, expected names"),
-        ("categories.0.keypoints.3", "neck", r"keypoints names head_bottom twice"),
+        ("categories.0.keypoints.3", {}, r"keypoints: found an empty object, expected names"),
+        ("categories.0.keypoints.3", "neck", r"keypoints: found head_bottom twice"),
         ("categories.0", "person", r"categories\[0\]: found 'person', expected an object"),
     ],
 )
@@ -135,7 +136,7 @@ def test_wrong_values_are_named_in_one_line(path, value, message, tmp_path):
     file = tmp_path / f"{NAME}.json"
     file.write_text(json.dumps(changed(path, value)))
     with pytest.raises(UserError, match=message) as error:
-        posetrack18.read_file(file)
+        read_video_file(file)
     assert str(error.value).startswith(f"{file}: ")
     assert len(str(error.value).splitlines()) == 1
 
@@ -152,7 +153,7 @@ def test_bare_nan_and_lone_surrogates_are_read(tmp_path):
     content["images"][0]["file_name"] = "v/\ud800.jpg"
     file = tmp_path / "v.json"
     file.write_text(json.dumps(content))
-    a = posetrack18.read_file(file)
+    a = read_video_file(file)
     assert np.isnan(a.box[0]).tolist() == [True, False, False, False]
     a.box[:] = 1.0
     posetrack18.write_folder(a, tmp_path / "again")
@@ -165,21 +166,21 @@ def test_bare_nan_and_lone_surrogates_are_read(tmp_path):
         ("utf-16", "looks like text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"),
         ("utf-16-be", "looks like text in UTF-16"),
         ("utf-32", "looks like text in UTF-16 or UTF-32"),
-        ("cp037", "not valid JSON"),
+        ("cp037", "line 1: found the byte 0xc0, which is not UTF-8"),
     ],
 )
 def test_other_encodings_are_refused(encoding, message, tmp_path):
     file = tmp_path / "v.json"
     file.write_bytes(json.dumps(content21()).encode(encoding))
     with pytest.raises(UserError, match=rf"v\.json: {message}") as error:
-        posetrack18.read_file(file)
+        read_video_file(file)
     assert len(str(error.value)) < 300
 
 
 def test_a_byte_order_mark_of_utf8_is_skipped(tmp_path):
     file = tmp_path / "v.json"
     file.write_text(json.dumps(content21()), encoding="utf-8-sig")
-    assert posetrack18.read_file(file).persons == 2
+    assert read_video_file(file).persons == 2
 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, '{"images": ' + "1" * 5000 + "}"])
@@ -187,24 +188,24 @@ def test_files_that_no_parser_reads_are_refused(text, tmp_path):
     file = tmp_path / "v.json"
     file.write_text(text)
     with pytest.raises(UserError, match=r"v\.json: not valid JSON") as error:
-        posetrack18.read_file(file)
+        read_video_file(file)
     assert len(str(error.value)) < 400
 
 
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(UserError, match=r"cannot be read \(Is a directory\)"):
-        posetrack18.read_file(tmp_path)
+        read_video_file(tmp_path)
 
 
 @FUZZ
 @given(seed=SEEDS)
 @example(seed=3_765_142_295)  # image ids that are null
 def test_damaged_posetrack18_files_are_read_or_refused_in_one_line(seed):
-    assert_read_or_refused(posetrack18.read_file, mutated_json(content18(), seed))
+    assert_read_or_refused(read_video_file, mutated_json(content18(), seed))
 
 
 @FUZZ
 @given(seed=SEEDS)
 @example(seed=0)
 def test_damaged_posetrack21_files_are_read_or_refused_in_one_line(seed):
-    assert_read_or_refused(posetrack18.read_file, mutated_json(content21(), seed))
+    assert_read_or_refused(read_video_file, mutated_json(content21(), seed))

@@ -13,6 +13,7 @@ from tdmi.core.errors import UserError
 from tdmi.data.annotations import concatenate, on_skeleton, select_frames
 from tdmi.data.skeletons import COCO, HIEVE, POSETRACK17, POSETRACK18
 from tdmi.formats import posetrack18
+from tdmi.formats.posetrack import read_video_file
 from tests.support.annotation_sets import differing_columns, generated
 from tests.support.tiny_dataset import annotations as tiny
 
@@ -34,7 +35,7 @@ def test_a_hidden_joint_in_the_corner_of_the_picture_stays_hidden(tmp_path):
     written.keypoints[0, :2] = 0
     written.visible[0, 0] = False
     posetrack18.write_folder(written, tmp_path)
-    again = posetrack18.read_file(tmp_path / f"{NAME}.json")
+    again = read_video_file(tmp_path / f"{NAME}.json")
     assert again.present[0, :2].tolist() == [True, True]
     assert again.visible[0, :2].tolist() == [False, True]
 

@@ -13,6 +13,7 @@ from tdmi.data.annotations import NO_TRACK, concatenate, on_skeleton, select_fra
 from tdmi.data.skeletons import POSETRACK17, POSETRACK18
 from tdmi.evaluation.protocols.poseval import average_precision, combine, evaluate
 from tdmi.formats import posetrack17, posetrack18
+from tdmi.formats.files import new_folder, new_zip
 from tdmi.formats.posetrack import read_video_file
 from tdmi.formats.submission import FORMS, submission_tracks, write_submission
 from tests.support.posetrack17_samples import assert_same_bits, frame, person, point
@@ -38,6 +39,11 @@ def two_videos():
     return concatenate([predictions("train"), predictions("val")])
 
 
+def submit(a, out, form, truth=None):
+    with (new_zip if out.suffix == ".zip" else new_folder)(out) as folder:
+        write_submission(a, folder, form, truth)
+
+
 def files_of(out):
     return {path.stem: json.loads(path.read_text()) for path in sorted(out.iterdir())}
 
@@ -45,7 +51,7 @@ def files_of(out):
 @pytest.mark.parametrize("form", FORMS)
 def test_reading_back_gives_frames_joints_scores_and_tracks(tmp_path, form):
     a = two_videos()
-    write_submission(a, tmp_path / "out", form)
+    submit(a, tmp_path / "out", form)
     again = concatenate(
         [read_video_file(tmp_path / "out" / f"{name}.json") for name in a.video_names]
     )
@@ -61,7 +67,7 @@ def test_reading_back_gives_frames_joints_scores_and_tracks(tmp_path, form):
 
 
 def test_posetrack17_demands(tmp_path):
-    write_submission(two_videos(), tmp_path / "out", "posetrack17")
+    submit(two_videos(), tmp_path / "out", "posetrack17")
     for name, content in files_of(tmp_path / "out").items():
         frames = content["annolist"]
         assert len(frames) == 4 and [len(f["annorect"]) for f in frames] == [1, 0, 2, 1]
@@ -79,7 +85,7 @@ def test_posetrack17_demands(tmp_path):
 def test_posetrack18_and_21_demands(tmp_path, form):
     a = two_videos()
     a.box[1] = np.nan
-    write_submission(a, tmp_path / "out", form)
+    submit(a, tmp_path / "out", form)
     for name, content in files_of(tmp_path / "out").items():
         assert content["categories"][0]["name"] == "person" and len(content["categories"]) == 1
         assert content["categories"][0]["keypoints"] == list(POSETRACK18.joints)
@@ -102,7 +108,7 @@ def test_posetrack18_and_21_demands(tmp_path, form):
 
 def test_identities_that_are_known_are_kept(tmp_path):
     a = replace(predictions(), person_id=np.array([70, 70, 71, 71]))
-    write_submission(a, tmp_path / "out", "posetrack21")
+    submit(a, tmp_path / "out", "posetrack21")
     (content,) = files_of(tmp_path / "out").values()
     assert [someone["person_id"] for someone in content["annotations"]] == [70, 70, 71, 71]
 
@@ -111,7 +117,7 @@ def test_identities_that_are_known_are_kept(tmp_path):
 def test_the_official_score_is_that_of_the_predictions(tmp_path, form):
     a, truth = predictions(), tiny("val", 4)
     a.keypoints[1:3] += 3
-    write_submission(a, tmp_path / "out", form)
+    submit(a, tmp_path / "out", form)
     again = read_video_file(tmp_path / "out" / f"{a.video_names[0]}.json")
     truth, a, again = (on_skeleton(side, POSETRACK17) for side in (truth, a, again))
     scores = [average_precision(combine(evaluate(truth, side).values())) for side in (a, again)]
@@ -141,7 +147,7 @@ def test_a_track_twice_in_a_frame_is_refused(tmp_path):
     a = predictions()
     a.track_id[2] = 4
     with pytest.raises(UserError, match=r"000002\.png: track id 4 stands there 2 times"):
-        write_submission(a, tmp_path / "out", "posetrack17")
+        submit(a, tmp_path / "out", "posetrack17")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,7 +167,7 @@ def test_what_evaluators_cannot_use_is_refused(tmp_path, column, change, message
     setattr(a, column, change(getattr(a, column)))
     for form in FORMS:
         with pytest.raises(UserError, match=message) as error:
-            write_submission(a, tmp_path / f"out{ending}", form)
+            submit(a, tmp_path / f"out{ending}", form)
         assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -169,7 +175,7 @@ def test_what_evaluators_cannot_use_is_refused(tmp_path, column, change, message
 def test_persons_without_joints_are_left_out(tmp_path):
     a = predictions()
     a.present[1] = False
-    write_submission(a, tmp_path / "out", "posetrack17")
+    submit(a, tmp_path / "out", "posetrack17")
     (content,) = files_of(tmp_path / "out").values()
     assert [len(f["annorect"]) for f in content["annolist"]] == [1, 0, 1, 1]
 
@@ -178,7 +184,7 @@ def test_ground_truth_gives_order_ids_and_missing_frames(tmp_path):
     truth = tiny("val", 4)
     a = select_frames(predictions(), np.array([True, False, True, True]))
     turned = posetrack18.parse(reversed_frames(truth), "900002_mpiinew_dots.json")
-    write_submission(replace(a, frame_id=np.arange(3)), tmp_path / "out", "posetrack21", turned)
+    submit(replace(a, frame_id=np.arange(3)), tmp_path / "out", "posetrack21", turned)
     (content,) = files_of(tmp_path / "out").values()
     assert [i["file_name"][-10:-4] for i in content["images"]] == [f"{k:06d}" for k in (3, 2, 1, 0)]
     assert [i["id"] for i in content["images"]] == turned.frame_id.tolist()
@@ -198,7 +204,7 @@ def reversed_frames(a):
 def test_predictions_of_2018_in_2017_form_and_the_other_way_round(tmp_path):
     frames = [frame(k, [person(1, [point(3, 5.5, 6, score=0.5)])]) for k in (1, 2)]
     old = posetrack17.parse({"annolist": frames}, "v.json")
-    write_submission(old, tmp_path / "out", "posetrack21", old)
+    submit(old, tmp_path / "out", "posetrack21", old)
     content = files_of(tmp_path / "out")["v"]
     assert [image["id"] for image in content["images"]] == [10003420001, 10003420002]
     assert content["annotations"][0]["keypoints"][33:36] == [5.5, 6, 1]
@@ -215,19 +221,19 @@ def test_predictions_of_2018_in_2017_form_and_the_other_way_round(tmp_path):
 )
 def test_predictions_that_do_not_belong_to_the_ground_truth_are_refused(tmp_path, truth, message):
     with pytest.raises(UserError, match=message):
-        write_submission(predictions(), tmp_path / "out", "posetrack17", truth)
+        submit(predictions(), tmp_path / "out", "posetrack17", truth)
     unknown = two_videos()
     with pytest.raises(
         UserError, match="900001_mpiinew_dots: not among the 1 videos of the ground"
     ):
-        write_submission(unknown, tmp_path / "out", "posetrack17", tiny("val", 4))
+        submit(unknown, tmp_path / "out", "posetrack17", tiny("val", 4))
 
 
 def test_zip_holds_the_same_files_in_its_root_and_the_same_bytes_every_time(tmp_path):
     a = two_videos()
-    write_submission(a, tmp_path / "out", "posetrack18")
+    submit(a, tmp_path / "out", "posetrack18")
     for name in ("one.zip", "two.zip"):
-        write_submission(a, tmp_path / name, "posetrack18")
+        submit(a, tmp_path / name, "posetrack18")
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert archive.testzip() is None
         inside = {name: archive.read(name) for name in archive.namelist()}
@@ -239,7 +245,7 @@ def test_zip_holds_the_same_files_in_its_root_and_the_same_bytes_every_time(tmp_
 def test_nothing_that_is_there_is_replaced(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match=rf"{name}: (not a folder|exists already)"):
-        write_submission(predictions(), tmp_path / name, "posetrack17")
+        submit(predictions(), tmp_path / name, "posetrack17")
     assert (tmp_path / name).read_text() == "mine"
 
 
@@ -261,7 +267,7 @@ def test_command_exports_folder_and_zip(tmp_path, capsys):
 def test_what_is_given_is_not_changed(tmp_path):
     a, before = two_videos(), two_videos()
     for form in FORMS:
-        write_submission(a, tmp_path / form, form, tiny_truth())
+        submit(a, tmp_path / form, form, tiny_truth())
     assert_same_bits(a, before)
 
 

@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.core.errors import UserError
     from tdmi.core.files import write_json
     from tdmi.datasets.public.check import check
+    from tdmi.evaluation.inputs import check_writable
 
-    if args.json and args.json.is_dir():
-        raise UserError(f"{args.json}: a folder, expected the name of a file for --json")
+    if args.json:
+        check_writable(args.json, "--json")
     report = check(args.name, args.root or Path("data") / args.name, deep=args.deep)
     print(report.as_text())
     if args.json:

@@ -1,8 +1,9 @@
 """Write label files or predictions of any known form in one of PoseTrack's.
 
 The input may be labels of PoseTrack2017 (JSON, MATLAB), 2018 or 21, merged labels as mmpose, HRNet
-and DCPose keep them, COCO keypoints, HiEve labels in any of their forms, or boxes of a person
-detector. The form is recognised by the content of each file.
+and DCPose keep them, COCO keypoints, HiEve labels in any of their forms, boxes of a person
+detector, or keypoint results of COCO or AlphaPose. The form is recognised by the content of each
+file.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE_OR_FOLDER",
-        help="for a detector's boxes: labels of the frames that they belong to",
+        help="for a detector's boxes and keypoint results: labels of their frames",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.formats.convert import convert_files
+    from tdmi.formats.recognition import convert_files
 
     annotations, notes = convert_files(args.source, args.form, args.out, args.labels)
     for note in notes:

@@ -26,14 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.experiments.evaluate import check_predictions
+    from tdmi.formats.files import new_folder, new_zip
     from tdmi.formats.recognition import read_labels
     from tdmi.formats.submission import write_submission
 
     out = args.out
     if args.zip and out.suffix != ".zip":
         out = out.with_name(out.name + ".zip")
-    predictions = read_labels(args.predictions)
-    truth = read_labels(args.gt) if args.gt else None
-    write_submission(predictions, out, args.form, truth)
+    with (new_zip if out.suffix == ".zip" else new_folder)(out) as folder:
+        predictions = read_labels(args.predictions)
+        check_predictions(args.predictions, predictions)
+        truth = read_labels(args.gt, frames_suffice=True) if args.gt else None
+        write_submission(predictions, folder, args.form, truth)
     videos = (truth or predictions).video_names
     print(f"{out}: {len(videos)} videos as {args.form}")

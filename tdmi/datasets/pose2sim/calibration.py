@@ -6,14 +6,16 @@ pixel at (0, 0).
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import cv2
 import numpy as np
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import read_xml
+from tdmi.data.records import Floats
 
 # The file counts sensor positions in 64ths of a pixel and lengths in millimetres.
 SUBPIXELS = 64.0
@@ -37,20 +39,20 @@ class Camera:
     name: str
     width: int
     height: int
-    matrix: np.ndarray
+    matrix: Floats
     """[3, 3] pixels."""
-    distortion: np.ndarray
+    distortion: Floats
     """[5], no unit."""
-    rotation: np.ndarray
+    rotation: Floats
     """[3, 3], world to camera (x right, y down, z forward)."""
-    translation: np.ndarray
+    translation: Floats
     """[3] metres, so that camera = rotation @ world + translation."""
 
-    def to_camera(self, points: np.ndarray) -> np.ndarray:
+    def to_camera(self, points: Floats) -> Floats:
         """Return world points [..., 3] in metres in the camera's axes."""
         return points @ self.rotation.T + self.translation
 
-    def project(self, points: np.ndarray) -> np.ndarray:
+    def project(self, points: Floats) -> Floats:
         """Return pixels [..., 2] of world points [..., 3] in metres; NaN stays NaN.
 
         Source: Brown's lens model in the form of the OpenCV manual (camera calibration).
@@ -62,15 +64,10 @@ class Camera:
         radial = 1 + square * (k1 + square * (k2 + square * k3))
         bent_x = x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x)
         bent_y = y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y
-        return np.stack(
-            [
-                self.matrix[0, 0] * bent_x + self.matrix[0, 2],
-                self.matrix[1, 1] * bent_y + self.matrix[1, 2],
-            ],
-            axis=-1,
-        )
+        (fx, _, cx), (_, fy, cy) = self.matrix[:2]
+        return np.stack([fx * bent_x + cx, fy * bent_y + cy], axis=-1)
 
-    def undistort(self, pixels: np.ndarray) -> np.ndarray:
+    def undistort(self, pixels: Floats) -> Floats:
         """Return x / z and y / z, in the camera's axes, of the rays of pixels [..., 2]."""
         flat = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
         stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-14)
@@ -98,52 +95,42 @@ def read_calibration(path: Path | str) -> dict[str, Camera]:
     """Read cameras by name from a ``.qca.txt`` file (XML), in the file's order.
 
     Convention: the file's r_ij maps world axes to a camera that looks along -z with y up, and
-    x, y, z is the camera's place in millimetres; focal length and centre are 64ths of a pixel.
-    Raises UserError for a file that is missing, no XML, or lacks a number.
+    x, y, z is the camera's place. Raises UserError for a file that is missing, no XML, or lacks a
+    number.
     """
-    path = Path(path)
-    try:
-        root = ElementTree.fromstring(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; expected a Qualisys calibration") from None
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path}: not XML ({error}); expected a Qualisys calibration") from None
-    cameras = [_camera(node, path) for node in root.iter("camera")]
+    cameras = [_camera(node, path) for node in read_xml(path).iter("camera")]
     if not cameras:
         raise UserError(f"{path}: no <camera>; expected a Qualisys calibration")
     return {camera.name: camera for camera in cameras}
 
 
-def _camera(node: ElementTree.Element, path: Path) -> Camera:
+def _camera(node: Element, path: Path | str) -> Camera:
     name = node.get("serial", "?")
-    rotation = _numbers(node, "transform", _ROTATION, path, name)
-    place = _numbers(node, "transform", _POSITION, path, name) / MILLIMETRES
-    inner = dict(zip(_INTRINSIC, _numbers(node, "intrinsic", _INTRINSIC, path, name), strict=True))
-    rotation = _AXES @ rotation.reshape(3, 3)
+    where = f"{path}: camera {name}"
+    outer = _numbers(node, "transform", _ROTATION + _POSITION, where)
+    inner = _numbers(node, "intrinsic", _INTRINSIC, where)
+    rotation = _AXES @ outer[:9].reshape(3, 3)
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4):
-        raise UserError(
-            f"{path}: camera {name}: r11..r33 is no rotation; expected orthonormal rows"
-        )
-    focal_u, focal_v, centre_u, centre_v = (inner[key] / SUBPIXELS for key in _INTRINSIC[:4])
+        raise UserError(f"{where}: r11..r33 is no rotation; expected orthonormal rows")
+    focal_u, focal_v, centre_u, centre_v = inner[:4] / SUBPIXELS
+    # sensorMax is the last pixel.
+    width, height = (round(last) + 1 for last in (inner[9:] / SUBPIXELS).tolist())
     return Camera(
         name=name,
-        # sensorMax is the last pixel.
-        width=round(inner["sensorMaxU"] / SUBPIXELS) + 1,
-        height=round(inner["sensorMaxV"] / SUBPIXELS) + 1,
+        width=width,
+        height=height,
         matrix=np.array([[focal_u, 0, centre_u], [0, focal_v, centre_v], [0, 0, 1]]),
-        distortion=np.array([inner[key] for key in _INTRINSIC[4:9]]),
+        distortion=inner[4:9],
         rotation=rotation,
-        translation=-rotation @ place,
+        translation=-rotation @ (outer[9:] / MILLIMETRES),
     )
 
 
-def _numbers(
-    node: ElementTree.Element, tag: str, keys: list[str], path: Path, name: str
-) -> np.ndarray:
+def _numbers(node: Element, tag: str, keys: list[str], where: str) -> Floats:
     child = node.find(tag)
     try:
         return np.array([float(child.attrib[key] if child is not None else "") for key in keys])
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"{path}: camera {name}: <{tag}> needs numbers {' '.join(keys)} (problem: {error})"
+            f"{where}: <{tag}> needs numbers {' '.join(keys)} (problem: {error})"
         ) from None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tdmi.data.records import Floats
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.pose2sim.calibration import Camera
 
@@ -40,20 +41,13 @@ CROWN_ABOVE_EARS = 0.15
 # Half lengths of the head in metres: front to back, side to side, crown to chin.
 HEAD_SEMI_AXES = (0.10, 0.08, 0.115)
 
-_DERIVED = ("head_bottom", "head_top")
 _SOURCES = {
-    joint: (NAMES.index(joint),) for joint in POSETRACK18.joints if joint not in _DERIVED
-} | {
-    "head_bottom": tuple(
-        NAMES.index(name) for name in ("left_shoulder", "right_shoulder", "left_ear", "right_ear")
-    ),
-    "head_top": tuple(
-        NAMES.index(name) for name in ("left_ear", "right_ear", "left_eye", "right_eye")
-    ),
+    "head_bottom": ("left_shoulder", "right_shoulder", "left_ear", "right_ear"),
+    "head_top": ("left_ear", "right_ear", "left_eye", "right_eye"),
 }
 
 
-def joints_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
+def joints_from_landmarks(landmarks: Floats) -> Floats:
     """Return joints [..., 17, 3] (POSETRACK18) from landmarks [..., L, 3] (`NAMES`), in metres."""
     at = {name: landmarks[..., index, :] for index, name in enumerate(NAMES)}
     ears = (at["left_ear"] + at["right_ear"]) / 2
@@ -65,25 +59,24 @@ def joints_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
     return np.stack([at[joint] for joint in POSETRACK18.joints], axis=-2)
 
 
-def lowest_of_sources(values: np.ndarray) -> np.ndarray:
+def lowest_of_sources(values: Floats) -> Floats:
     """Return values of joints [..., 17] from those of landmarks [..., L] (weights, view counts).
 
     A built joint gets the lowest value of the landmarks it is built from.
     """
-    return np.stack(
-        [values[..., list(_SOURCES[joint])].min(-1) for joint in POSETRACK18.joints], axis=-1
-    )
+    sources = [map(NAMES.index, _SOURCES.get(joint, (joint,))) for joint in POSETRACK18.joints]
+    return np.stack([values[..., list(columns)].min(-1) for columns in sources], axis=-1)
 
 
-def head_boxes(joints: np.ndarray, camera: Camera) -> np.ndarray:
+def head_boxes(joints: Floats, camera: Camera) -> Floats:
     """Return boxes x1, y1, x2, y2 [..., 4] in px around the head of joints [..., 17, 3] in metres.
 
     The head is an ellipsoid whose top is head_top; its outline is the extent of its projected
     surface points.
     """
-    top = joints[..., POSETRACK18.index("head_top"), :]
-    left = joints[..., POSETRACK18.index("left_ear"), :]
-    right = joints[..., POSETRACK18.index("right_ear"), :]
+    top, left, right = (
+        joints[..., POSETRACK18.index(name), :] for name in ("head_top", "left_ear", "right_ear")
+    )
     upward = _unit(top - (left + right) / 2)
     side = _unit(left - right)
     forward = _unit(np.cross(side, upward))
@@ -94,15 +87,12 @@ def head_boxes(joints: np.ndarray, camera: Camera) -> np.ndarray:
     return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
 
 
-def _sphere() -> np.ndarray:
+def _sphere() -> Floats:
     """Return points [P, 3] on the unit sphere, every ten degrees."""
-    height, turn = np.meshgrid(
-        np.radians(np.arange(-90, 91, 10)), np.radians(np.arange(0, 360, 10))
-    )
-    return np.stack(
-        [np.cos(height) * np.cos(turn), np.cos(height) * np.sin(turn), np.sin(height)], axis=-1
-    ).reshape(-1, 3)
+    height, turn = np.radians(np.mgrid[-90:91:10, 0:360:10])
+    points = [np.cos(height) * np.cos(turn), np.cos(height) * np.sin(turn), np.sin(height)]
+    return np.stack(points, axis=-1).reshape(-1, 3)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def _unit(vectors: Floats) -> Floats:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -6,7 +6,7 @@ camera is a new view of known poses, not a new person or a new movement.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import cv2
@@ -16,11 +16,11 @@ from tqdm import tqdm
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing_folder, sha256_of, write_json
 from tdmi.core.locks import exclusive_writer
-from tdmi.data.annotations import UNSCORED, Annotations, concatenate
+from tdmi.data.annotations import Annotations, concatenate, unknown_persons
 from tdmi.data.attributes import write_attributes
 from tdmi.data.detections import Detections, write_detections
 from tdmi.data.integrity import sha256_of_folder
-from tdmi.data.records import Record
+from tdmi.data.records import Floats, Record
 from tdmi.data.skeletons import POSETRACK18
 from tdmi.datasets.mocap.boxes import clipped, jittered, overlap
 from tdmi.datasets.mocap.labels import ATTRIBUTES, HEAD_SIZE, pace, person_box
@@ -57,7 +57,8 @@ def prepare(
     if root.exists() and any(root.iterdir()) and not (root / "dataset.json").is_file():
         raise UserError(f"{root}: holds other files, expected a new folder or an earlier data set")
     known = read_labels(labels)
-    for name in (name for split in SPLITS for name in options.cameras[split]):
+    names = [name for split in SPLITS for name in options.cameras[split]]
+    for name in names:
         if name not in known.cameras:
             raise UserError(
                 f"option cameras: no {name} in {labels}, only {', '.join(known.cameras)}"
@@ -73,11 +74,7 @@ def prepare(
             "options": asdict(options),
             "sources": {
                 "pseudo_labels": sha256_of(labels),
-                "videos": {
-                    name: sha256_of(video_path(sources, name))
-                    for split in SPLITS
-                    for name in options.cameras[split]
-                },
+                "videos": {name: sha256_of(video_path(sources, name)) for name in names},
             },
             "counts": counts,
             "sha256": sha256_of_folder(temporary),
@@ -91,27 +88,19 @@ def _write_split(
 ) -> dict[str, int]:
     parts, boxes, rows = [], [], []
     for name in options.cameras[split]:
+        camera = labels.cameras[name]
         number = FIRST_NUMBER + 1 + list(labels.cameras).index(name)
         video = f"{number}_mpiinew_{name}"
-        size = _write_images(
-            options,
-            video_path(sources, name),
-            folder / "images" / split / video,
-            labels.cameras[name],
-            len(labels.joints),
-        )
-        part = annotate(options, split, labels, labels.cameras[name], video)
+        images = folder / "images" / split / video
+        size = _write_images(options, video_path(sources, name), images, camera, len(labels.joints))
+        part = annotate(options, split, labels, camera, video)
         parts.append(part)
         boxes.append(_simulate_boxes(options, part, number, size))
-        rows.extend(_attributes(options, labels, labels.cameras[name], part))
+        rows += _attributes(options, labels, camera, part)
     merged = concatenate(parts)
     write_folder(merged, folder / "annotations" / split)
-    found = Detections(
-        **{
-            key: np.concatenate([getattr(b, key) for b in boxes])
-            for key in ("image_id", "category_id", "box", "score")
-        }
-    )
+    columns = [[getattr(part, field.name) for part in boxes] for field in fields(Detections)]
+    found = Detections(*map(np.concatenate, columns))
     write_detections(found, folder / "boxes" / f"{split}.json")
     write_attributes(folder / "attributes" / f"{split}.csv", ATTRIBUTES, rows)
     return {
@@ -142,32 +131,31 @@ def annotate(
     boxes = [person_box(one[there]) for one, there in zip(keypoints, present, strict=True)]
     corners = np.array(BYSTANDERS.get(camera.name, np.empty((0, 2))), dtype=np.float64)
     regions = [_scaled(corners, options.scale)] if len(corners) else []
-    persons = len(keypoints)
     number = int(video.split("_")[0])
+    persons = unknown_persons(np.flatnonzero(labelled), POSETRACK18) | {
+        "track_id": np.zeros(len(keypoints), np.int64),
+        "keypoints": np.where(present[..., None], np.round(keypoints, 3), 0.0),
+        "present": present,
+        "visible": present.copy(),
+        "box": np.array(boxes),
+        "head_box": np.round(_scaled(heads, options.scale).reshape(-1, 4), 3),
+    }
     return Annotations(
         skeleton=POSETRACK18,
         video_names=[video],
         video_length=np.array([frames]),
         frame_video=np.zeros(frames, np.int64),
-        frame_index=np.arange(frames, dtype=np.int64),
+        frame_index=np.arange(frames),
         frame_file=[f"images/{split}/{video}/{index:06d}.jpg" for index in range(frames)],
-        frame_id=3 * 10**10 + number * 10**4 + np.arange(frames, dtype=np.int64),
+        frame_id=3 * 10**10 + number * 10**4 + np.arange(frames),
         frame_labelled=labelled,
         frame_annotated=labelled.copy(),
         ignore_regions=[regions if flag else [] for flag in labelled],
-        person_frame=np.flatnonzero(labelled).astype(np.int64),
-        track_id=np.zeros(persons, np.int64),
-        keypoints=np.where(present[..., None], np.round(keypoints, 3), 0.0),
-        present=present,
-        visible=present.copy(),
-        joint_score=np.full(present.shape, UNSCORED),
-        box=np.array(boxes),
-        head_box=np.round(_scaled(heads, options.scale).reshape(-1, 4), 3),
-        score=np.full(persons, np.nan),
+        **persons,
     )
 
 
-def _scaled(pixels: np.ndarray, scale: float) -> np.ndarray:
+def _scaled(pixels: Floats, scale: float) -> Floats:
     """Scale pixels of the full frame; integer coordinates are pixel centres."""
     return (pixels + 0.5) * scale - 0.5
 
@@ -204,18 +192,13 @@ def _simulate_boxes(
 ) -> Detections:
     """Return a box per person and frame: the labelled one moved and resized, scored by overlap."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([options.seed, number])))
-    found, scores = [], []
-    for true in part.box:
-        shift, log_size = rng.normal(size=(2, 2)) * options.box_jitter
-        box = clipped(jittered(true, shift, log_size), *size)
-        found.append(box)
-        scores.append(round(0.3 + 0.69 * overlap(box, clipped(true, *size)), 4))
-    return Detections(
-        image_id=part.frame_id[part.person_frame],
-        category_id=np.ones(part.persons, np.int64),
-        box=np.array(found).reshape(-1, 4),
-        score=np.array(scores),
-    )
+    noise = rng.normal(size=(part.persons, 2, 2)) * options.box_jitter
+    found = [clipped(jittered(b, *n), *size) for b, n in zip(part.box, noise, strict=True)]
+    pairs = zip(found, part.box, strict=True)
+    scores = [round(0.3 + 0.69 * overlap(box, clipped(true, *size)), 4) for box, true in pairs]
+    persons = np.ones(part.persons, np.int64)
+    box = np.array(found).reshape(-1, 4)
+    return Detections(part.frame_id[part.person_frame], persons, box, np.array(scores))
 
 
 def _attributes(
@@ -229,8 +212,7 @@ def _attributes(
     track = _scaled(camera.project(labels.joints[:: options.step]), options.scale)
     rows = []
     for person, frame in enumerate(part.person_frame):
-        box = part.head_box[person]
-        head = HEAD_SIZE * float(np.hypot(box[2] - box[0], box[3] - box[1]))
+        head = HEAD_SIZE * float(np.hypot(*np.subtract(*np.split(part.head_box[person], 2))))
         present = part.present[person]
         image_id = int(part.frame_id[frame])
         rows.append(

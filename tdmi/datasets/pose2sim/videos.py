@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
+from cv2.typing import MatLike
 
 from tdmi.core.errors import UserError
 
@@ -15,7 +15,6 @@ _CURE = "fetch it with 'tdmi data fetch pose2sim'"
 
 
 def video_path(sources: Path | str, camera: str) -> Path:
-    """Return the video of `camera` under the folder of fetched sources."""
     return Path(sources) / _TRIAL / "videos" / f"{camera}.mp4"
 
 
@@ -23,7 +22,7 @@ def calibration_path(sources: Path | str) -> Path:
     return Path(sources) / _TRIAL / "calibration" / "Calib.qca.txt"
 
 
-def read_frames(path: Path | str) -> Iterator[np.ndarray]:
+def read_frames(path: Path | str) -> Iterator[MatLike]:
     """Give the frames of a video one by one, uint8 [H, W, 3], blue first (OpenCV's order).
 
     UserError if the file is missing or no frame of it can be read.

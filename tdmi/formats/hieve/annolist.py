@@ -24,21 +24,18 @@ from tdmi.data.skeletons import HIEVE
 from tdmi.formats.annolist import Form, image_name, parse_frames
 from tdmi.formats.annolist_writing import contents
 from tdmi.formats.files import video_name
-from tdmi.formats.hieve.people import frame_path
+from tdmi.formats.merged import frame_path
 
 FORM = Form(skeleton=HIEVE, corners="box", strict=True, needs_joints=False, has_flags=False)
 
 
 def read_file(path: Path | str) -> Annotations:
-    """Read one video named by the file's stem; frame files are ``images/<video>/<name>``.
-
-    Image ids are positions in the file. Raises UserError for anything that is not this form.
-    """
+    """Read one video named by the file's stem; frame files are ``images/<video>/<name>``."""
     return parse(read_json(path), path)
 
 
 def parse(content: Any, path: Path | str) -> Annotations:
-    """Turn the content of one file into annotations; `path` names the video and the errors."""
+    """Turn the content of one file into annotations; UserError if it is not this form."""
     annotations = parse_frames(member(content, "annolist", list, str(path)), path, FORM)
     files = [frame_path(video_name(path), file) for file in annotations.frame_file]
     return replace(annotations, frame_file=files)
@@ -54,8 +51,7 @@ def frame_names(path: Path | str) -> list[str]:
 def write_folder(annotations: Annotations, folder: Path | str) -> None:
     """Write ``<video>.json`` for every video, which `read_file` gives back.
 
-    The form holds names of frames, ignore regions, boxes, track ids, joints and scores. UserError
-    if the joints are not HiEve's or a number is not finite.
+    UserError if the joints are not HiEve's or a number is not finite.
     """
     names = [file.rpartition("/")[2] for file in annotations.frame_file]
     for video, content in contents(replace(annotations, frame_file=names), folder, FORM):

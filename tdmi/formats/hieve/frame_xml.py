@@ -21,15 +21,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 from tdmi.core.errors import UserError
-from tdmi.data.annotations import NO_TRACK, UNSCORED, Annotations
-from tdmi.data.records import REGENERATE, describe
+from tdmi.core.files import read_xml
+from tdmi.data.annotations import UNSCORED, Annotations
+from tdmi.data.records import REGENERATE, Record, describe, unfit
 from tdmi.data.skeletons import HIEVE
-from tdmi.formats.hieve.people import Person, assemble, box_from_corners, number_of, whole
+from tdmi.formats.hieve.people import Joints, assemble, number_of, person, whole
 
 _TAGS = tuple(joint.replace("_", "-").capitalize() for joint in HIEVE.joints)
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -53,77 +52,55 @@ def read_folder(folder: Path | str) -> Annotations:
     paths.sort(key=lambda path: int(path.stem))
     people, sizes = [], []
     for row, path in enumerate(paths):
-        size, persons = parse(path.read_bytes(), path, row)
-        sizes.append(size)
-        people.extend(persons)
+        root = read_xml(path)
+        if root.tag != "annotation":
+            raise unfit(str(path), f"<{root.tag}>", "<annotation>")
+        sizes.append(_size(root, path))
+        elements = enumerate(root.findall("object"))
+        people += [_person(element, row, f"{path}: object {k}") for k, element in elements]
     files = [f"{folder.name}/{int(path.stem):06d}.jpg" for path in paths]
     return assemble(files, people, folder, sizes)
 
 
-def parse(data: bytes, path: Path | str, row: int) -> tuple[tuple[int, int], list[Person]]:
-    """Return size (width, height; 0 if unstated) and persons of one frame; `row` is its row."""
-    root = _tree(data, path)
-    if root.tag != "annotation":
-        raise UserError(f"{path}: found <{root.tag}>, expected <annotation>; {REGENERATE}")
-    elements = enumerate(root.findall("object"))
-    return _size(root, path), [_person(e, row, f"{path}: object {k}") for k, e in elements]
-
-
-def _tree(data: bytes, path: Path | str) -> ElementTree.Element:
-    def refuse(*_: Any) -> None:
-        raise UserError(f"{path}: declares a document type, expected plain XML; {REGENERATE}")
-
-    # ElementTree has no option to refuse declarations, so the parser below it looks first.
-    checker = expat.ParserCreate()
-    checker.StartDoctypeDeclHandler = refuse
-    try:
-        checker.Parse(data, True)
-        return ElementTree.fromstring(data)
-    except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as error:
-        detail = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid XML ({detail}); {REGENERATE}") from None
-
-
-def _size(root: ElementTree.Element, path: Path | str) -> tuple[int, int]:
+def _size(root: Element, path: Path | str) -> tuple[int, int]:
+    """Return width and height; 0 if unstated."""
     if root.find("size") is None:
         return 0, 0
-    width, height = (_number(root, f"size/{key}", str(path)) for key in ("width", "height"))
-    return whole(width, f"{path}: size/width"), whole(height, f"{path}: size/height")
+    keys = ("size/width", "size/height")
+    width, height = (whole(_number(root, key, str(path)), f"{path}: {key}") for key in keys)
+    return width, height
 
 
-def _number(element: ElementTree.Element, key: str, where: str) -> float:
+def _number(element: Element, key: str, where: str) -> float:
     return number_of(element.findtext(key), f"{where}: {key}")
 
 
-def _person(element: ElementTree.Element, row: int, where: str) -> Person:
+def _person(element: Element, row: int, where: str) -> Record:
     name = element.findtext("name", "").strip()
     found = re.fullmatch(r"(?:P-)?(-?[0-9]{1,15})", name)
     if name and not found:
-        raise UserError(
-            f"{where}: name is {describe(name)}, expected a track as in P-1; {REGENERATE}"
-        )
+        raise unfit(where, f"the name {describe(name)}", "a track as in P-1")
     box = element.find("bndbox")
     if box is None:
         raise UserError(f"{where}: no 'bndbox', expected the box and joints there; {REGENERATE}")
-    person = Person(
-        row,
-        track_id=int(found[1]) if found else NO_TRACK,
-        box=box_from_corners([_number(box, key, where) for key in _CORNERS]),
-        action=element.findtext("action", "").strip(),
-    )
+    joints: Joints = {}
     for joint, tag in enumerate(_TAGS):
         text = box.findtext(tag)
         if text is not None:
-            _read_joint(person, joint, text, f"{where}: {tag}")
-    return person
+            _read_joint(joints, joint, text, f"{where}: {tag}")
+    return person(
+        row,
+        [_number(box, key, where) for key in _CORNERS],
+        joints,
+        track_id=int(found[1]) if found else None,
+        action=element.findtext("action", "").strip(),
+    )
 
 
-def _read_joint(person: Person, joint: int, text: str, where: str) -> None:
+def _read_joint(joints: Joints, joint: int, text: str, where: str) -> None:
     values = [number_of(part, where) for part in text.split(",")]
     if len(values) != 3 or values[2] not in (_FLAG_VISIBLE, _FLAG_HIDDEN, _FLAG_ABSENT):
-        raise UserError(
-            f"{where}: found {describe(text)}, expected x,y,flag with flag 0, 1 or -1; {REGENERATE}"
-        )
+        raise unfit(where, describe(text), "x,y,flag with flag 0, 1 or -1")
     x, y, flag = values
     if flag != _FLAG_ABSENT:
-        person.joints[joint] = (x, y, flag == _FLAG_VISIBLE, UNSCORED)
+        joints[joint] = (x, y, flag == _FLAG_VISIBLE, UNSCORED)

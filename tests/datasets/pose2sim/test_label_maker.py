@@ -17,8 +17,7 @@ from tests.support.pose2sim_scenes import person, ring, views
 from workflow.scripts.pose2sim.detect import Detector, combine_looks
 from workflow.scripts.pose2sim.quality import reprojection_errors, summary
 from workflow.scripts.pose2sim.refine import estimate_shifts, moved, refine_cameras, resolve_sides
-from workflow.scripts.pose2sim.smooth import smooth
-from workflow.scripts.pose2sim.triangulate import triangulate
+from workflow.scripts.pose2sim.triangulate import smooth, triangulate
 
 # --- triangulation ---------------------------------------------------------------------------
 

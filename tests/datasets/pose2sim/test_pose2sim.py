@@ -81,7 +81,7 @@ def test_a_scaled_and_padded_picture_keeps_its_points():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("no xml", "not XML"),
+        ("no xml", "not valid XML"),
         ("<calibration/>", "no <camera>"),
         (CALIBRATION.replace('x="0" y', 'x="left" y'), "camera front: <transform>"),
         (CALIBRATION.replace("focalLengthU", "focus"), "focalLengthU"),

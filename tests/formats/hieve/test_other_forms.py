@@ -12,7 +12,7 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, write_text
 from tdmi.data.annotations import UNSCORED
 from tdmi.formats import merged
-from tdmi.formats.hieve import boxes_text, frame_xml, persons
+from tdmi.formats.hieve import frame_xml, people
 from tests.support.hieve_samples import one_line
 from tests.support.label_samples import (
     HIEVE_BOXES,
@@ -28,7 +28,7 @@ from tests.support.mutations import mutated_bytes, mutated_json
 
 def test_boxes_by_hand(tmp_path):
     write_text(tmp_path / "5.txt", HIEVE_BOXES)
-    a = boxes_text.read_file(tmp_path / "5.txt")
+    a = people.read_boxes(tmp_path / "5.txt")
     assert a.frame_file == ["images/5/000000.jpg", "images/5/000003.jpg"]
     assert a.frame_number.tolist() == [0, 3]
     assert a.person_frame.tolist() == [0, 1, 1] and a.track_id.tolist() == [7, 7, 8]
@@ -40,12 +40,12 @@ def test_boxes_by_hand(tmp_path):
 def test_a_wrong_line_of_boxes_is_named(tmp_path):
     write_text(tmp_path / "5.txt", HIEVE_BOXES.replace("0,7,1,2", "-1,7,1,2"))
     with pytest.raises(UserError, match=r"5\.txt: line 2: frame: .* from 0"):
-        boxes_text.read_file(tmp_path / "5.txt")
+        people.read_boxes(tmp_path / "5.txt")
     write_text(tmp_path / "5.txt", HIEVE_BOXES + "4,8,1,2,3\n")
     with pytest.raises(UserError, match=r"5\.txt: line 4: found 5 values, expected 10"):
-        boxes_text.read_file(tmp_path / "5.txt")
+        people.read_boxes(tmp_path / "5.txt")
     write_text(tmp_path / "5.txt", "")
-    assert boxes_text.read_file(tmp_path / "5.txt").frames == 0
+    assert people.read_boxes(tmp_path / "5.txt").frames == 0
 
 
 # --- one XML file per frame ----------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_coco_form_by_hand():
 
 
 def test_persons_form_by_hand():
-    a = persons.parse(hieve_persons(), "merge.json")
+    a = people.parse_persons(hieve_persons(), "merge.json")
     assert a.video_names == ["merge"] and a.frame_number.tolist() == [7, 8]
     assert a.box.tolist() == [[1, 2, 3, 4]] and a.score.tolist() == [0.75]
     assert np.flatnonzero(~a.present[0]).tolist() == [3]
@@ -103,10 +103,10 @@ def test_another_joint_set_is_refused():
     with pytest.raises(UserError, match="this is another joint set") as error:
         merged.parse(content, "x.json")
     assert one_line(error, "x.json")
-    people = hieve_persons()
-    people[0]["persons"][0]["keypoints"][0][0] = 14
+    content = hieve_persons()
+    content[0]["persons"][0]["keypoints"][0][0] = 14
     with pytest.raises(UserError, match="found joint 14, expected 0 to 13"):
-        persons.parse(people, "x.json")
+        people.parse_persons(content, "x.json")
 
 
 # --- damage --------------------------------------------------------------------------------------
@@ -152,11 +152,11 @@ def read_coco(path):
 
 def read_persons(path):
     content = read_json(path)
-    return persons.parse(content if isinstance(content, list) else [content], path)
+    return people.parse_persons(content if isinstance(content, list) else [content], path)
 
 
 FORMS = {
-    "text": ("7.txt", boxes_text.read_file, mutated_lines),
+    "text": ("7.txt", people.read_boxes, mutated_lines),
     "xml": (
         "7/000000.xml",
         lambda path: frame_xml.read_folder(path.parent),

@@ -23,6 +23,8 @@ MEDIAPIPE_WHEEL_SHA256 = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230
 ENLARGEMENTS = (1.3, 1.6)
 TURNS = (-12.0, 0.0, 12.0)
 CROP = 640
+SPREAD_UNIT = 10.0
+"""px."""
 
 
 class Detector:
@@ -88,22 +90,13 @@ class Detector:
             yield look
 
 
-def combine_looks(looks: np.ndarray, spread_unit: float = 10.0) -> np.ndarray:
+def combine_looks(looks: np.ndarray) -> np.ndarray:
     """Return median place and weight [L, 3] of looks [N, L, 3].
 
     A look that takes left for right first has its sides exchanged: each look is compared, as it is
     and exchanged, with the look that is nearest to all others.
-    weight = mean visibility / (1 + (median distance to the median / spread_unit px)^2).
+    weight = mean visibility / (1 + (median distance to the median / SPREAD_UNIT)^2).
     """
-    looks = same_sides(looks)
-    place = np.median(looks[..., :2], axis=0)
-    spread = np.median(np.linalg.norm(looks[..., :2] - place, axis=-1), axis=0)
-    weight = looks[..., 2].mean(0) / (1 + (spread / spread_unit) ** 2)
-    return np.concatenate([place, weight[:, None]], axis=1)
-
-
-def same_sides(looks: np.ndarray) -> np.ndarray:
-    """Exchange the sides of looks [N, L, 3] where that brings them nearer to the central look."""
     place = looks[..., :2]
     apart = np.linalg.norm(place[:, None] - place[None], axis=-1).mean(-1)
     centre = place[np.median(apart, axis=1).argmin()]
@@ -111,7 +104,11 @@ def same_sides(looks: np.ndarray) -> np.ndarray:
     as_is, other = (
         np.linalg.norm(sides[..., :2] - centre, axis=-1).mean(-1) for sides in (looks, exchanged)
     )
-    return np.where((other < as_is)[:, None, None], exchanged, looks)
+    looks = np.where((other < as_is)[:, None, None], exchanged, looks)
+    place = np.median(looks[..., :2], axis=0)
+    spread = np.median(np.linalg.norm(looks[..., :2] - place, axis=-1), axis=0)
+    weight = looks[..., 2].mean(0) / (1 + (spread / SPREAD_UNIT) ** 2)
+    return np.concatenate([place, weight[:, None]], axis=1)
 
 
 def _filled(looks: list[np.ndarray | None], label: str) -> np.ndarray:

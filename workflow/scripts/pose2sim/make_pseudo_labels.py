@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -37,11 +37,18 @@ from workflow.scripts.pose2sim.refine import (
     refine_cameras,
     resolve_sides,
 )
-from workflow.scripts.pose2sim.smooth import ORDER, SMOOTHING_TOLERANCE, WINDOW, smooth
-from workflow.scripts.pose2sim.triangulate import REJECTION, TOLERANCE, triangulate
+from workflow.scripts.pose2sim.triangulate import (
+    ORDER,
+    REJECTION,
+    SMOOTHING_TOLERANCE,
+    TOLERANCE,
+    WINDOW,
+    smooth,
+    triangulate,
+)
 
 # Two points in metres, one above the other, in the middle of the person's way.
-_LOW, _HIGH = np.array([-1.0, 0.0, 0.4]), np.array([-1.0, 0.0, 1.4])
+_VERTICAL = np.array([[-1.0, 0.0, 0.4], [-1.0, 0.0, 1.4]])
 NOTES = [
     "Pixels are those of the 1920 px high frames; a head size is 0.6 of the head box's diagonal.",
     "reprojection: smoothed points against the detections they were made from, of weight "
@@ -54,8 +61,6 @@ NOTES = [
 ]
 # A lag of one frame (17 ms) is not corrected: the cost curve is flat between 0 and 1 there.
 LARGEST_LAG = 1
-
-
 # One frame in this many is used to correct the cameras.
 REFINE_EVERY = 4
 OPTIONS = {
@@ -83,11 +88,11 @@ class Solution(NamedTuple):
 
     def labels(self, cameras: Sequence[Camera], rate: float) -> labels.PseudoLabels:
         return labels.PseudoLabels(
-            joints=joints_from_landmarks(self.landmarks),
-            confidence=lowest_of_sources(self.confidence),
-            views=lowest_of_sources(self.views),
-            cameras={camera.name: camera for camera in cameras},
-            rate=rate,
+            joints_from_landmarks(self.landmarks),
+            lowest_of_sources(self.confidence),
+            lowest_of_sources(self.views),
+            {camera.name: camera for camera in cameras},
+            rate,
         )
 
 
@@ -108,36 +113,40 @@ def make(
 ) -> tuple[labels.PseudoLabels, Record]:
     """Return pseudo-labels and the measured part of their provenance."""
     names = [camera.name for camera in published]
-    stack, _ = resolve_sides(published, np.stack([detections[name] for name in names]))
+    raw = np.stack([detections[name] for name in names])
+    stack, _ = resolve_sides(published, raw)
     part = stack[:, ::REFINE_EVERY]
     cameras, changes = refine_cameras(published, part[..., :2], part[..., 2])
-    stack, exchanged = resolve_sides(cameras, np.stack([detections[name] for name in names]))
+    stack, exchanged = resolve_sides(cameras, raw)
     shifts, costs = estimate_shifts(cameras, stack[..., :2], stack[..., 2])
     if np.abs(shifts).max() > LARGEST_LAG:
         raise UserError(
             f"videos are out of step by {shifts} frames, expected {LARGEST_LAG} at most"
         )
+
+    def by_name(values: Iterable[Any]) -> Record:
+        return dict(zip(names, values, strict=True))
+
+    def measure(made: labels.PseudoLabels) -> Record:
+        return quality.summary(*quality.reprojection_errors(made, by_name(stack)), names)
+
     solution = solve(cameras, stack)
     made = solution.labels(cameras, rate)
-    corrected = dict(zip(names, stack, strict=True))
-    without_correction = solve(published, stack).labels(published, rate)
     measured = {
-        "exchanged_sides_frames": dict(zip(names, exchanged, strict=True)),
-        "camera_corrections": {
-            name: {
+        "exchanged_sides_frames": by_name(exchanged),
+        "camera_corrections": by_name(
+            {
                 "turn_degrees": np.round(change[:3], 3).tolist(),
                 "shift_metres": np.round(change[3:], 4).tolist(),
             }
-            for name, change in zip(names, changes, strict=True)
-        },
-        "time_shift_frames": dict(zip(names, shifts, strict=True)),
-        "time_shift_costs": {
-            name: [round(cost, 4) for cost in row] for name, row in zip(names, costs, strict=True)
-        },
-        "reprojection": measure(made, corrected),
+            for change in changes
+        ),
+        "time_shift_frames": by_name(shifts),
+        "time_shift_costs": by_name([round(cost, 4) for cost in row] for row in costs),
+        "reprojection": measure(made),
         "held_out_view": held_out(cameras, stack, rate),
         "with_published_cameras": {
-            "reprojection": measure(without_correction, corrected)["all"],
+            "reprojection": measure(solve(published, stack).labels(published, rate))["all"],
             "held_out_view": held_out(published, stack, rate)["all"],
         },
         "bone_lengths_metres": quality.bone_lengths(solution.landmarks),
@@ -148,24 +157,19 @@ def make(
     return made, measured
 
 
-def measure(made: labels.PseudoLabels, detections: dict[str, np.ndarray]) -> Record:
-    return quality.summary(*quality.reprojection_errors(made, detections), list(made.cameras))
-
-
 def held_out(cameras: Sequence[Camera], stack: np.ndarray, rate: float) -> Record:
     """Return figures of each view against labels made from the other three."""
-    pixels, heads = [], []
+    errors = []
     for view, camera in enumerate(cameras):
         others = solve(cameras, stack, without=view).labels([camera], rate)
-        errors = quality.reprojection_errors(others, {camera.name: stack[view]})
-        pixels.append(errors[0][0])
-        heads.append(errors[1][0])
-    return quality.summary(np.stack(pixels), np.stack(heads), [camera.name for camera in cameras])
+        errors.append(quality.reprojection_errors(others, {camera.name: stack[view]}))
+    pixels, heads = (np.concatenate(unit) for unit in zip(*errors, strict=True))
+    return quality.summary(pixels, heads, [camera.name for camera in cameras])
 
 
 def upright_roll(camera: Camera) -> float:
     """Return degrees to turn the camera's image counter-clockwise so that vertical is upright."""
-    x, y = camera.project(_HIGH) - camera.project(_LOW)
+    ((x, y),) = np.diff(camera.project(_VERTICAL), axis=0)
     return float(np.degrees(np.arctan2(x, -y)))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from tdmi.data.records import Record
@@ -20,6 +23,9 @@ _BONES = {
         ("thigh", "hip", "knee"), ("shank", "knee", "ankle"),
         ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"),
     )
+}  # fmt: skip
+_MEASURES: dict[str, Callable[[np.ndarray], np.floating]] = {
+    "median": np.nanmedian, "mean": np.nanmean, "p90": partial(np.nanpercentile, q=90),
 }  # fmt: skip
 
 
@@ -78,11 +84,8 @@ def bone_lengths(landmarks: np.ndarray) -> dict[str, dict[str, float]]:
 def _figures(pixels: np.ndarray, heads: np.ndarray) -> dict[str, float]:
     figures: dict[str, float] = {}
     for unit, values, digits in (("px", pixels, 2), ("head", heads, 3)):
-        figures |= {
-            f"median_{unit}": round(float(np.nanmedian(values)), digits),
-            f"mean_{unit}": round(float(np.nanmean(values)), digits),
-            f"p90_{unit}": round(float(np.nanpercentile(values, 90)), digits),
-        }
+        for name, measure in _MEASURES.items():
+            figures[f"{name}_{unit}"] = round(float(measure(values)), digits)
     return figures | {
         "within_half_head": round(float((heads[np.isfinite(heads)] <= 0.5).mean()), 4),
         "compared": int(np.isfinite(pixels).sum()),

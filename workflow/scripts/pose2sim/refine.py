@@ -42,23 +42,18 @@ def estimate_shifts(
     """
     pairs = list(combinations(range(len(cameras)), 2))
     inner = np.arange(2 * largest, pixels.shape[1] - 2 * largest)
-    lags = range(-2 * largest, 2 * largest + 1)
     table = {
-        (first, second): np.array(
-            [
-                disagreement(
-                    [cameras[first], cameras[second]],
-                    np.stack([pixels[first, inner], pixels[second, inner + lag]]),
-                    np.stack([weights[first, inner], weights[second, inner + lag]]),
-                )
-                for lag in lags
-            ]
+        (first, second, lag): disagreement(
+            [cameras[first], cameras[second]],
+            np.stack([pixels[first, inner], pixels[second, inner + lag]]),
+            np.stack([weights[first, inner], weights[second, inner + lag]]),
         )
         for first, second in pairs
+        for lag in range(-2 * largest, 2 * largest + 1)
     }
 
     def total(shifts: Sequence[int]) -> float:
-        return sum(table[i, j][shifts[j] - shifts[i] + 2 * largest] for i, j in pairs)
+        return sum(table[i, j, shifts[j] - shifts[i]] for i, j in pairs)
 
     steps = range(-largest, largest + 1)
     best = min(((0, *rest) for rest in product(steps, repeat=len(cameras) - 1)), key=total)
@@ -124,13 +119,9 @@ def resolve_sides(
     for view, camera in enumerate(cameras):
         weights = detections[..., 2].copy()
         weights[view] = 0
-        points = triangulate(cameras, detections[..., :2], weights).points
-        there = camera.project(points)
-        mirrored = detections[view][:, MIRRORED]
-        as_is, exchanged = (
-            np.nanmedian(np.linalg.norm(which[..., :2] - there, axis=-1), axis=1)
-            for which in (detections[view], mirrored)
-        )
+        there = camera.project(triangulate(cameras, detections[..., :2], weights).points)
+        sides = np.stack([detections[view], mirrored := detections[view][:, MIRRORED]])
+        as_is, exchanged = np.nanmedian(np.linalg.norm(sides[..., :2] - there, axis=-1), axis=2)
         turn = exchanged < 0.5 * as_is
         detections[view][turn] = mirrored[turn]
         counts.append(int(turn.sum()))

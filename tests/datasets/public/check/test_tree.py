@@ -353,3 +353,20 @@ def test_unlisted_frames_of_hieve_are_normal(tmp_path):
     root = hieve_tree(tmp_path)
     draw(root, ["images/4/000008.jpg"])
     assert found(check("hieve", root)) == {}
+
+
+def test_labels_of_the_test_split_may_list_frames_alone(tmp_path):
+    root = posetrack18_tree(tmp_path)
+    secret = root / "annotations/test/000009_mpii_test.json"
+    content = json.loads((root / VAL_LABELS).read_text())
+    folder = root / content["images"][0]["file_name"].rpartition("/")[0]
+    shutil.copytree(folder, root / "images/test/000009_mpii_test")
+    for image in content["images"]:
+        image |= {"is_labeled": False, "vid_id": "000009"}
+        name = image["file_name"].rpartition("/")[2]
+        image["file_name"] = f"images/test/000009_mpii_test/{name}"
+    del content["annotations"]
+    write_json(secret, content)
+    assert "labels-unreadable" not in found(check("posetrack18", root))
+    edit(root / VAL_LABELS, lambda content: content.pop("annotations"))
+    assert found(check("posetrack18", root))["labels-unreadable"] == 1
