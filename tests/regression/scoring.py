@@ -14,7 +14,8 @@ from tdmi.config.inputs import Augmentation
 from tdmi.config.settings import Settings
 from tdmi.data.annotations import Annotations, on_skeleton
 from tdmi.data.skeletons import OKS_SIGMAS, POSETRACK17
-from tdmi.evaluation.matching.assignment import head_sizes
+from tdmi.evaluation.matching.assignment import head_sizes, match_video
+from tdmi.evaluation.matching.scored_videos import scored_videos
 from tdmi.evaluation.protocols import poseval as average_precision
 from tdmi.evaluation.tracking import mota
 from tdmi.models.output import PoseOutput
@@ -81,7 +82,8 @@ def joint_ap(truth: Annotations, guess: Annotations) -> Probes:
 
 
 def tracking(truth: Annotations, tracks: Annotations) -> mota.Scores:
-    parts = mota.evaluate(*(on_skeleton(a, POSETRACK17) for a in (truth, tracks)))
+    videos = scored_videos(*(on_skeleton(a, POSETRACK17) for a in (truth, tracks)))
+    parts = {v.name: mota.video_statistics(v, match_video(v)) for v in videos}
     return mota.tracking_accuracy(mota.combine(parts.values()))
 
 

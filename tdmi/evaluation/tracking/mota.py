@@ -19,10 +19,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from tdmi.data.annotations import Annotations
 from tdmi.evaluation.arrays import Array, pool
-from tdmi.evaluation.matching.assignment import Matches, match_video
-from tdmi.evaluation.matching.scored_videos import ScoredVideo, scored_videos
+from tdmi.evaluation.matching.assignment import Matches
+from tdmi.evaluation.matching.scored_videos import ScoredVideo
 from tdmi.evaluation.protocols.poseval import with_total
 from tdmi.evaluation.tracking.correspondences import candidates, correspond
 
@@ -50,14 +49,6 @@ class Scores:
     motp: Array
     precision: Array
     recall: Array
-
-
-def evaluate(truth: Annotations, predictions: Annotations) -> dict[str, Statistics]:
-    """Return the statistics of every video of the ground truth by name."""
-    return {
-        video.name: video_statistics(video, match_video(video))
-        for video in scored_videos(truth, predictions)
-    }
 
 
 def video_statistics(video: ScoredVideo, matches: Matches) -> Statistics:
