@@ -19,15 +19,13 @@ from PIL import Image, ImageDraw, ImageFont
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing
 from tdmi.data.skeletons import Skeleton
+from tdmi.reporting.figures import style
 
 PANEL = (156, 208)
 """Width and height of a panel in pixels."""
 STRIP, GAP, SCALE = 36, 6, 2
 PER_LINE = 7
 GROUND = (250, 250, 250)
-# Okabe and Ito's sky blue, orange and yellow, as BGR: left, right and middle of the body.
-_SIDES = {"left": (233, 180, 86), "right": (0, 159, 230)}
-_MIDDLE = (66, 228, 240)
 _WRONG = (167, 40, 220)
 
 
@@ -94,7 +92,7 @@ def draw_skeleton(
         index = skeleton.index(joint)
         if present[index]:
             cv2.circle(image, corner, width + 1, (30, 30, 30), -1, cv2.LINE_AA)
-            cv2.circle(image, corner, width - 1, _side(joint, joint), -1, cv2.LINE_AA)
+            cv2.circle(image, corner, width - 1, _side(joint), -1, cv2.LINE_AA)
             if panel.wrong is not None and panel.wrong[index]:
                 cv2.circle(image, corner, width + 8, _WRONG, 4, cv2.LINE_AA)
 
@@ -156,9 +154,9 @@ def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
 
-def _side(one: str, other: str) -> tuple[int, int, int]:
-    sides = {joint.split("_")[0] for joint in (one, other)}
-    return _SIDES[sides.pop()] if len(sides) == 1 and sides <= {"left", "right"} else _MIDDLE
+def _side(*joints: str) -> tuple[int, ...]:
+    """Return the colour of a joint or limb as BGR."""
+    return tuple(reversed(bytes.fromhex(style.side_colour(*joints)[1:])))
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:
