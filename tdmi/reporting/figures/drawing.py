@@ -82,7 +82,8 @@ def draw_skeleton(
 ) -> None:
     """Draw limbs and joints in place; `points` [J, 2] are pixels of `image`."""
     present = np.zeros(len(points), bool) if panel.present is None else panel.present
-    corners = [_pixel(point) for point in points]
+    # OpenCV's coordinates are 32-bit integers.
+    corners = np.clip(np.rint(points), -10_000, 10_000).astype(int).tolist()
     for one, other in skeleton.limbs:
         i, j = skeleton.index(one), skeleton.index(other)
         if present[i] and present[j]:
@@ -108,12 +109,10 @@ def row(
     )
     tiles = []
     for panel in panels:
-        picture = crop.copy()
+        picture = crop.copy() if panel.keypoints is not None else np.full_like(crop, 235)
         if panel.keypoints is not None:
             points = panel.keypoints @ transform[:, :2].T + transform[:, 2]
             draw_skeleton(picture, points, panel, skeleton, width=5)
-        else:
-            picture[:] = 235
         picture = cv2.resize(picture, PANEL, interpolation=cv2.INTER_AREA)
         tiles.append(np.vstack([_strip(panel), picture]))
     lines = math.ceil(len(tiles) / PER_LINE)
@@ -157,9 +156,3 @@ def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
 def _side(*joints: str) -> tuple[int, ...]:
     """Return the colour of a joint or limb as BGR."""
     return tuple(reversed(bytes.fromhex(style.side_colour(*joints)[1:])))
-
-
-def _pixel(point: np.ndarray) -> tuple[int, int]:
-    """Round, and keep near the picture: OpenCV's coordinates are 32-bit integers."""
-    x, y = np.clip(np.rint(point), -10_000, 10_000)
-    return int(x), int(y)
