@@ -148,5 +148,4 @@ def _cell(key: str, value: str | float) -> Cell:
 
 def _rounded(value: float) -> str:
     """Write three digits, or all before the point; blank for NaN."""
-    limits = {100: 0, 10: 1, 1: 2, 0.1: 3}
-    return number(value, next((n for limit, n in limits.items() if abs(value) >= limit), 4))
+    return number(value, 4 - sum(abs(value) >= limit for limit in (0.1, 1, 10, 100)))

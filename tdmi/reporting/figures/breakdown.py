@@ -65,8 +65,10 @@ def difficulty(data: pd.DataFrame, spec: ReportSpec) -> Figure:
     far = outlying(ends_of(differences))
     limits = _limits(differences[~differences.method.isin(far)])
     figure = Figure(figsize=(style.WIDTH, 2.1 + 0.6 * len(shown)), layout="constrained")
-    rows = {"nrows": 1 + len(shown), "height_ratios": [1.5, *[1.0] * len(shown)]}
-    grid = figure.subplots(ncols=len(columns), sharex="col", sharey="row", squeeze=False, **rows)
+    grid = figure.subplots(
+        1 + len(shown), len(columns), sharex="col", sharey="row", squeeze=False,
+        height_ratios=[1.5, *[1.0] * len(shown)],
+    )  # fmt: skip
     for attribute, (top, *panels) in zip(columns, grid.T, strict=True):
         own = data[data.attribute == attribute]
         _bars(top, own[own.method == against.name])
@@ -164,6 +166,7 @@ def videos_data(runs: Runs, spec: ReportSpec) -> pd.DataFrame:
         one, *others = (
             own.ap_total[own.method == method.name].astype(float).unstack()
             for method in (spec.subject, *rivals_of(spec))
+            if method
         )
         for rival, other in zip(rivals_of(spec), others, strict=True):
             single = other.shape[1] == 1

@@ -90,7 +90,7 @@ def columns(
 
 def note(axes: Axes, text: str, place: tuple[float, float], offset: float = 7, **look: Any) -> None:
     """Write a text right of a point of the data, `offset` points away."""
-    look = {"va": "center", "fontsize": 8} | look
+    look = {"va": "center", "fontsize": 8, **look}
     axes.annotate(text, place, xytext=(offset, 0), textcoords="offset points", **look)
 
 

@@ -57,7 +57,9 @@ class Claim:
 def claims(runs: Runs, spec: ReportSpec) -> list[Claim]:
     """Return one claim per rival and box protocol; none for a suite without a subject."""
     result: list[Claim] = []
-    for protocol in spec.box_protocols if spec.subject else ():
+    if spec.subject is None:
+        return result
+    for protocol in spec.box_protocols:
         values = comparison.per_seed(runs.groups, protocol)
         means = values.mean(axis=1)
         for question, rivals in _questions(spec, spec.subject):

@@ -15,7 +15,7 @@ from tdmi.evaluation.protocols.poseval import total_ap
 from tdmi.formats import posetrack18
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
-from tdmi.reporting.data.spec import ReportSpec
+from tdmi.reporting.data.spec import Record, ReportSpec
 from tdmi.reporting.figures.gallery import read_truth
 from tdmi.reporting.tables.tables import Cell, Table, anchor, difference_cell, mean_cell, number
 
@@ -53,7 +53,7 @@ def oracle_table(runs: Runs, spec: ReportSpec) -> Table | None:
         change = difference_cell(gain["mean"], gain["std"], False, name == spec.reference.name)
         seeds_of = Cell(number(seeds, 0), int(seeds))
         cells.append([Cell(label, label), mean_cell(mean, std), change, seeds_of])
-        record = {"method": method.name, "predictions": name, "label": label}
+        record: Record = {"method": method.name, "predictions": name, "label": label}
         record |= {"runs": " ".join(runs.names_of(method.name)), "seeds": int(seeds)}
         record |= {"mean_ap": mean, "std": std}
         ends = ("mean", "std", "low", "high")
