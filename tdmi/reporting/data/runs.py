@@ -238,14 +238,13 @@ def _read_tracking(path: Path, key: dict[str, object], rows: Rows) -> None:
 def _add_measure(
     measure: str, values: Record, path: Path, key: dict[str, object], rows: Rows
 ) -> None:
-    if missing := [joint for joint in GROUPS if joint not in values]:
-        raise UserError(f"{path}: {measure}: no {missing[0]!r}; evaluate this run again")
     single = values.get("per_joint", {})
-    of_joints = {joint: single[joint] for joint in POSETRACK17.joints if joint in single}
-    of_groups = {joint: values[joint] for joint in GROUPS}
-    for kind, numbers in (("groups", of_groups), ("joints", of_joints)):
-        for joint, found in numbers.items():
-            value = _number(found, path, f"{measure}.{joint}")
+    known = [joint for joint in POSETRACK17.joints if joint in single]
+    for kind, source, joints in (("groups", values, GROUPS), ("joints", single, known)):
+        for joint in joints:
+            if joint not in source:
+                raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
+            value = _number(source[joint], path, f"{measure}.{joint}")
             rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
 
 
