@@ -72,18 +72,12 @@ def plan_figure(plan: Plan) -> Figure:
         axes = figure.subplots()
         style.rows_axis(axes, _labels(rows))
         places = range(len(rows))
-        bars: dict[str, Any] = {
-            "color": [style.colour(family) for family in rows.family],
-            "height": 0.62,
-        }
+        bars: dict[str, Any] = {"color": [*map(style.colour, rows.family)], "height": 0.62}
         axes.barh(places, rows.train_hours, **bars)
         axes.barh(places, rows.predict_hours, left=rows.train_hours, alpha=0.4, **bars)
         for place, hours in zip(places, rows.hours, strict=True):
             end = (0 if math.isnan(hours) else hours, place)
-            text = _rounded(hours) or "not known"
-            axes.annotate(
-                text, end, xytext=(5, 0), textcoords="offset points", va="center", fontsize=8
-            )
+            style.note(axes, _rounded(hours) or "not known", end, offset=5)
         axes.margins(x=0.12)
         axes.set_xlabel(f"Hours on {plan.device} (pale: prediction)")
     return figure
@@ -154,5 +148,4 @@ def _cell(key: str, value: str | float) -> Cell:
 
 def _rounded(value: float) -> str:
     """Write three digits, or all before the point; blank for NaN."""
-    limits = {100: 0, 10: 1, 1: 2, 0.1: 3}
-    return number(value, next((n for limit, n in limits.items() if abs(value) >= limit), 4))
+    return number(value, 4 - sum(abs(value) >= limit for limit in (0.1, 1, 10, 100)))

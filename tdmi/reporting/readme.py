@@ -103,9 +103,10 @@ def _finding(spec: ReportSpec, values: pd.DataFrame) -> str:
 
 def _sentence(change: pd.DataFrame, methods: list[Method], reference: Reference, of: str) -> str:
     """Return e.g. "Two of three temporal methods beat the single frame by 0.5-0.7 AP"."""
-    holds, means = change["holds"], change["mean"]
-    ahead = [m for m in methods if holds[m.name] and means[m.name] > 0]
-    behind = [m for m in methods if holds[m.name] and means[m.name] < 0]
+    means = change["mean"]
+    holding = [method for method in methods if change["holds"][method.name]]
+    ahead = [method for method in holding if means[method.name] > 0]
+    behind = [method for method in holding if means[method.name] < 0]
     verb = "beat" if len(ahead) > 1 else "beats"
     text = f"{_count(len(ahead)).capitalize()}{of} {verb} {reference.description}"
     text += f" by {_span(ahead, means)}" if ahead else ""

@@ -92,12 +92,10 @@ def build(spec: ReportSpec, runs_folder: Path, folder: Path, published_file: Pat
 
 def metrics_summary(runs: Runs, spec: ReportSpec) -> dict[str, dict[str, float]]:
     """Return mean AP over seeds per box protocol and method, to compare between revisions."""
-    result = {}
-    for protocol in spec.box_protocols:
-        means = comparison.summary(comparison.per_seed(runs.groups, protocol))["mean"].dropna()
-        names = [method.name for method in spec.methods if method.name in means.index]
-        result[protocol] = {name: round(float(means[name]), 6) for name in names}
-    return result
+    names = [method.name for method in spec.methods]
+    means = {p: comparison.per_seed(runs.groups, p).mean(axis=1) for p in spec.box_protocols}
+    kept = {protocol: own.reindex(names).dropna() for protocol, own in means.items()}
+    return {p: {name: round(float(x), 6) for name, x in own.items()} for p, own in kept.items()}
 
 
 def _add_real_video(content: Content, runs_folder: Path, folder: Path) -> None:

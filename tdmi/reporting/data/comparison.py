@@ -12,8 +12,6 @@ excludes zero (choice of this project: the usual interval for few repetitions) a
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -61,13 +59,10 @@ def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:
 
     `holds` is True, False, or None: for fewer than two pairs, and for `against` itself.
     """
-    pairs = paired(values, against)
-    result = summary(pairs)
-    half = pd.Series(
-        [_half_width(std, int(n)) for std, n in zip(result["std"], result["n"], strict=True)],
-        index=result.index,
-        dtype=float,
-    )
+    result = summary(paired(values, against))
+    # Below two pairs there is no deviation, so no interval.
+    quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, result["n"].sub(1).clip(lower=1))
+    half = quantile * result["std"] / np.sqrt(result["n"])
     result["low"], result["high"] = result["mean"] - half, result["mean"] + half
     result["holds"] = [
         None if method == against or np.isnan(row.low) else beyond(row["mean"], row.low, row.high)
@@ -79,9 +74,3 @@ def differences(values: pd.DataFrame, against: str) -> pd.DataFrame:
 def beyond(mean: float, low: float, high: float) -> bool:
     """Return whether a difference with this interval holds."""
     return (low > 0 or high < 0) and round(abs(mean), 6) >= LEAST
-
-
-def _half_width(std: float, n: int) -> float:
-    if n < 2:
-        return float("nan")
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * std / math.sqrt(n)

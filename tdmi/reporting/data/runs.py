@@ -121,8 +121,9 @@ def read_runs(folder: Path | str, methods: Iterable[Method], protocols: Iterable
     for method, seed in [(one, seed) for one in methods for seed in one.seeds]:
         run, key = run_folder(folder, method, seed), {"method": method.name, "seed": seed}
         for protocol in protocols:
-            _read_metrics(run / protocol / "metrics.json", key | {"protocol": protocol}, rows)
-            _read_tracking(run / protocol / "tracking.json", key | {"protocol": protocol}, rows)
+            for file, read in (("metrics.json", _read_metrics), ("tracking.json", _read_tracking)):
+                if (path := run / protocol / file).exists():
+                    read(path, key | {"protocol": protocol}, rows)
         record = {}
         if (run / "provenance.json").exists():
             record = provenance[method.name, seed] = read_record(run / "provenance.json")
@@ -175,8 +176,6 @@ def _number(value: object, path: Path, place: str) -> float:
 
 
 def _read_metrics(path: Path, key: dict[str, object], rows: Rows) -> None:
-    if not path.exists():
-        return
     content = _metrics(path)
     for measure in MEASURES:
         if measure in content:
@@ -230,8 +229,6 @@ def _or_nan(value: float | None) -> float:
 
 def _read_tracking(path: Path, key: dict[str, object], rows: Rows) -> None:
     """Read MOTA, whose predictions are other ones than those of AP."""
-    if not path.exists():
-        return
     content = _metrics(path)
     if "mota" not in content:
         raise UserError(f"{path}: no 'mota'; run `tdmi evaluate --tracking` for this run again")
@@ -241,18 +238,14 @@ def _read_tracking(path: Path, key: dict[str, object], rows: Rows) -> None:
 def _add_measure(
     measure: str, values: Record, path: Path, key: dict[str, object], rows: Rows
 ) -> None:
-    def add(kind: str, joint: str, value: object) -> None:
-        value = _number(value, path, f"{measure}.{joint}")
-        rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
-
-    for joint in GROUPS:
-        if joint not in values:
-            raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
-        add("groups", joint, values[joint])
     single = values.get("per_joint", {})
-    for joint in POSETRACK17.joints:
-        if joint in single:
-            add("joints", joint, single[joint])
+    known = [joint for joint in POSETRACK17.joints if joint in single]
+    for kind, source, joints in (("groups", values, GROUPS), ("joints", single, known)):
+        for joint in joints:
+            if joint not in source:
+                raise UserError(f"{path}: {measure}: no {joint!r}; evaluate this run again")
+            value = _number(source[joint], path, f"{measure}.{joint}")
+            rows[kind].append(key | {"measure": measure, "joint": joint, "value": value})
 
 
 def _add_cost(cost: dict[str, dict[str, object]], method: str, path: Path) -> None:

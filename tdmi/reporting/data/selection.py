@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from tdmi.data.annotations import Annotations
+from tdmi.evaluation.matching.assignment import head_sizes as head_box_sizes
 
 CAP = 1.0
 MINIMUM_JOINTS = 8
@@ -23,7 +24,7 @@ DISAGREE, HARD, TYPICAL = "methods disagree", "single frame fails", "typical"
 
 def head_sizes(truth: Annotations) -> np.ndarray:
     """Return [N] pixels; without a head box: 0.15 of the longer side of the joints' box."""
-    sizes = 0.6 * np.hypot(*(truth.head_box[:, 2:] - truth.head_box[:, :2]).T)
+    sizes = head_box_sizes(truth.head_box)
     for person in np.flatnonzero(~(sizes > 0)):
         points = truth.keypoints[person][truth.present[person]]
         extent = (points.max(axis=0) - points.min(axis=0)).max() if len(points) else 0.0
@@ -54,9 +55,8 @@ def joint_distances(
         each = np.where(known, each, np.nan)
         joints = known.sum(axis=2)
         cost = np.where(joints > 0, np.nansum(each, axis=2) / np.maximum(joints, 1), CAP)
-        for one, other in zip(*linear_sum_assignment(cost), strict=True):
-            distances[people[one]] = each[one, other]
-            matches[people[one]] = found[other]
+        ones, others = linear_sum_assignment(cost)
+        distances[people[ones]], matches[people[ones]] = each[ones, others], found[others]
     return distances, matches
 
 
@@ -90,21 +90,18 @@ def choose(
     spread = spreads(table, methods)
     error = table[reference].round(6)
     middle = (error - error.quantile(0.5, interpolation="lower")).abs()
-    chosen: list[tuple[int, str]] = []
+    parts, rest = [], table
     for rule, ranking, count in (
         (DISAGREE, -spread, disagree),
         (HARD, -error, hard),
         (TYPICAL, middle, 1),
     ):
-        rows, tracks = {index for index, _ in chosen}, set[tuple[str, int]]()
-        for index in ranking.sort_values(kind="stable").index:
-            track = (table.loc[index, "video"], table.loc[index, "track_id"])
-            if len(tracks) < count and index not in rows and track not in tracks:
-                tracks.add(track)
-                chosen.append((index, rule))
-    result = table.loc[[index for index, _ in chosen]].copy()
-    result.insert(0, "rule", [rule for _, rule in chosen])
-    return result.reset_index(drop=True)
+        ordered = rest.loc[ranking[rest.index].sort_values(kind="stable").index]
+        best = ordered.drop_duplicates(["video", "track_id"]).head(count)
+        parts.append(best.assign(rule=rule))
+        rest = rest.drop(best.index)
+    chosen = pd.concat(parts, ignore_index=True)
+    return chosen[["rule", *table]]
 
 
 def spreads(table: pd.DataFrame, methods: list[str]) -> pd.Series:

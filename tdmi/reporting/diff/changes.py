@@ -102,12 +102,9 @@ def _number_change(a: pd.DataFrame, b: pd.DataFrame) -> tuple[str | float, ...]:
     seeds = a.columns.intersection(b.columns)
     totals = pd.DataFrame({"a": a.loc["total", seeds], "b": b.loc["total", seeds]}).T
     change = comparison.differences(totals, "a").loc["b"]
+    verdict = BEYOND if change["holds"] else TOO_FEW if change["holds"] is None else WITHIN
     if len(seeds) and a[seeds].equals(b[seeds]):
         verdict = EQUAL
-    elif change["holds"] is None:
-        verdict = TOO_FEW
-    else:
-        verdict = BEYOND if change["holds"] else WITHIN
     ends = change[["mean", "low", "high"]]
     return verdict, *totals.mean(axis=1), *ends, len(seeds), *sizes
 
@@ -138,7 +135,7 @@ def entry_changes(a: Mapping[str, Record], b: Mapping[str, Record]) -> pd.DataFr
 
 def _one(values: tuple[object, ...]) -> object:
     """Return the value if all are the same, else their number."""
-    count = len({repr(value) for value in values})
+    count = len(set(map(repr, values)))
     return values[0] if count == 1 else f"{count} values"
 
 

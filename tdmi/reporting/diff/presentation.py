@@ -9,7 +9,7 @@ import pandas as pd
 
 from tdmi.experiments.provenance import shown
 from tdmi.reporting.diff.changes import EQUAL, VERDICTS, Comparison, Diff
-from tdmi.reporting.tables.tables import number
+from tdmi.reporting.tables.tables import markdown_cell, number
 
 _LEGEND = """\
 Numbers are in per cent, means over the shared seeds (over all seeds where only one side has any).
@@ -96,7 +96,7 @@ def _described(chosen: list[str], runs: list[str]) -> str:
 
 def _columns(headings: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table with cells padded to the width of their column."""
-    lines = [headings, *([cell.replace("|", r"\|") for cell in row] for row in rows)]
+    lines = [headings, *([*map(markdown_cell, row)] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
     padded = ([c.ljust(w) for c, w in zip(line, widths, strict=True)] for line in lines)

@@ -20,8 +20,7 @@ from tdmi.core.errors import UserError
 from tdmi.core.files import read_json, read_yaml
 from tdmi.reporting.data.runs import read_runs
 from tdmi.reporting.data.spec import Method, Record
-from tdmi.reporting.diff.revisions import commit_of, extract
-from tdmi.reporting.diff.settings import recorded_settings
+from tdmi.reporting.diff.revisions import commit_of, extract, recorded_settings
 from tdmi.reporting.tables.tables import csv
 
 _COLUMNS = {"method": str, "seed": int, "protocol": str, "measure": str, "joint": str}
@@ -108,18 +107,15 @@ def _read_report(folder: Path) -> Tree:
 
 def _read_runs(folder: Path) -> Tree:
     settings: dict[str, Record] = {}
-    seeds: dict[str, list[int]] = {}
+    seeds: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob("*/seed*/config.yaml")):
         method, seed = path.parent.parent.name, path.parent.name.removeprefix("seed")
         if seed.isdecimal():
             settings[f"{method}/seed{seed}"] = _mapping(read_yaml(path), path)
-            seeds.setdefault(method, []).append(int(seed))
+            seeds[method] = (*seeds.get(method, ()), int(seed))
     metrics = [*folder.glob("*/seed*/*/metrics.json"), *folder.glob("*/seed*/*/tracking.json")]
-    runs = read_runs(
-        folder,
-        [Method(name, name, "", tuple(own)) for name, own in seeds.items()],
-        sorted({path.parent.name for path in metrics}),
-    )
+    methods = [Method(name, name, "", own) for name, own in seeds.items()]
+    runs = read_runs(folder, methods, sorted({path.parent.name for path in metrics}))
     values = _values(io.StringIO(csv(runs.frame.astype({"value": float}))), folder)
     records = {f"{method}/seed{seed}": record for (method, seed), record in runs.provenance.items()}
     return Tree(values, records, settings)
@@ -136,14 +132,16 @@ def _values(file: TextIO, path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: columns {list(values)}, expected {list(_COLUMNS)}; {cure}")
     values = values[list(_COLUMNS)]  # reports of other versions have more
     *key, _ = _COLUMNS
-    twice = values[values.duplicated(key)]
-    if len(twice):
-        place = " ".join(map(str, twice.iloc[0][key]))
-        raise UserError(f"{path}: {place!r} stands twice, expected once; {cure}")
-    totals = values.groupby(key[:-1]).joint.agg(lambda joints: "total" in set(joints))
-    if len(totals) and not totals.all():
-        place = " ".join(map(str, totals[~totals.astype(bool)].index[0]))
-        raise UserError(f"{path}: {place!r} has no total, expected one; {cure}")
+    lacking = values[
+        values.joint.ne("total").groupby([values[k] for k in key[:-1]]).transform("all")
+    ]
+    for rows, columns, found in (
+        (values[values.duplicated(key)], key, "stands twice, expected once"),
+        (lacking, key[:-1], "has no total, expected one"),
+    ):
+        if len(rows):
+            place = " ".join(map(str, rows.iloc[0][columns]))
+            raise UserError(f"{path}: {place!r} {found}; {cure}")
     return values
 
 

@@ -6,6 +6,7 @@ The `*_data` functions make the frame that a figure draws and that is saved besi
 from __future__ import annotations
 
 import math
+from statistics import fmean
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def mean_ap(data: pd.DataFrame, spec: ReportSpec, against: Method | None = None)
         panel.locator_params(axis="x", nbins=6)
         axis = f"Difference in mean AP to “{against.label}”" if against else "Mean AP (%)"
         panel.set_xlabel(axis)
-        for row, method in enumerate(spec.methods):
+        for row, method in enumerate(spec.methods):  # now that the limits are final
             if method.name in far:
                 mean = chosen[chosen.method == method.name].value.mean()
                 arrow_across(panel, row, mean, style.colour(method.family), relative)
@@ -77,8 +78,7 @@ def dots(axes: Axes, row: int, values: pd.Series, method: Method, relative: bool
 
 def per_joint_data(runs: Runs, protocol: str) -> pd.DataFrame:
     """Return columns joint, method, mean, std, n: AP in per cent over seeds."""
-    values = {group: comparison.per_seed(runs.groups, protocol, group) for group in GROUPS}
-    parts = {group: comparison.summary(own) for group, own in values.items()}
+    parts = {g: comparison.summary(comparison.per_seed(runs.groups, protocol, g)) for g in GROUPS}
     return pd.concat(parts, names=["joint"]).reset_index()
 
 
@@ -108,13 +108,13 @@ def _bar(axes: Axes, row: int, values: pd.Series, colour: str) -> None:
     if not math.isnan(std):
         axes.hlines(row, mean - std, mean + std, color=style.INK, linewidth=1.2)
     end = mean if math.isnan(std) else mean + std
-    style.note(axes, number(mean, 1), (end, row), offset=3, size=7.5)
+    style.note(axes, number(mean, 1), (end, row), offset=3, fontsize=7.5)
 
 
 def cost_data(runs: Runs, spec: ReportSpec) -> pd.DataFrame:
     """Return columns protocol, method, gflops, mean, std, n: mean AP over seeds and the cost."""
-    values = {p: comparison.per_seed(runs.groups, p) for p in spec.box_protocols}
-    parts = {protocol: comparison.summary(own) for protocol, own in values.items()}
+    protocols = spec.box_protocols
+    parts = {p: comparison.summary(comparison.per_seed(runs.groups, p)) for p in protocols}
     joined = pd.concat(parts, names=["protocol"]).reset_index().merge(runs.cost, on="method")
     columns = ["protocol", "method", "gflops", "mean", "std", "n"]
     return joined[columns].dropna(subset=["gflops", "mean"])
@@ -175,17 +175,10 @@ def label_points(axes: Axes, points: list[tuple[Method, float, float]]) -> None:
 def spaced(places: list[float], gap: float) -> list[float]:
     """Move descending `places` apart to at least `gap`, each group about its own middle."""
     groups: list[list[float]] = []
-    for place in places:
-        groups.append([place])
-        while len(groups) > 1 and _bottom(groups[-2], gap) - _top(groups[-1], gap) < gap:
+    for index, place in enumerate(places):
+        groups.append([place + index * gap])
+        while len(groups) > 1 and fmean(groups[-2]) < fmean(groups[-1]):
             last = groups.pop()
             groups[-1] += last
-    return [_top(group, gap) - i * gap for group in groups for i in range(len(group))]
-
-
-def _top(group: list[float], gap: float) -> float:
-    return sum(group) / len(group) + gap * (len(group) - 1) / 2
-
-
-def _bottom(group: list[float], gap: float) -> float:
-    return _top(group, gap) - gap * (len(group) - 1)
+    levels = [fmean(group) for group in groups for _ in group]
+    return [level - index * gap for index, level in enumerate(levels)]

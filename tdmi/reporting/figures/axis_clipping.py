@@ -24,27 +24,24 @@ SHARE = 0.2
 def ends_of(data: pd.DataFrame, column: str = "value") -> dict[str, tuple[float, float]]:
     """Return the least and the greatest value of each method in a figure's data."""
     groups = data.dropna(subset=[column]).groupby("method")[column]
-    return dict(zip(groups.min().index, zip(groups.min(), groups.max(), strict=True), strict=True))
+    return {name: (own.min(), own.max()) for name, own in groups}
 
 
 def outlying(ends: Mapping[str, tuple[float, float]]) -> set[str]:
     """Return the names to leave out, given the least and the greatest value of each method."""
-    kept = dict(ends)
     left_out: set[str] = set()
     while len(left_out) + 1 <= SHARE * len(ends):
-        spans = {
-            name: _span([own for other, own in kept.items() if other != name]) for name in kept
-        }
+        spans = {name: _span(ends, left_out | {name}) for name in ends if name not in left_out}
         name = min(spans, key=spans.__getitem__)
-        if not 0 < GAIN * spans[name] < _span(list(kept.values())):
+        if not 0 < GAIN * spans[name] < _span(ends, left_out):
             break
         left_out.add(name)
-        del kept[name]
     return left_out
 
 
-def _span(ends: list[tuple[float, float]]) -> float:
-    return max(high for _, high in ends) - min(low for low, _ in ends) if ends else 0.0
+def _span(ends: Mapping[str, tuple[float, float]], left_out: set[str]) -> float:
+    values = [value for name, pair in ends.items() if name not in left_out for value in pair]
+    return max(values) - min(values) if values else 0.0
 
 
 def arrow_across(axes: Axes, row: float, mean: float, colour: str, sign: bool) -> None:
@@ -57,10 +54,9 @@ def arrow_across(axes: Axes, row: float, mean: float, colour: str, sign: bool) -
         arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0,
                     "shrinkB": 0},
     )  # fmt: skip
-    axes.annotate(
-        f"{number(mean, 1, sign)}, off the axis", (inner, row), xytext=(4 if left else -4, 0),
-        xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-        ha="left" if left else "right", fontsize=8,
+    style.note(
+        axes, f"{number(mean, 1, sign)}, off the axis", (inner, row), 4 if left else -4,
+        xycoords=("axes fraction", "data"), ha="left" if left else "right",
     )  # fmt: skip
 
 

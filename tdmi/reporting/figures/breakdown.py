@@ -44,18 +44,15 @@ def difficulty_data(runs: Runs, spec: ReportSpec, protocol: str) -> pd.DataFrame
         own = chosen[chosen.attribute == attribute].assign(start=lambda t: t.low.fillna(-math.inf))
         starts = sorted(own.start.unique(), reverse=attribute in _EASY_IS_HIGH)
         for place, start in enumerate(starts):
-            people = own[own.start == start]
+            people = own[own.start == start].rename(columns={"low": "from", "high": "to"})
             values = people.pivot(index="method", columns="seed", values="ap").astype(float)
-            part = comparison.differences(values, spec.reference.name)
-            part = part.rename(columns={"mean": "value"})
-            part["ap"] = values.mean(axis=1)
-            first = people.iloc[0]
-            described = {"attribute": attribute, "bin": place, "from": first.low, "to": first.high}
-            described |= {"persons": first.persons, "few": first.few}
-            parts.append(part.reset_index().assign(**described))
-    return (
-        pd.concat(parts, ignore_index=True)[_COLUMNS] if parts else pd.DataFrame(columns=_COLUMNS)
-    )
+            part = comparison.differences(values, spec.reference.name).assign(
+                ap=values.mean(axis=1), bin=place,
+                **people.iloc[0][["attribute", "from", "to", "persons", "few"]],
+            )  # fmt: skip
+            parts.append(part.rename(columns={"mean": "value"}).reset_index())
+    joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    return joined[_COLUMNS]
 
 
 @style.applied()
@@ -141,18 +138,15 @@ def _off_the_axis(axes: Axes, part: pd.DataFrame) -> None:
 
 
 def _name_bins(axes: Axes, own: pd.DataFrame) -> None:
+    """Write the end of each bin towards the next one; of the last, its beginning."""
     bins = own.drop_duplicates("bin").sort_values("bin")
     falling = own.attribute.iloc[0] in _EASY_IS_HIGH
-    names = [_name(low, high, falling) for low, high in zip(bins["from"], bins["to"], strict=True)]
+    names = [
+        f"≥ {low:.3g}" if math.isnan(high) or (falling and low == low) else f"< {high:.3g}"
+        for low, high in zip(bins["from"], bins["to"], strict=True)
+    ]
     axes.set_xticks(bins["bin"], names, fontsize=6.5)
     axes.set_xlim(-0.5, len(bins) - 0.5)
-
-
-def _name(low: float, high: float, falling: bool) -> str:
-    """Return the end of a bin towards the next one; of the last, its beginning."""
-    if math.isnan(high) or (falling and not math.isnan(low)):
-        return f"≥ {low:.3g}"
-    return f"< {high:.3g}"
 
 
 def rivals_of(spec: ReportSpec) -> list[Method]:
@@ -168,21 +162,19 @@ def videos_data(runs: Runs, spec: ReportSpec) -> pd.DataFrame:
     """
     parts = {}
     for protocol in spec.box_protocols if spec.subject else ():
-        for rival in rivals_of(spec):
-            one, other = (_by_seed(runs, protocol, m) for m in (spec.subject, rival) if m)
+        own = runs.videos[runs.videos.protocol == protocol].set_index(["video", "seed"])
+        one, *others = (
+            own.ap_total[own.method == method.name].astype(float).unstack()
+            for method in (spec.subject, *rivals_of(spec))
+            if method
+        )
+        for rival, other in zip(rivals_of(spec), others, strict=True):
             single = other.shape[1] == 1
             change = one.sub(other.iloc[:, 0], axis=0) if single else one - other
             parts[protocol, rival.name] = change.stack()
     if not parts:
         return pd.DataFrame()
-    long = pd.concat(parts, names=["protocol", "against"]).rename("value").dropna()
-    return long.reset_index()
-
-
-def _by_seed(runs: Runs, protocol: str, method: Method) -> pd.DataFrame:
-    videos = runs.videos
-    own = videos[(videos.protocol == protocol) & (videos.method == method.name)]
-    return own.pivot(index="video", columns="seed", values="ap_total").astype(float)
+    return pd.concat(parts, names=["protocol", "against"]).rename("value").dropna().reset_index()
 
 
 @style.applied()
@@ -190,9 +182,8 @@ def videos(data: pd.DataFrame, spec: ReportSpec) -> Figure:
     """Draw a row per rival, a column per box protocol; videos sorted by their mean difference."""
     rivals = rivals_of(spec)
     label, family = (spec.subject.label, spec.subject.family) if spec.subject else ("", "")
-    figure, columns = style.columns(
-        spec, 0.6 + 2.5 * len(rivals), len(rivals), sharey=True, sharex="col"
-    )
+    height = 0.6 + 2.5 * len(rivals)
+    figure, columns = style.columns(spec, height, len(rivals), sharey=True, sharex="col")
     for place, (protocol, column) in enumerate(columns.items()):
         for rival, panel in zip(rivals, column, strict=True):
             own = data[(data.protocol == protocol) & (data.against == rival.name)]

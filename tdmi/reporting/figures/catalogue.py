@@ -143,15 +143,12 @@ def _of_details(runs: Runs, spec: ReportSpec) -> Iterator[FigureSpec]:
 
 def _of_training(runs: Runs, spec: ReportSpec) -> Iterator[FigureSpec]:
     heatmap = "loss_heatmap" in runs.history and runs.history.loss_heatmap.notna().all()
-    loss = ("loss_heatmap", "Heatmap loss") if heatmap else ("loss", "Training loss")
-    for name, column, label, logarithmic in (
-        ("training_loss", *loss, True),
-        ("validation_ap", "val_ap", "Validation AP", False),
-    ):
-        axis = label if logarithmic else f"{label} (%)"
+    loss = ("loss_heatmap", "Heatmap loss", "") if heatmap else ("loss", "Training loss", "")
+    curves = {"training_loss": loss, "validation_ap": ("val_ap", "Validation AP", " (%)")}
+    for name, (column, label, unit) in curves.items():
+        draw = partial(training_curves, axis=f"{label}{unit}", logarithmic=not unit)
         yield FigureSpec(
-            TRAINING, name, history_data(runs, column),
-            partial(training_curves, axis=axis, logarithmic=logarithmic),
+            TRAINING, name, history_data(runs, column), draw,
             f"{label} over training. {_CURVES}", f"{spec.dataset.name}.",
         )  # fmt: skip
     yield FigureSpec(

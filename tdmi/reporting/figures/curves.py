@@ -32,15 +32,12 @@ def reliability_data(runs: Runs) -> pd.DataFrame:
     rows = rows.assign(score_sum=rows.joints * rows.mean_score, right_sum=rows.joints * rows.right)
     bins = rows.groupby(["protocol", "method", "low"])
     sums = bins[["joints", "score_sum", "right_sum"]].sum()
-    data = pd.DataFrame(
-        {
-            "joints": sums.joints,
-            "mean_score": sums.score_sum / sums.joints,
-            "right": sums.right_sum / sums.joints,
-            "std": bins.right.std(ddof=1),
-        }
+    means = (
+        sums[["score_sum", "right_sum"]]
+        .div(sums.joints, axis=0)
+        .set_axis(["mean_score", "right"], axis=1)
     )
-    return data.reset_index()
+    return sums[["joints"]].join(means).assign(std=bins.right.std(ddof=1)).reset_index()
 
 
 def miscalibration(own: pd.DataFrame) -> float:

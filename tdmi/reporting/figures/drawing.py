@@ -19,15 +19,13 @@ from PIL import Image, ImageDraw, ImageFont
 from tdmi.core.errors import UserError
 from tdmi.core.files import replacing
 from tdmi.data.skeletons import Skeleton
+from tdmi.reporting.figures import style
 
 PANEL = (156, 208)
 """Width and height of a panel in pixels."""
 STRIP, GAP, SCALE = 36, 6, 2
 PER_LINE = 7
 GROUND = (250, 250, 250)
-# Okabe and Ito's sky blue, orange and yellow, as BGR: left, right and middle of the body.
-_SIDES = {"left": (233, 180, 86), "right": (0, 159, 230)}
-_MIDDLE = (66, 228, 240)
 _WRONG = (167, 40, 220)
 
 
@@ -84,7 +82,8 @@ def draw_skeleton(
 ) -> None:
     """Draw limbs and joints in place; `points` [J, 2] are pixels of `image`."""
     present = np.zeros(len(points), bool) if panel.present is None else panel.present
-    corners = [_pixel(point) for point in points]
+    # OpenCV's coordinates are 32-bit integers.
+    corners = np.clip(np.rint(points), -10_000, 10_000).astype(int).tolist()
     for one, other in skeleton.limbs:
         i, j = skeleton.index(one), skeleton.index(other)
         if present[i] and present[j]:
@@ -94,7 +93,7 @@ def draw_skeleton(
         index = skeleton.index(joint)
         if present[index]:
             cv2.circle(image, corner, width + 1, (30, 30, 30), -1, cv2.LINE_AA)
-            cv2.circle(image, corner, width - 1, _side(joint, joint), -1, cv2.LINE_AA)
+            cv2.circle(image, corner, width - 1, _side(joint), -1, cv2.LINE_AA)
             if panel.wrong is not None and panel.wrong[index]:
                 cv2.circle(image, corner, width + 8, _WRONG, 4, cv2.LINE_AA)
 
@@ -110,12 +109,10 @@ def row(
     )
     tiles = []
     for panel in panels:
-        picture = crop.copy()
+        picture = crop.copy() if panel.keypoints is not None else np.full_like(crop, 235)
         if panel.keypoints is not None:
             points = panel.keypoints @ transform[:, :2].T + transform[:, 2]
             draw_skeleton(picture, points, panel, skeleton, width=5)
-        else:
-            picture[:] = 235
         picture = cv2.resize(picture, PANEL, interpolation=cv2.INTER_AREA)
         tiles.append(np.vstack([_strip(panel), picture]))
     lines = math.ceil(len(tiles) / PER_LINE)
@@ -156,12 +153,6 @@ def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
 
-def _side(one: str, other: str) -> tuple[int, int, int]:
-    sides = {joint.split("_")[0] for joint in (one, other)}
-    return _SIDES[sides.pop()] if len(sides) == 1 and sides <= {"left", "right"} else _MIDDLE
-
-
-def _pixel(point: np.ndarray) -> tuple[int, int]:
-    """Round, and keep near the picture: OpenCV's coordinates are 32-bit integers."""
-    x, y = np.clip(np.rint(point), -10_000, 10_000)
-    return int(x), int(y)
+def _side(*joints: str) -> tuple[int, ...]:
+    """Return the colour of a joint or limb as BGR."""
+    return tuple(reversed(bytes.fromhex(style.side_colour(*joints)[1:])))

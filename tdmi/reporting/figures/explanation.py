@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tdmi.config.inputs import Role
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.evaluation.analysis.derived_attributes import speed
@@ -27,18 +28,16 @@ def explain_report(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
     Write `explanation` and `explanation_real_video` (.webp, .csv) into `folder`; those whose run
     has no checkpoint, or whose method has no temporal differences, are left out.
     """
-    shown = {"explanation": spec, "explanation_real_video": spec.real_video}
-    pictures = [
-        _explain(own, own.subject, runs / own.suite, folder, name)
-        for name, own in shown.items()
+    shown = (("explanation", spec), ("explanation_real_video", spec.real_video))
+    pictures = (
+        _explain(own, own.subject, runs / own.suite, folder / name)
+        for name, own in shown
         if own and own.subject
-    ]
+    )
     return [picture for picture in pictures if picture is not None]
 
 
-def _explain(
-    spec: ReportSpec, subject: Method, runs: Path, folder: Path, name: str
-) -> Picture | None:
+def _explain(spec: ReportSpec, subject: Method, runs: Path, out: Path) -> Picture | None:
     reference, dataset = spec.reference, spec.dataset
     run = runs / subject.name / f"seed{subject.seeds[0]}"
     if not (run / "checkpoint.pt").exists():
@@ -59,16 +58,15 @@ def _explain(
     row = most_different(people, reference.name, subject.name)
     inspection = inspect(opened, person_of(opened.annotations, row))
     labels = "pseudo-labels" if dataset.labels == "pseudo" else "labels"
-    style.save(*draw(inspection, labels.capitalize()), folder, name, style.PICTURE)
+    style.save(*draw(inspection, labels.capitalize()), out.parent, out.name, style.PICTURE)
     caption = (
         f"{subject.label} on the person of {dataset.name}, split {dataset.split}, for whom its "
         f"error differs most from that of “{reference.label}” ({number(row[subject.name], 2)} "
         f"against {number(row[reference.name], 2)}, mean joint distance in head sizes to the "
         f"{labels}): {row['video']}, frame {row['frame']}. First seed, no flip averaging."
     )
-    return Picture(
-        folder / f"{name}.webp", f"{caption} {LEGEND}", f"{caption} Numbers: {name}.csv."
-    )
+    picture, numbers = out.with_suffix(".webp"), f"Numbers: {out.name}.csv."
+    return Picture(picture, f"{caption} {LEGEND}", f"{caption} {numbers}")
 
 
 def most_different(table: pd.DataFrame, reference: str, subject: str) -> pd.Series:
@@ -98,14 +96,13 @@ def fastest(truth: Annotations, among: np.ndarray | None = None) -> int:
 
 def person_of(truth: Annotations, row: pd.Series) -> int:
     """Return the row in `truth` of the person with the video, frame and track of `row`."""
-    fits = _fitting(truth, row["video"], row["frame"], row["track_id"])
-    return int(np.flatnonzero(fits)[0])
+    return int(np.argmax(_fitting(truth, row["video"], row["frame"], row["track_id"])))
 
 
 def explain_run(
     run: Path,
     out: Path,
-    split: str = "test",
+    split: Role = "test",
     video: str | None = None,
     frame: int | None = None,
     track: int | None = None,
@@ -135,12 +132,8 @@ def _fitting(
     if video is not None and video not in truth.video_names:
         known = ", ".join(truth.video_names[:5]) + (", ..." if len(truth.video_names) > 5 else "")
         raise UserError(f"option --video: found {video!r}, expected one of {known}")
-    fits = np.ones(truth.persons, bool)
-    for wanted, found in (
-        (video, np.array(truth.video_names)[truth.frame_video[truth.person_frame]]),
-        (frame, truth.frame_index[truth.person_frame]),
-        (track, truth.track_id),
-    ):
-        if wanted is not None:
-            fits &= found == wanted
-    return fits
+    videos = np.array(truth.video_names)[truth.frame_video[truth.person_frame]]
+    frames = truth.frame_index[truth.person_frame]
+    wanted = ((video, videos), (frame, frames), (track, truth.track_id))
+    fits = [found == value for value, found in wanted if value is not None]
+    return np.all(fits, axis=0) if fits else np.ones(truth.persons, bool)

@@ -48,9 +48,10 @@ class Predicted:
     @property
     def errors(self) -> np.ndarray:
         """[N] means over the labelled joints; NaN for a person without any."""
-        labelled = np.isfinite(self.distances)
-        total = np.where(labelled, self.distances, 0.0).sum(axis=1)
-        return np.where(labelled.any(axis=1), total / np.maximum(labelled.sum(axis=1), 1), np.nan)
+        labelled = np.isfinite(self.distances).sum(axis=1)
+        return np.where(
+            labelled, np.nansum(self.distances, axis=1) / np.maximum(labelled, 1), np.nan
+        )
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,13 @@ class Compared:
 
     def row(self, row: pd.Series, around: list[int]) -> np.ndarray:
         """Draw a row of `people` as truth and methods have it, cut around some persons."""
-        truth = self.truth
-        return drawing.row(
-            drawing.read_image(self.dataset.root / row["file"]),
-            truth.keypoints[around][truth.present[around]],
-            _panels(self, row["person"]),
-            truth.skeleton,
-        )
+        truth, image = self.truth, drawing.read_image(self.dataset.root / row["file"])
+        points = truth.keypoints[around][truth.present[around]]
+        return drawing.row(image, points, _panels(self, row["person"]), truth.skeleton)
+
+    def picture(self, row: pd.Series, path: Path, caption: str, alternative: str) -> Picture:
+        drawing.write_jpeg(path, self.row(row, [row["person"]]))
+        return Picture(path, caption, alternative)
 
 
 def read_truth(dataset: Dataset) -> Annotations:
@@ -100,9 +101,8 @@ def compare(spec: ReportSpec, runs: Path) -> Compared | None:
     truth = read_truth(spec.dataset)
     predicted = read_predicted(runs, spec.methods, spec.box_protocols[0], truth)
     people = selection.candidates(truth, {name: p.errors for name, p in predicted.items()})
-    if not predicted or people.empty:
-        return None
-    return Compared(spec.dataset, spec.methods, truth, predicted, people)
+    found = bool(predicted) and not people.empty
+    return Compared(spec.dataset, spec.methods, truth, predicted, people) if found else None
 
 
 def method_gallery(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
@@ -115,14 +115,12 @@ def method_gallery(spec: ReportSpec, runs: Path, folder: Path) -> list[Picture]:
     chosen = selection.choose(shown.people, names, reference)
     write_text(folder / "gallery.csv", csv(chosen.drop(columns="person")))
     pictures = [loop(shown, folder / "loop.webp")]
+    measured = [method for method in spec.methods if method.name in names]
     for index, row in chosen.iterrows():
-        path = folder / f"{index + 1:02d}.jpg"
-        drawing.write_jpeg(path, shown.row(row, [row["person"]]))
         caption = f"{row['rule'].capitalize()}: {row['video']}, frame {row['frame']}."
-        errors = ", ".join(
-            f"{m.label} {number(row[m.name], 2)}" for m in spec.methods if m.name in names
-        )
-        pictures.append(Picture(path, caption, f"{caption} Mean error in head sizes: {errors}."))
+        errors = ", ".join(f"{m.label} {number(row[m.name], 2)}" for m in measured)
+        text = f"{caption} Mean error in head sizes: {errors}."
+        pictures.append(shown.picture(row, folder / f"{index + 1:02d}.jpg", caption, text))
     return pictures
 
 
@@ -133,11 +131,10 @@ def real_video_gallery(spec: ReportSpec, runs: Path, folder: Path, rows: int = 4
         return []
     pictures = [loop(shown, folder / "real_video_loop.webp")]
     chosen = selection.one_per_stretch(shown.people, list(shown.predicted), rows)
-    for index, (_, row) in enumerate(chosen.iterrows()):
-        path = folder / f"real_video_{index + 1:02d}.jpg"
-        drawing.write_jpeg(path, shown.row(row, [row["person"]]))
+    for index, (_, row) in enumerate(chosen.iterrows(), start=1):
         caption = f"{row['video']}, frame {row['frame']}; the labels are pseudo-labels."
-        pictures.append(Picture(path, caption, f"Real video with skeletons drawn over: {caption}"))
+        text = f"Real video with skeletons drawn over: {caption}"
+        pictures.append(shown.picture(row, folder / f"real_video_{index:02d}.jpg", caption, text))
     return pictures
 
 
@@ -187,17 +184,12 @@ def _panels(shown: Compared, person: int) -> list[Panel]:
     title = "Pseudo-labels" if shown.dataset.labels == "pseudo" else "Ground truth"
     panels = [Panel(title, "", truth.keypoints[person], truth.present[person])]
     for method in shown.methods:
-        if method.name not in shown.predicted:
-            panels.append(Panel(method.label, "not run"))
+        own = shown.predicted.get(method.name)
+        if own is None or own.matches[person] < 0:
+            panels.append(Panel(method.label, "no prediction" if own else "not run"))
             continue
-        own = shown.predicted[method.name]
-        match, remark = own.matches[person], f"error {number(own.errors[person], 2)}"
-        if match < 0:
-            panels.append(Panel(method.label, "no prediction"))
-            continue
-        keypoints, present = own.annotations.keypoints[match], own.annotations.present[match]
-        wrong = np.nan_to_num(own.distances[person]) > WRONG
-        panels.append(
-            Panel(method.label, remark, keypoints, present & truth.present[person], wrong)
-        )
+        found, match = own.annotations, own.matches[person]
+        remark, wrong = f"error {number(own.errors[person], 2)}", own.distances[person] > WRONG
+        present = found.present[match] & truth.present[person]
+        panels.append(Panel(method.label, remark, found.keypoints[match], present, wrong))
     return panels

@@ -6,9 +6,10 @@ also has its own marker, so that no statement rests on colour alone.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _FAMILIES = {
 }
 """Colour and marker."""
 _OTHER = ("#56b4e9", "X")
+_SIDES, _MIDDLE = {"left": "#56b4e9", "right": "#e69f00"}, "#f0e442"
 LINES = ("-", "--", ":", "-.")
 WIDTH = 9.6
 """Inches."""
@@ -63,14 +65,16 @@ def marker(family: str) -> str:
     return _FAMILIES.get(family, _OTHER)[1]
 
 
+def side_colour(*joints: str) -> str:
+    """Return the colour of a joint or limb: of the left, the right or the middle of the body."""
+    sides = {joint.split("_")[0] for joint in joints}
+    return _SIDES.get(sides.pop(), _MIDDLE) if len(sides) == 1 else _MIDDLE
+
+
 def lines(methods: Iterable[Method]) -> dict[str, str]:
     """Return a line style for each method's name, different within a family."""
-    seen: Counter[str] = Counter()
-    found = {}
-    for method in methods:
-        found[method.name] = LINES[seen[method.family] % len(LINES)]
-        seen[method.family] += 1
-    return found
+    styles: defaultdict[str, Iterator[str]] = defaultdict(lambda: cycle(LINES))
+    return {method.name: next(styles[method.family]) for method in methods}
 
 
 def columns(
@@ -84,21 +88,15 @@ def columns(
     return figure, dict(zip(spec.protocols, grid.T, strict=True))
 
 
-def note(
-    axes: Axes, text: str, place: tuple[float, float], offset: float = 7, size: float = 8
-) -> None:
+def note(axes: Axes, text: str, place: tuple[float, float], offset: float = 7, **look: Any) -> None:
     """Write a text right of a point of the data, `offset` points away."""
-    axes.annotate(
-        text, place, xytext=(offset, 0), textcoords="offset points", va="center", fontsize=size
-    )
+    look = {"va": "center", "fontsize": 8, **look}
+    axes.annotate(text, place, xytext=(offset, 0), textcoords="offset points", **look)
 
 
 def remark(axes: Axes, text: str, place: tuple[float, float], coordinates: Any = "data") -> None:
     """Write a muted text right of a point."""
-    axes.annotate(
-        text, place, xycoords=coordinates, xytext=(6, 0), textcoords="offset points",
-        va="center", color=MUTED, style="italic", fontsize=8,
-    )  # fmt: skip
+    note(axes, text, place, 6, xycoords=coordinates, color=MUTED, style="italic")
 
 
 def rows_axis(axes: Axes, labels: list[str]) -> None:

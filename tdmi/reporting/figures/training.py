@@ -104,11 +104,8 @@ def collapse_data(runs: Runs) -> pd.DataFrame:
     shown = [column for _, columns, _ in PANELS for column in columns]
     # "new" is the sum of all parts but the backbone.
     parts = [c for c in history if c.startswith(GRADIENT) and c != f"{GRADIENT}new"]
-    long = history[gated].melt(
-        ["method", "seed", "step"],
-        [column for column in (*shown, *parts) if column in history],
-        "quantity",
-    )
+    quantities = [column for column in (*shown, *parts) if column in history]
+    long = history[gated].melt(["method", "seed", "step"], quantities, "quantity")
     return long.dropna(subset=["value"]).reset_index(drop=True)
 
 

@@ -64,7 +64,7 @@ def claims(runs: Runs, spec: ReportSpec) -> list[Claim]:
         means = values.mean(axis=1)
         for question, rivals in _questions(spec, spec.subject):
             measured = [method for method in rivals if method.name in means.index]
-            rival = max(measured, key=lambda m: means[m.name]) if measured else None
+            rival = max(measured, key=lambda m: means[m.name], default=None)
             result.append(_claim(values, spec.subject, rival, protocol, question))
     return result
 
@@ -87,17 +87,11 @@ def _claim(
     if rival is None or subject.name not in values.index:
         return Claim(protocol, question, rival, NOT_RUN)
     row = comparison.differences(values, rival.name).loc[subject.name]
-    mean, seeds = float(row["mean"]), int(row["n"])
-    if seeds == 0:
-        status = NOT_RUN
-    elif row["holds"] is None:
-        status = ONE_SEED
-    elif not row["holds"]:
-        status = OPEN
-    else:
-        status = AHEAD if mean > 0 else BEHIND
-    ends = float(row["low"]), float(row["high"])
-    return Claim(protocol, question, rival, status, mean, *ends, seeds)
+    mean, low, high = map(float, row[["mean", "low", "high"]])
+    status = AHEAD if mean > 0 else BEHIND
+    if not row["holds"]:
+        status = NOT_RUN if row["n"] == 0 else ONE_SEED if row["holds"] is None else OPEN
+    return Claim(protocol, question, rival, status, mean, low, high, int(row["n"]))
 
 
 def sentence(runs: Runs, spec: ReportSpec, found: list[Claim]) -> str:

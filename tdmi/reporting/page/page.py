@@ -24,7 +24,7 @@ from tdmi.reporting.data.spec import Record, ReportSpec, flat
 from tdmi.reporting.figures import style
 from tdmi.reporting.figures.gallery import Picture
 from tdmi.reporting.page.headline import Claim
-from tdmi.reporting.page.published import VALUES, by_dataset, is_recalled
+from tdmi.reporting.page.published import VALUES
 from tdmi.reporting.tables.tables import Cell, Table, heading, number, transposed
 
 _THEMED = {
@@ -84,8 +84,7 @@ def render(content: Content) -> str:
     environment.filters |= {
         "number": number, "heading": heading, "cell": _cell_parts, "plain": _plain,
         "inline": _inline_drawing, "encoded": _data_url, "transposed": transposed,
-        "mean_first": _mean_first, "by_dataset": by_dataset,
-        "recalled": is_recalled,
+        "mean_first": _mean_first,
     }  # fmt: skip
     template = environment.get_template("page.html")
     folder = resources.files("tdmi.reporting.page") / "templates"
@@ -132,8 +131,8 @@ def _inline_drawing(path: Path, label: str) -> Markup:
     text = path.read_text(encoding="utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    for size in ("width", "height"):
+        text = re.sub(rf'(<svg[^>]*?) {size}="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{path.stem}-", text)
     for colour, variable in _THEMED.items():
         text = text.replace(colour, variable)
@@ -166,14 +165,11 @@ def provenance(content: Content) -> tuple[Record, dict[str, dict[str, Record]]]:
 
 def shared(runs: dict[str, Record]) -> tuple[Record, dict[str, Record]]:
     """Split flat mappings into the entries that are the same in all, and the rest of each."""
+
+    def without(run: Record, left_out: set[str]) -> Record:
+        return {key: value for key, value in run.items() if key not in left_out}
+
     first: Record = next(iter(runs.values()), {})
-    common = {
-        key: value
-        for key, value in first.items()
-        if all(key in run and run[key] == value for run in runs.values())
-    }
-    rest = {
-        name: {key: value for key, value in run.items() if key not in common}
-        for name, run in runs.items()
-    }
-    return common, rest
+    differing = {k for k in first for run in runs.values() if k not in run or run[k] != first[k]}
+    common = without(first, differing)
+    return common, {name: without(run, {*common}) for name, run in runs.items()}

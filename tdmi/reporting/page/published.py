@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -29,15 +28,3 @@ def read(path: Path | str) -> pd.DataFrame:
     if list(frame.columns) != list(COLUMNS):
         raise UserError(f"{path}: columns are {list(frame.columns)}, expected {list(COLUMNS)}")
     return frame
-
-
-def by_dataset(frame: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
-    """Return the rows of each data set, in the order of the file."""
-    groups = frame.groupby("dataset", sort=False)
-    return {str(name): rows.to_dict("records") for name, rows in groups}
-
-
-def is_recalled(row: Mapping[str, str], column: str) -> bool:
-    """Return whether a value is only recalled and was not checked."""
-    confirmed = column == "published_mean" and "mean confirmed" in row["confidence"]
-    return "recalled" in row["confidence"] and not confirmed

@@ -7,10 +7,10 @@ and seeds is the bootstrap of `tdmi.evaluation.statistics.significance`, on the 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -90,17 +90,11 @@ class _Resampled:
         self.folder, self.protocol, self.evaluation = runs.folder, protocol, spec.evaluation
         self.truth = spec.dataset.root / "annotations" / spec.dataset.split
         self.videos = 0
-        self.known: dict[tuple[str, int], np.ndarray | None] = {}
+        self.total = functools.cache(self._total)
 
-    def total(self, method: Method, seed: int) -> np.ndarray | None:
+    def _total(self, method: Method, seed: int) -> np.ndarray | None:
         """Return mean AP [B]; None without predictions, labels, or AP in the protocol."""
-        key = method.name, seed
-        if key not in self.known:
-            self.known[key] = self._total(run_folder(self.folder, method, seed))
-        return self.known[key]
-
-    def _total(self, run: Path) -> np.ndarray | None:
-        predictions = run / self.protocol / "predictions"
+        predictions = run_folder(self.folder, method, seed) / self.protocol / "predictions"
         available = predictions.is_dir() and self.truth.is_dir()
         if not available or self.evaluation not in EVALUATORS:
             return None
@@ -120,9 +114,8 @@ class _Resampled:
             return math.nan, math.nan
         random = generator(RANDOM)
         draw_videos(self.videos, RESAMPLES, random)  # precede those of the runs
-        mean_of = mean_of_drawn_runs
-        drawn = [mean_of(np.array(side)[..., None], random) for side in (a, b)]
-        low, high = interval((drawn[0] - drawn[1])[:, 0], self.videos)
+        one_ap, other_ap = (mean_of_drawn_runs(np.array(x)[..., None], random) for x in (a, b))
+        low, high = interval((one_ap - other_ap)[:, 0], self.videos)
         return float(low), float(high)
 
 
@@ -205,10 +198,8 @@ VERDICTS = (BEYOND_BOTH, BEYOND_SEEDS, BEYOND_VIDEOS, OPEN, ONE_SEED, NOT_RUN)
 
 def statements(found: list[Contrast], spec: ReportSpec) -> list[str]:
     """Return one sentence per column: which contrasts of one box protocol hold, by rule."""
-    return [
-        _statement([contrast for contrast in found if contrast.key == key], key, spec)
-        for key in spec.ablation.comparisons
-    ]
+    keys = spec.ablation.comparisons
+    return [_statement([one for one in found if one.key == key], key, spec) for key in keys]
 
 
 def _statement(found: list[Contrast], key: str, spec: ReportSpec) -> str:

@@ -15,7 +15,7 @@ from tdmi.evaluation.protocols.poseval import total_ap
 from tdmi.formats import posetrack18
 from tdmi.reporting.data import comparison
 from tdmi.reporting.data.runs import Runs, run_folder
-from tdmi.reporting.data.spec import ReportSpec
+from tdmi.reporting.data.spec import Record, ReportSpec
 from tdmi.reporting.figures.gallery import read_truth
 from tdmi.reporting.tables.tables import Cell, Table, anchor, difference_cell, mean_cell, number
 
@@ -42,25 +42,19 @@ def oracle_table(runs: Runs, spec: ReportSpec) -> Table | None:
         return None
     measured = comparison.per_seed(runs.groups, BOXES)
     values = pd.concat([measured, pd.DataFrame(reached).T.rename_axis(index="method")])
+    summary = comparison.summary(values)
     differences = comparison.differences(values, spec.reference.name)
     shown = dict.fromkeys(filter(None, (spec.reference, spec.strictest, spec.subject)))
     rows = [(m.name, m.label, m) for m in shown if m.name in measured.index]
     rows += [(rule, label, spec.reference) for rule, label in WORDS.items()]
     cells, data = [], []
     for name, label, method in rows:
-        own, gain = values.loc[name], differences.loc[name]
-        mean, std, seeds = own.mean(), own.std(ddof=1), own.count()
-        is_reference = name == spec.reference.name
-        cells.append(
-            [
-                Cell(label, label),
-                mean_cell(mean, std),
-                difference_cell(gain["mean"], gain["std"], False, is_reference),
-                Cell(number(seeds, 0), seeds),
-            ]
-        )
-        record = {"method": method.name, "predictions": name, "label": label}
-        record |= {"runs": " ".join(runs.names_of(method.name)), "seeds": seeds}
+        (mean, std, seeds), gain = summary.loc[name], differences.loc[name]
+        change = difference_cell(gain["mean"], gain["std"], False, name == spec.reference.name)
+        seeds_of = Cell(number(seeds, 0), int(seeds))
+        cells.append([Cell(label, label), mean_cell(mean, std), change, seeds_of])
+        record: Record = {"method": method.name, "predictions": name, "label": label}
+        record |= {"runs": " ".join(runs.names_of(method.name)), "seeds": int(seeds)}
         record |= {"mean_ap": mean, "std": std}
         ends = ("mean", "std", "low", "high")
         data.append(record | {f"vs_single_frame_{key}": gain[key] for key in ends})
@@ -91,10 +85,8 @@ def _along_true_motion(runs: Runs, spec: ReportSpec) -> dict[str, dict[int, floa
         folder = run_folder(runs.folder, spec.reference, seed) / BOXES / "predictions"
         if not folder.is_dir():
             continue
-        if truth is None:
-            truth = on_skeleton(read_truth(spec.dataset), POSETRACK17)
-        predictions = posetrack18.read_folder(folder, truth.video_names)
-        predictions = on_skeleton(predictions, POSETRACK17)
+        truth = truth or on_skeleton(read_truth(spec.dataset), POSETRACK17)
+        predictions = on_skeleton(posetrack18.read_folder(folder, truth.video_names), POSETRACK17)
         for rule in RULES:
             moved, neighbours = along_true_motion(predictions, truth, REACH, rule)
             if not neighbours:

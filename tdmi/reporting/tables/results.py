@@ -95,6 +95,7 @@ def differences_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
     values = comparison.per_seed(runs.groups, protocol)
     summary = comparison.summary(values)
     changes = {name: comparison.differences(values, name) for name in values.index}
+    none = pd.DataFrame(columns=[*_ENDS, "holds"])
 
     def row(method: Method) -> Row:
         name = method.name
@@ -109,11 +110,9 @@ def differences_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
                 label = spec.method(best).label if best else ""
                 cells.append(Cell(label, label))
                 record["best_rival"] = best
-            ends = [math.nan] * 4
-            if other in changes and other != name:
-                ends = tables.values_of(changes[other], method, *_ENDS)
-            holds = changes[other]["holds"].get(name) if other in changes else None
-            cell = tables.difference_cell(ends[0], ends[1], holds)
+            change = changes.get(other, none).drop(name if other == name else [])
+            ends = tables.values_of(change, method, *_ENDS)
+            cell = tables.difference_cell(ends[0], ends[1], change["holds"].get(name))
             cells += [Cell("reference") if other == name else cell, tables.interval_cell(*ends[2:])]
             record |= {f"vs_{key}_{end}": value for end, value in zip(_ENDS, ends, strict=True)}
         done = 0 if math.isnan(n) else int(n)

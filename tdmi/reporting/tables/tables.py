@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,8 @@ from tdmi.reporting.data.runs import Runs
 from tdmi.reporting.data.spec import Method, Record
 
 NOT_RUN = "not run"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Signs that begin a formula in a spreadsheet."""
 _LATEX = str.maketrans(
     {sign: "\\" + sign for sign in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -174,15 +177,32 @@ def transposed(table: Table, corner: str) -> Table:
 
 
 def csv(data: pd.DataFrame) -> str:
+    """Return CSV whose texts no spreadsheet takes as a formula (OWASP, CSV Injection)."""
+    words = data.select_dtypes(["object", "string"])
+    safe = {
+        name: pd.Series([_without_formula(value) for value in column], data.index, object)
+        for name, column in words.items()
+    }
+    data = data.assign(**safe).rename(columns=_without_formula)
     return data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
+def _without_formula(value: Any) -> Any:
+    """Return texts with an apostrophe before a sign that begins a formula; numbers as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def markdown_cell(text: str) -> str:
+    """Return a text that stays within its cell of a Markdown table."""
+    return " ".join(text.replace("|", r"\|").splitlines())
+
+
 def markdown(table: Table) -> str:
-    lines = ["| " + " | ".join(table.headings) + " |"]
+    lines = ["| " + " | ".join(map(markdown_cell, table.headings)) + " |"]
     lines.append("|" + "|".join([":--"] * table.text_columns + _right(table, "--:")) + "|")
     for row in table.cells:
         texts = (f"**{cell.text}**" if cell.best else cell.text for cell in row)
-        lines.append("| " + " | ".join(texts) + " |")
+        lines.append("| " + " | ".join(map(markdown_cell, texts)) + " |")
     return f"{chr(10).join(lines)}\n\n{table.caption.replace('*', chr(92) + '*')}\n"
 
 

@@ -1,8 +1,11 @@
 """Specs of reports, made from the suites of the workflow."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
+from tdmi.config.keys import SuiteKey
 from tdmi.config.suites import load_suites
 from tdmi.core.errors import UserError
 from tdmi.reporting.data.spec import ReportSpec
@@ -24,7 +27,7 @@ def test_every_suite_of_the_workflow_can_be_reported(path):
 
 
 def test_a_grid_of_the_workflow_can_be_reported():
-    spec = ReportSpec.from_suites(load_suites("embedded", grid="stages"))
+    spec = ReportSpec.from_suites(load_suites(SuiteKey("embedded", grid="stages")))
     assert spec.suite == "embedded_stages" and spec.subject is None
     assert spec.summary.startswith("What do differences of shallower stages add")
     assert [m.run_of for m in spec.methods] == [None, None, "embedded/tdmi"]
@@ -53,6 +56,7 @@ def test_references_stand_from_the_plain_one_to_the_strictest():
 @pytest.mark.parametrize("key", ["reference", "equal_layers", "subject"])
 def test_a_method_that_the_suite_lacks_is_named(key):
     suites = load_suites("embedded")
-    suites["embedded"]["report"][key] = "nobody"
+    main = suites["embedded"]
+    suites["embedded"] = replace(main, report=replace(main.report, **{key: "nobody"}))
     with pytest.raises(UserError, match=rf"suite embedded: report/{key}: found 'nobody'"):
         ReportSpec.from_suites(suites)
