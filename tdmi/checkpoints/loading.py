@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from tdmi.checkpoints.families import Conversion, convert
-from tdmi.checkpoints.heads import HeadMapping, map_head
+from tdmi.checkpoints.heads import map_head
 from tdmi.checkpoints.reading import read_published
+from tdmi.config.training import HeadMapping
 from tdmi.core.checks import build
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import Skeleton
@@ -44,11 +45,13 @@ class Report:
         """Several lines; names with the same first part and reason are counted together."""
         lines = [f"weights of {self.family}", *self.notes, f"matched {len(self.matched)}"]
         lines.append(f"converted {len(self.converted)}")
-        parts = Counter((_part(theirs), _part(ours)) for theirs, ours in self.converted.items())
+        parts = Counter(
+            (theirs.split(".")[0], ours.split(".")[0]) for theirs, ours in self.converted.items()
+        )
         lines += [f"  {theirs} -> {ours} ({count})" for (theirs, ours), count in parts.items()]
         for title, names in (("missing", self.missing), ("unused", self.unused)):
             lines.append(f"{title} {len(names)}")
-            parts = Counter((_part(name), reason) for name, reason in names.items())
+            parts = Counter((name.split(".")[0], reason) for name, reason in names.items())
             lines += [f"  {part} ({count}): {reason}" for (part, reason), count in parts.items()]
         return "\n".join(lines)
 
@@ -152,17 +155,11 @@ def _compare(
             else "every part of the backbone and its head"
         )
         raise UserError(f"found weights of {family.title} with {faults}; expected {wanted}")
-    for name in tensors:
-        theirs = conversion.origin[name]
-        if theirs == name:
-            report.matched.append(name)
-        else:
-            report.converted[theirs] = name
+    report.matched = [name for name in tensors if conversion.origin[name] == name]
+    report.converted = {
+        theirs: name for name in tensors if (theirs := conversion.origin[name]) != name
+    }
     return tensors, report
-
-
-def _part(name: str) -> str:
-    return name.split(".")[0]
 
 
 def _described_backbone(conversion: Conversion) -> tuple[Backbone, dict[str, object]]:
