@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tdmi.core.checks import choose, mapping
-from tdmi.core.errors import UserError
 from tdmi.losses.estimator import finite
 from tdmi.losses.mutual_information import InformationObjective, Term
 
@@ -58,9 +57,8 @@ class AlignmentInformation(InformationObjective):
     The reference of a term carries no gradient: its first argument, as in the released code; but in
     label terms of all estimators except legacy it is the label, so that they reach the feature.
 
-    Raises:
-        UserError: unknown estimator, term or option, a negative weight, or a choice that leaves a
-            term no gradient.
+    UserError: unknown estimator, term or option, a negative weight, or a choice that leaves a
+    term no gradient.
     """
 
     terms = TERMS
@@ -78,23 +76,17 @@ class AlignmentInformation(InformationObjective):
         **options: Any,
     ) -> None:
         super().__init__(estimator, label_from, **options)
-        alpha, beta = _not_negative("alpha", alpha), _not_negative("beta", beta)
+        alpha, beta = finite("alpha", alpha, 0), finite("beta", beta, 0)
         weights = mapping("mutual_information.weights", weights)
         for term, weight in weights.items():
             choose("mutual_information.weights", term, list(self.terms))
-            _not_negative(f"weights.{term}", weight)
+            finite(f"weights.{term}", weight, 0)
         if self.kind is not None:
             factors = {"key_label": 0.0} if self.kind.label_is_reference else {}
             factors |= weights
-            scale = self.kind.default_scale if scale is None else _not_negative("scale", scale)
+            scale = self.kind.default_scale if scale is None else finite("scale", scale, 0)
             for term in self.terms:
                 share = beta if term in COMPLEMENTARY else 1.0
                 if weight := scale * alpha * share * factors.get(term, 1.0):
                     self.weights[term] = weight
         self.build_estimator(channels, joints)
-
-
-def _not_negative(name: str, value: float) -> float:
-    if finite(name, value) < 0:
-        raise UserError(f"option mutual_information.{name}: found {value}, expected 0 or more")
-    return float(value)

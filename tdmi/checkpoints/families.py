@@ -116,8 +116,7 @@ def recognise(state: Mapping[str, Tensor]) -> Family:
 def convert(state: Mapping[str, Tensor]) -> Conversion:
     """Recognise a state dictionary and rename its tensors.
 
-    Raises:
-        UserError: names of no known family, or names beside those of its family.
+    UserError: names of no known family, or names beside those of its family.
     """
     family = recognise(state)
     conversion = Conversion(family)

@@ -32,8 +32,7 @@ def map_head(
             eye's begins as head_bottom and the right eye's as head_top (released code). "as_is"
             takes over all channels: the file is already in `skeleton`'s order.
 
-    Raises:
-        UserError: another number of channels, or eyes where there are none to reuse.
+    UserError: another number of channels, or eyes where there are none to reuse.
     """
     choose("head_mapping", mapping, get_args(HeadMapping))
     expected = skeleton if mapping == "as_is" else joints

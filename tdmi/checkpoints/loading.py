@@ -69,8 +69,7 @@ def load_published(
     what a family never has (a classifier: pose head and deconvolutions) keeps the method's initial
     values. For the head see `map_head`; with `whole` it stays as it is in the file.
 
-    Raises:
-        UserError: as `read_published`, or weights that do not fit, with a list of what does not.
+    UserError: as `read_published`, or weights that do not fit, with a list of what does not.
     """
     state = read_published(path)
     with _naming(path):
@@ -91,8 +90,7 @@ def load_published(
 def inspect_published(path: Path) -> Report:
     """Compare a file's trunk and head with the backbone that its own shapes describe.
 
-    Raises:
-        UserError: as `load_published`; so a trunk with holes is found without any suite.
+    UserError: as `load_published`; so a trunk with holes is found without any suite.
     """
     state = read_published(path)
     with _naming(path):

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from tdmi.core.checks import at_least, choose
 
-GATES = ("channel", "complementary", "softmax", "spatial", "none")
-
 
 class Disentangled(NamedTuple):
     """Parts `[B, C, h, w]` and the masks in 0..1 that made them, `[B, C, 1, 1]` or full size.
@@ -44,7 +42,8 @@ class Disentanglement(nn.Module):
 
     def __init__(self, channels: int, gate: str = "channel", hidden: int = 128):
         super().__init__()
-        self.gate = choose("disentanglement.gate", gate, GATES)
+        gates = ("channel", "complementary", "softmax", "spatial", "none")
+        self.gate = choose("disentanglement.gate", gate, gates)
         at_least("disentanglement.hidden", hidden, 1)
         if gate != "none":
             self.useful_gate = _perceptron(channels, hidden)

@@ -42,8 +42,7 @@ class TDMI(PoseMethod):
         mutual_information: options of `MutualInformation`.
         fusion_blocks: residual blocks of the fusion (review-time code: 3).
 
-    Raises:
-        UserError: an unknown option, or options that do not fit together.
+    UserError: an unknown option, or options that do not fit together.
     """
 
     def __init__(
