@@ -119,11 +119,7 @@ def roots() -> Iterator[Definition]:
 @cache
 def reached() -> frozenset[Definition]:
     seen: set[Definition] = set()
-    waiting = [
-        found
-        for module, name in roots()
-        if (found := resolve(module, name) if name else (module, ""))
-    ]
+    waiting = [found for module, name in roots() if (found := resolve(module, name) if name else (module, ""))]
     while waiting:
         found = waiting.pop()
         if found in seen or found[0] not in modules():

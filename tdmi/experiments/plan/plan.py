@@ -43,7 +43,9 @@ class Plan:
     data_bytes: int | None
 
 
-def make_plan(suites: dict[str, Suite], gpu: str | None, efficiency: float = EFFICIENCY) -> Plan:
+def make_plan(
+    suites: dict[str, Suite], gpu: str | None, efficiency: float = EFFICIENCY
+) -> Plan:
     """Plan every run of the suites.
 
     Args:
