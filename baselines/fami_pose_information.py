@@ -39,20 +39,14 @@ class AlignmentInformation(InformationObjective):
     """The objective of FAMI-Pose.
 
     Args:
-        channels: of the features; joints: of the heatmaps.
-        estimator: "none" (no terms), "legacy" (the released surrogate, flaw included), "vsd" (a
-            proper divergence) or another one of `ESTIMATORS`; see `tdmi.losses.mutual_information`.
+        channels, joints, estimator, scale, label_from, options: see
+            `tdmi.losses.mutual_information.MutualInformation`. Released: "legacy", "prediction".
         alpha: weight of all terms (released: 0.5). beta: of `fused_label` and `fused_key` within
             them (released: 0.1).
         weights: further factor of each term, by name; 0 leaves a term out. Default: 1; but 0 for
             `key_label` except with legacy (choice of this project, as in TDMI's objective: there
             the label is the reference, and the term's only lever is to make the key frame's own
             feature worse at telling the pose).
-        scale: multiplies all terms; None = the estimator's own, which brings its unit near the
-            heatmap error (1 for legacy).
-        label_from: what stands for y: "prediction" (the predicted heatmaps, released code) or
-            "ground_truth" (the target heatmaps).
-        options: arguments of the estimator, e.g. `temperature`, `cap`.
 
     The reference of a term carries no gradient: its first argument, as in the released code; but in
     label terms of all estimators except legacy it is the label, so that they reach the feature.

@@ -63,9 +63,9 @@ class PoseWarper(PoseMethod):
         start="single_frame" also "warped" [B, 5, J, h, w], every frame's warped ones.
         """
         if self.training and self.start == "paper":
-            key, drawn = self._heatmaps(self._pairs(frames)).unbind(dim=1)
+            key, drawn = self.heatmaps(*self.features(self._pairs(frames))).unbind(dim=1)
             return PoseOutput(self.warper(drawn, key - drawn), {"single_frame": key})
-        heatmaps = self._heatmaps(frames)
+        heatmaps = self.heatmaps(*self.features(frames))
         key = heatmaps[:, self.key]
         warped = self._warped(heatmaps)
         if self.start == "paper":
@@ -83,10 +83,6 @@ class PoseWarper(PoseMethod):
         if not self.freeze_backbone:
             losses["single_frame"] = self.heatmap_loss(output.terms["single_frame"], target)
         return losses
-
-    def _heatmaps(self, frames: Tensor) -> Tensor:
-        """[B, T, 3, H, W] -> [B, T, J, h, w], each frame's own."""
-        return self.heatmaps(*self.features(frames))
 
     def _warped(self, heatmaps: Tensor) -> Tensor:
         """[B, 5, J, h, w], each frame's own -> the same, warped to the key frame.

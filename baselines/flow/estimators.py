@@ -17,6 +17,7 @@ from tdmi.core.errors import UserError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV converts RGB to grey
+NO_FLOW = cast(np.ndarray, None)  # OpenCV makes the array for the result
 
 Preset = Literal["ultrafast", "fast", "medium"]
 
@@ -69,7 +70,7 @@ class DISFlow:
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         check_size("dis", first, self.smallest)
         return _by_pairs(
-            lambda a, b: cv2.DISOpticalFlow.create(self.preset).calc(a, b, None), first, second
+            lambda a, b: cv2.DISOpticalFlow.create(self.preset).calc(a, b, NO_FLOW), first, second
         )
 
 
@@ -81,9 +82,8 @@ class FarnebackFlow:
     """
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        no_flow = cast(np.ndarray, None)
         return _by_pairs(
-            lambda a, b: cv2.calcOpticalFlowFarneback(a, b, no_flow, 0.5, 3, 15, 3, 5, 1.2, 0),
+            lambda a, b: cv2.calcOpticalFlowFarneback(a, b, NO_FLOW, 0.5, 3, 15, 3, 5, 1.2, 0),
             first,
             second,
         )

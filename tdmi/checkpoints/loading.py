@@ -166,7 +166,7 @@ def _described_backbone(conversion: Conversion) -> tuple[Backbone, dict[str, obj
     UserError: a file without the layers that tell the size, or of no size that there is.
     """
     tensors = conversion.tensors
-    options: dict[str, object] = {}
+    options: dict[str, object]
     if conversion.family.backbone is PoseResNet:
         blocks = tuple(_count(tensors, rf"backbone\.layer{i}\.(\d+)\.") for i in (1, 2, 3, 4))
         layers = next((layers for layers, counts in BLOCKS.items() if counts == blocks), None)

@@ -59,8 +59,7 @@ class Disentanglement(nn.Module):
             self.noisy_gate.requires_grad_(False)
 
     def forward(self, motion: Tensor, noisy: bool = True) -> Disentangled:
-        """`[B, C, h, w]` -> `Disentangled`; without its noisy half, which only the loss reads, if
-        not `noisy`."""
+        """[B, C, h, w] -> `Disentangled`; its noisy half, which only the loss reads, if `noisy`."""
         useful_mask, noisy_mask = self._masks(motion, noisy)
         useful = motion if self.gate == "none" else useful_mask * motion
         if not noisy or noisy_mask is None:

@@ -241,21 +241,18 @@ def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
 
     Only `num_batches_tracked` may be absent.
     """
-    missing = [
-        name for name in own if name not in state and not name.endswith("num_batches_tracked")
-    ]
-    unexpected = [name for name in state if name not in own]
-    shapes = [
-        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
-        for name, value in own.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    if not (missing or unexpected or shapes):
-        return ""
-    return (
-        f"{_listed('missing', missing)}; {_listed('unexpected', unexpected)}; "
-        f"{_listed('other shapes', shapes)}"
-    )
+    absent = [name for name in own if name not in state]
+    faults = {
+        "missing": [name for name in absent if not name.endswith("num_batches_tracked")],
+        "unexpected": [name for name in state if name not in own],
+        "other shapes": [
+            f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+            for name, value in own.items()
+            if name in state and state[name].shape != value.shape
+        ],
+    }
+    listed = (_listed(title, names) for title, names in faults.items())
+    return "; ".join(listed) if any(faults.values()) else ""
 
 
 def _checked_window(method: str, window: Sequence[int]) -> tuple[int, ...]:

@@ -32,8 +32,8 @@ class SpatialModulation(nn.Module):
         channels: C. guidance_channels: G. start: see `TemporalDifferenceEncoder`.
         offset_groups: groups of channels with their own offsets and masks; None: groups of four
             channels, the review-time code's 12 at 48 channels.
-        mask_activation: "sigmoid" or "none".
-        offset_dilation: of the convolutions for offsets and masks.
+        mask_activation: "sigmoid" (deformable convolution v2) or "none" (review-time code).
+        offset_dilation: of the convolutions for offsets and masks (review-time code: 3).
         guidance_blocks: residual blocks on the guidance: "separate" for offsets and masks, one
             "shared" by both, or "none" (then G = C).
         dilation: of the deformable convolution itself.

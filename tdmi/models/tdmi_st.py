@@ -33,10 +33,8 @@ class SequenceAlignment(nn.Module):
         channels: C. frames: T, at least 2. key: index of the key frame.
         start: with "single_frame" the result equals the key frame's feature until the first step
             (see `Fusion`); "paper" draws convolutions with deviation 0.001.
-        offset_groups: of all four deformable convolutions; by default groups of four channels.
-        mask_activation: "sigmoid" (as in the encoder) or "none" (review-time code).
-        offset_dilation: of the deformable convolutions and of those for offsets and masks (both 3
-            in the review-time code).
+        offset_groups, mask_activation, offset_dilation: of all four, see `SpatialModulation`; the
+            dilation is also that of the deformable convolutions (both 3 in the review-time code).
 
     UserError: a choice that is not one of those.
     """
@@ -86,11 +84,7 @@ class TDMIST(TDMI):
     """TDMI with `SequenceAlignment` in the place of the key frame's deepest feature.
 
     The encoder's guidance still reads the key frame's own feature, as in the review-time code.
-
-    Args:
-        backbone, joints: see `TDMI`.
-        alignment: options of `SequenceAlignment`.
-        options: all other options of `TDMI`.
+    `alignment`: options of `SequenceAlignment`; all others are those of `TDMI`.
     """
 
     def __init__(

@@ -61,13 +61,9 @@ class TemporalDifferenceEncoder(nn.Module):
         difference: see `temporal_differences`.
         guidance: what steers offsets and masks: "difference" = D^j (paper), or
             "key_and_difference" = the key frame's deepest feature beside D^j (review-time code).
-        guidance_blocks: residual blocks on the guidance, "separate" for offsets and masks or one
-            "shared" by both; by default as the guidance's source has it, separate for "difference",
-            shared for "key_and_difference".
-        offset_groups: groups of channels with their own offsets and masks; by default groups of
-            four channels, the review-time code's 12 at 48 channels.
-        mask_activation: "sigmoid" (deformable convolution v2) or "none" (review-time code).
-        offset_dilation: of the 3x3 convolutions for offsets and masks (review-time code: 3).
+        guidance_blocks: see `SpatialModulation`; by default as the guidance's source has it,
+            "separate" for "difference", "shared" for "key_and_difference".
+        offset_groups, mask_activation, offset_dilation: see `SpatialModulation`.
         accumulation: merge = "conv", 3x3 with batch norm and ReLU at every depth (paper's figure),
             or "residual", a residual block from the second depth on (review-time code).
 
