@@ -69,7 +69,7 @@ class DCPose(PoseMethod):
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
         (maps,) = features
-        heatmaps = self.head(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        heatmaps = self.heatmaps(maps)
         previous, key, following = heatmaps.unbind(dim=1)
         near_previous, near_following = (
             w.to(heatmaps.dtype)[:, None, None, None] for w in nearness(offsets)

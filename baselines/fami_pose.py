@@ -108,7 +108,7 @@ class GuidedConvolution(SpatialModulation):
 
     def __init__(self, channels: int, dilation: int, start: Start) -> None:
         super().__init__(
-            channels, channels, "none", channels // 4, "none", dilation, start, dilation=dilation
+            "alignment", channels, channels, start, None, "none", dilation, dilation=dilation
         )
 
     def _initialise(self, start: Start) -> None:
@@ -166,8 +166,7 @@ class FAMIPose(PoseMethod):
         halvings: see `GlobalAlignment`. dilation: see `LocalAlignment`. Both are for 96x72 maps.
         mutual_information: options of `AlignmentInformation`.
 
-    Raises:
-        UserError: an unknown option, or options that do not fit together.
+    UserError: an unknown option, or options that do not fit together.
     """
 
     def __init__(
@@ -210,8 +209,7 @@ class FAMIPose(PoseMethod):
         """
         (maps,) = features
         key = maps[:, self.key]
-        neighbours = torch.cat([maps[:, : self.key], maps[:, self.key + 1 :]], dim=1)
-        support = self.merger(self.global_alignment(neighbours, key).flatten(1, 2))
+        support = self.merger(self.global_alignment(self.neighbours(maps), key).flatten(1, 2))
         aligned = self.local_alignment(support, key)
         # The released order of channels would not let the fusion start from the key frame.
         order = (key, aligned) if self.start == "paper" else (aligned, key)

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tdmi.core.checks import choose, mapping
-from tdmi.core.errors import UserError
 from tdmi.losses.estimator import finite
 from tdmi.losses.mutual_information import InformationObjective, Term
 
@@ -40,27 +39,20 @@ class AlignmentInformation(InformationObjective):
     """The objective of FAMI-Pose.
 
     Args:
-        channels: of the features; joints: of the heatmaps.
-        estimator: "none" (no terms), "legacy" (the released surrogate, flaw included), "vsd" (a
-            proper divergence) or another one of `ESTIMATORS`; see `tdmi.losses.mutual_information`.
+        channels, joints, estimator, scale, label_from, options: see
+            `tdmi.losses.mutual_information.MutualInformation`. Released: "legacy", "prediction".
         alpha: weight of all terms (released: 0.5). beta: of `fused_label` and `fused_key` within
             them (released: 0.1).
         weights: further factor of each term, by name; 0 leaves a term out. Default: 1; but 0 for
             `key_label` except with legacy (choice of this project, as in TDMI's objective: there
             the label is the reference, and the term's only lever is to make the key frame's own
             feature worse at telling the pose).
-        scale: multiplies all terms; None = the estimator's own, which brings its unit near the
-            heatmap error (1 for legacy).
-        label_from: what stands for y: "prediction" (the predicted heatmaps, released code) or
-            "ground_truth" (the target heatmaps).
-        options: arguments of the estimator, e.g. `temperature`, `cap`.
 
     The reference of a term carries no gradient: its first argument, as in the released code; but in
     label terms of all estimators except legacy it is the label, so that they reach the feature.
 
-    Raises:
-        UserError: unknown estimator, term or option, a negative weight, or a choice that leaves a
-            term no gradient.
+    UserError: unknown estimator, term or option, a negative weight, or a choice that leaves a
+    term no gradient.
     """
 
     terms = TERMS
@@ -78,23 +70,17 @@ class AlignmentInformation(InformationObjective):
         **options: Any,
     ) -> None:
         super().__init__(estimator, label_from, **options)
-        alpha, beta = _not_negative("alpha", alpha), _not_negative("beta", beta)
+        alpha, beta = finite("alpha", alpha, 0), finite("beta", beta, 0)
         weights = mapping("mutual_information.weights", weights)
         for term, weight in weights.items():
             choose("mutual_information.weights", term, list(self.terms))
-            _not_negative(f"weights.{term}", weight)
+            finite(f"weights.{term}", weight, 0)
         if self.kind is not None:
             factors = {"key_label": 0.0} if self.kind.label_is_reference else {}
             factors |= weights
-            scale = self.kind.default_scale if scale is None else _not_negative("scale", scale)
+            scale = self.kind.default_scale if scale is None else finite("scale", scale, 0)
             for term in self.terms:
                 share = beta if term in COMPLEMENTARY else 1.0
                 if weight := scale * alpha * share * factors.get(term, 1.0):
                     self.weights[term] = weight
         self.build_estimator(channels, joints)
-
-
-def _not_negative(name: str, value: float) -> float:
-    if finite(name, value) < 0:
-        raise UserError(f"option mutual_information.{name}: found {value}, expected 0 or more")
-    return float(value)

@@ -33,8 +33,7 @@ class FlowMotion(PoseMethod):
     show the key frame's pixel. `fusion_blocks`: residual blocks of the fusion. With start="paper" a
     3x3 head of its own replaces the single-frame head, which is then loaded but not used.
 
-    Raises:
-        UserError: a window without neighbours.
+    UserError: a window without neighbours.
     """
 
     def __init__(
@@ -51,11 +50,10 @@ class FlowMotion(PoseMethod):
         if len(self.window) < 2:
             raise UserError("option window: found 1 frame, expected 2 or more for optical flow")
         channels = backbone.channels
-        self.neighbours = [t for t in range(len(self.window)) if t != self.key]
         self.flow = build("flow", WindowFlow, flow)
         self.frame_cue = self.flow.of_frames
         self.encoder = nn.Sequential(
-            conv_norm(2 * len(self.neighbours), channels, 3, stride=2),
+            conv_norm(2 * (len(self.window) - 1), channels, 3, stride=2),
             conv_norm(channels, channels, 3, stride=2, relu=True),
             residual_chain(channels, channels, 4),
         )
@@ -67,6 +65,6 @@ class FlowMotion(PoseMethod):
         (features,) = self.features(frames[:, self.key : self.key + 1])
         found = self.flow(frames, offsets, self.key, cue)
         flow = found.flow if found.visible is None else found.flow * found.visible
-        motion = self.encoder(flow[:, self.neighbours].flatten(1, 2))
+        motion = self.encoder(self.neighbours(flow).flatten(1, 2))
         fused = self.fusion(motion, features[:, 0])
         return PoseOutput(self.output_head(fused))

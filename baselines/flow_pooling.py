@@ -73,7 +73,7 @@ class FlowPooling(PoseMethod):
     def forward(self, frames: Tensor, offsets: Tensor, cue: Tensor | None = None) -> PoseOutput:
         """`terms["single_frame"]` [B, J, h, w]: the key frame's own heatmaps."""
         (features,) = self.features(frames)
-        heatmaps = self.head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        heatmaps = self.heatmaps(features)
         warped, visible = aligned_to_key(heatmaps, self.flow(frames, offsets, self.key, cue))
         single_frame = heatmaps[:, self.key]
         if visible is not None:

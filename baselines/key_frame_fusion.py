@@ -1,5 +1,4 @@
-"""Key-frame fusion: the control with the layers of a temporal method and a single frame (own
-baseline).
+"""Key-frame fusion: the control with a temporal method's layers on one frame (own baseline).
 
 Copies of the key frame's own feature take the neighbours' place in `TemporalConcatenation`. What it
 gains over the single frame comes from more layers and their training, not from time; only what a

@@ -63,9 +63,9 @@ class PoseWarper(PoseMethod):
         start="single_frame" also "warped" [B, 5, J, h, w], every frame's warped ones.
         """
         if self.training and self.start == "paper":
-            key, drawn = self._heatmaps(self._pairs(frames)).unbind(dim=1)
+            key, drawn = self.heatmaps(*self.features(self._pairs(frames))).unbind(dim=1)
             return PoseOutput(self.warper(drawn, key - drawn), {"single_frame": key})
-        heatmaps = self._heatmaps(frames)
+        heatmaps = self.heatmaps(*self.features(frames))
         key = heatmaps[:, self.key]
         warped = self._warped(heatmaps)
         if self.start == "paper":
@@ -84,11 +84,6 @@ class PoseWarper(PoseMethod):
             losses["single_frame"] = self.heatmap_loss(output.terms["single_frame"], target)
         return losses
 
-    def _heatmaps(self, frames: Tensor) -> Tensor:
-        """[B, T, 3, H, W] -> [B, T, J, h, w], each frame's own."""
-        (features,) = self.features(frames)
-        return self.head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-
     def _warped(self, heatmaps: Tensor) -> Tensor:
         """[B, 5, J, h, w], each frame's own -> the same, warped to the key frame.
 
@@ -98,8 +93,7 @@ class PoseWarper(PoseMethod):
         key = heatmaps[:, self.key : self.key + 1]
         if self.training:
             return self._warp_each(heatmaps, key - heatmaps)
-        before, after = heatmaps[:, : self.key], heatmaps[:, self.key + 1 :]
-        others = torch.cat([before, after], dim=1)
+        others = self.neighbours(heatmaps)
         others = self._warp_each(others, key - others)
         still = [o.expand(len(key), -1, -1, -1) for o in self.warper.offsets_of_zero(key[:1, 0])]
         warped_key = self.warper.warp(key[:, 0], still)

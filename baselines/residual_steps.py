@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -36,14 +37,15 @@ class ResidualStepsBlock(nn.Module):
         self.leave = _layer(BRANCHES * width, planes, 1, relu=False)
         self.shortcut = _layer(inplanes, planes, 1, relu=False) if projection else None
         if zero_last:
-            nn.init.zeros_(self.leave[1].weight)
+            nn.init.zeros_(cast(nn.BatchNorm2d, self.leave[1]).weight)
 
     def residual(self, x: Tensor) -> Tensor:
         """The block without shortcut and last ReLU."""
-        ends, before = [], []
+        ends: list[Tensor] = []
+        before: list[Tensor] = []
         for part, steps in zip(self.enter(x).chunk(BRANCHES, dim=1), self.steps, strict=True):
-            current = []
-            for i, step in enumerate(steps):
+            current: list[Tensor] = []
+            for i, step in enumerate(cast(nn.ModuleList, steps)):
                 part = step(part + before[i] if i < len(before) else part)
                 current.append(part)
             ends.append(part)

@@ -7,10 +7,11 @@ ECCV 2018).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor
 
-from tdmi.models.method import Backbone, BackboneNorm, PoseMethod
+from tdmi.models.method import Backbone, BackboneNorm, Common, PoseMethod
 from tdmi.models.output import PoseOutput
 
 
@@ -28,19 +29,9 @@ class SingleFrame(PoseMethod):
         joints: int = 17,
         *,
         backbone_norm: BackboneNorm = "updated",
-        freeze_backbone: bool = False,
-        loss_factor: float = 1.0,
-        loss_foreground: float = 0.0,
+        **shared: Unpack[Common],
     ) -> None:
-        super().__init__(
-            backbone,
-            joints,
-            window=(0,),
-            backbone_norm=backbone_norm,
-            freeze_backbone=freeze_backbone,
-            loss_factor=loss_factor,
-            loss_foreground=loss_foreground,
-        )
+        super().__init__(backbone, joints, window=(0,), backbone_norm=backbone_norm, **shared)
 
     def aggregate(self, features: Sequence[Tensor], offsets: Tensor) -> PoseOutput:
         """`offsets` [B, 1] plays no part."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast, get_args
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from tdmi.core.errors import UserError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV converts RGB to grey
+NO_FLOW = cast(np.ndarray, None)  # OpenCV makes the array for the result
 
 Preset = Literal["ultrafast", "fast", "medium"]
 
@@ -63,17 +64,13 @@ class DISFlow:
     smallest = 32
 
     def __init__(self, preset: Preset = "medium") -> None:
-        presets = {
-            "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-            "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
-            "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-        }
-        self.preset = presets[choose("flow.preset", preset, presets)]
+        choose("flow.preset", preset, get_args(Preset))
+        self.preset: int = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}")
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         check_size("dis", first, self.smallest)
         return _by_pairs(
-            lambda a, b: cv2.DISOpticalFlow_create(self.preset).calc(a, b, None), first, second
+            lambda a, b: cv2.DISOpticalFlow.create(self.preset).calc(a, b, NO_FLOW), first, second
         )
 
 
@@ -86,7 +83,7 @@ class FarnebackFlow:
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         return _by_pairs(
-            lambda a, b: cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.2, 0),
+            lambda a, b: cv2.calcOpticalFlowFarneback(a, b, NO_FLOW, 0.5, 3, 15, 3, 5, 1.2, 0),
             first,
             second,
         )

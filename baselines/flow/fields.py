@@ -42,7 +42,7 @@ def warp(maps: Tensor, flow: Tensor) -> Tensor:
     height, width = maps.shape[-2:]
     x, y = landing_points(flow)
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
-    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(maps, grid, align_corners=False)
 
 
 def visible_pixels(forward: Tensor, backward: Tensor) -> Tensor:

@@ -33,8 +33,7 @@ class RAFTFlow:
     `weights`: a file with torchvision's weights. Without it they are looked for where torchvision
     keeps its downloads, and fetched from torchvision's address if `download` allows it.
 
-    Raises:
-        UserError: no weights can be had, or the file does not hold this network's.
+    UserError: no weights can be had, or the file does not hold this network's.
     """
 
     smallest = 128
@@ -48,17 +47,8 @@ class RAFTFlow:
         from torchvision.models import optical_flow  # a second that other estimators need not wait
 
         self.name = f"raft_{size}"
-        if size == "small":
-            constructor, published = (
-                optical_flow.raft_small,
-                optical_flow.Raft_Small_Weights.DEFAULT,
-            )
-        else:
-            constructor, published = (
-                optical_flow.raft_large,
-                optical_flow.Raft_Large_Weights.DEFAULT,
-            )
-        self.network: nn.Module = constructor()
+        self.network: nn.Module = getattr(optical_flow, self.name)()
+        published = getattr(optical_flow, f"Raft_{size.capitalize()}_Weights").DEFAULT
         stored = Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
         if weights is None and download and not stored.is_file():
             _download(published, stored)
@@ -76,12 +66,8 @@ class RAFTFlow:
             return F.pad(images.float() * 2 - 1, padding, mode="replicate")
 
         with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
-            flow = [
-                self.network(prepared(a), prepared(b))[-1]
-                for a, b in zip(
-                    first.split(PAIRS_AT_ONCE), second.split(PAIRS_AT_ONCE), strict=True
-                )
-            ]
+            parts = zip(first.split(PAIRS_AT_ONCE), second.split(PAIRS_AT_ONCE), strict=True)
+            flow = [self.network(prepared(a), prepared(b))[-1] for a, b in parts]
         return torch.cat(flow)[..., :height, :width]
 
     def _load(self, path: Path, address: str, by_default: bool) -> None:

@@ -47,8 +47,7 @@ class WindowFlow:
     frames, once for all people and epochs, keeps it in `cache` and cuts it like the crops
     (`FrameFlow`, for the OpenCV estimators, which run beside the training as the loading does).
 
-    Raises:
-        UserError: "frame" with an estimator that is not OpenCV's.
+    UserError: "frame" with an estimator that is not OpenCV's.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -18,7 +19,7 @@ _CLASSIFIER = "part of an image classifier"
 _PREPROCESSOR = "mean and deviation of pictures, which are the same for all methods here"
 _MOTION = "part of a method that has no counterpart here; only the trunk is taken over"
 _COARSE = "output that the trunk does not compute: its last stage gives only the finest branch"
-_COARSE_ROW = re.compile(r"backbone\.stage4\.(\d+)\.fuse_layers\.[1-3]\.")
+_STAGE4 = re.compile(r"backbone\.stage4\.(\d+)\.(fuse_layers\.[1-3]\.)?")
 
 
 @dataclass(frozen=True)
@@ -36,92 +37,56 @@ class Family:
     signs: frozenset[str]
     rename: Callable[[str], str | None]
     joints: Skeleton | None = None
-    unused: tuple[tuple[str, str], ...] = ()
+    unused: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
 
 
-def _own(name: str) -> str:
-    return name
+_BACKBONES: dict[str, type[HRNet] | type[PoseResNet]] = {"HRNet": HRNet, "ResNet": PoseResNet}
+_SIGNS = {"HRNet": "backbone.stage2", "ResNet": "backbone.layer4"}
+_MMPOSE = {"HRNet": names.mmpose_hrnet, "ResNet": names.mmpose_resnet}
 
 
-def _mmpose(version: str, head: str) -> list[Family]:
-    kinds = (
-        ("HRNet", HRNet, "backbone.stage2", names.mmpose_hrnet),
-        ("ResNet", PoseResNet, "backbone.layer4", names.mmpose_resnet),
-    )
-    unused = ((r"data_preprocessor\.", _PREPROCESSOR),)
-    return [
-        Family(
-            f"mmpose {version} ({kind})",
-            trunk,
-            frozenset({sign, f"{head}.final_layer"}),
-            rename,
-            COCO,
-            unused,
-        )
-        for kind, trunk, sign, rename in kinds
-    ]
+def _family(
+    title: str, backbone: str, signs: str, rename: Callable[[str], str | None], *rest: Any
+) -> Family:
+    return Family(title, _BACKBONES[backbone], frozenset(signs.split()), rename, *rest)
 
 
 FAMILIES = (
-    Family("DCPose", HRNet, frozenset({"rough_pose_estimation_net"}), names.dcpose, POSETRACK18),
-    Family(
-        "FAMI-Pose",
-        HRNet,
-        frozenset({"hrnet", "feat_global_offset_layers"}),
-        names.fami_pose,
-        POSETRACK18,
+    _family("DCPose", "HRNet", "rough_pose_estimation_net", names.dcpose, POSETRACK18),
+    _family("FAMI-Pose", "HRNet", "hrnet feat_global_offset_layers", names.fami_pose, POSETRACK18),
+    _family(
+        "TDMI authors' code", "HRNet", "hrnet", names.fami_pose, POSETRACK18,
+        {r"(?!hrnet\.)": _MOTION},
     ),
-    Family(
-        "TDMI authors' code",
-        HRNet,
-        frozenset({"hrnet"}),
-        names.fami_pose,
-        POSETRACK18,
-        unused=((r"(?!hrnet\.)", _MOTION),),
+    _family("PoseWarper", "HRNet", "offset_feats", names.posewarper, POSETRACK18),
+    *(
+        _family(
+            f"mmpose {version} ({kind})", kind, f"{_SIGNS[kind]} {head}.final_layer", rename, COCO,
+            {r"data_preprocessor\.": _PREPROCESSOR},
+        )
+        for version, head in (("0.x", "keypoint_head"), ("1.x", "head"))
+        for kind, rename in _MMPOSE.items()
     ),
-    Family("PoseWarper", HRNet, frozenset({"offset_feats"}), names.posewarper, POSETRACK18),
-    *_mmpose("0.x", "keypoint_head"),
-    *_mmpose("1.x", "head"),
-    Family(
-        "this project (HRNet)",
-        HRNet,
-        frozenset({"backbone.stage2", "head.weight"}),
-        _own,
-        POSETRACK18,
+    *(
+        _family(f"this project ({kind})", kind, f"{sign} head.weight", str, POSETRACK18)
+        for kind, sign in _SIGNS.items()
     ),
-    Family(
-        "this project (ResNet)",
-        PoseResNet,
-        frozenset({"backbone.layer4", "head.weight"}),
-        _own,
-        POSETRACK18,
+    _family(
+        "HRNet for ImageNet (official or timm)", "HRNet", "stage2 incre_modules", names.hrnet, None,
+        {r"(incre_modules|downsamp_modules|final_layer|classifier)\.": _CLASSIFIER},
+        ("head.",),
     ),
-    Family(
-        "HRNet for ImageNet (official or timm)",
-        HRNet,
-        frozenset({"stage2", "incre_modules"}),
-        names.hrnet,
-        unused=((r"(incre_modules|downsamp_modules|final_layer|classifier)\.", _CLASSIFIER),),
-        absent=("head.",),
+    _family("HRNet for pose (official)", "HRNet", "stage2", names.hrnet, COCO),
+    _family(
+        "SimpleBaseline (official)", "ResNet", "layer4 deconv_layers", names.simple_baseline, COCO
     ),
-    Family("HRNet for pose (official)", HRNet, frozenset({"stage2"}), names.hrnet, COCO),
-    Family(
-        "SimpleBaseline (official)",
-        PoseResNet,
-        frozenset({"layer4", "deconv_layers"}),
-        names.simple_baseline,
-        COCO,
+    _family(
+        "ResNet for ImageNet (torchvision)", "ResNet", "layer4", names.simple_baseline, None,
+        {r"fc\.": _CLASSIFIER},
+        ("head.", "backbone.deconv_layers."),
     ),
-    Family(
-        "ResNet for ImageNet (torchvision)",
-        PoseResNet,
-        frozenset({"layer4"}),
-        names.simple_baseline,
-        unused=((r"fc\.", _CLASSIFIER),),
-        absent=("head.", "backbone.deconv_layers."),
-    ),
-)
+)  # fmt: skip
 """Tried in this order: a file is of the first family whose signs are all there."""
 
 
@@ -151,49 +116,37 @@ def recognise(state: Mapping[str, Tensor]) -> Family:
 def convert(state: Mapping[str, Tensor]) -> Conversion:
     """Recognise a state dictionary and rename its tensors.
 
-    Raises:
-        UserError: names of no known family, or names beside those of its family.
+    UserError: names of no known family, or names beside those of its family.
     """
-    conversion = Conversion(recognise(state))
+    family = recognise(state)
+    conversion = Conversion(family)
     unknown = []
     for name, value in state.items():
-        ours, reason = _ours(name, conversion.family)
-        if reason:
-            conversion.unused[name] = reason
-        elif ours is None:
-            unknown.append(name)
-        else:
+        reasons = [why for pattern, why in family.unused.items() if re.match(pattern, name)]
+        if reasons:
+            conversion.unused[name] = reasons[0]
+        elif ours := family.rename(name):
             conversion.tensors[ours] = value
             conversion.origin[ours] = name
+        else:
+            unknown.append(name)
     if unknown:
         raise UserError(
-            f"found {len(unknown)} names ({_some(unknown)}) that {conversion.family.title} does "
-            "not have; expected no other"
+            f"found {len(unknown)} names ({_some(unknown)}) that {family.title} does not have; "
+            "expected no other"
         )
     _leave_out_coarse_rows(conversion)
     return conversion
 
 
-def _ours(name: str, family: Family) -> tuple[str | None, str]:
-    """Our name, or the reason for leaving the name out."""
-    for pattern, reason in family.unused:
-        if re.match(pattern, name):
-            return None, reason
-    return family.rename(name), ""
-
-
 def _leave_out_coarse_rows(conversion: Conversion) -> None:
     """Classifiers fuse all four outputs in the last module; a pose trunk has only the finest."""
-    rows = {name: int(row[1]) for name in conversion.tensors if (row := _COARSE_ROW.match(name))}
-    modules = [
-        int(found[1])
-        for name in conversion.tensors
-        if (found := re.match(r"backbone\.stage4\.(\d+)\.", name))
-    ]
-    for name, module in rows.items():
-        if module == max(modules):
-            del conversion.tensors[name]
-            conversion.unused[conversion.origin.pop(name)] = _COARSE
+    stage = [found for name in conversion.tensors if (found := _STAGE4.match(name))]
+    last = max((int(found[1]) for found in stage), default=0)
+    for found in stage:
+        if found[2] and int(found[1]) == last:
+            del conversion.tensors[found.string]
+            conversion.unused[conversion.origin.pop(found.string)] = _COARSE
 
 
 def _some(found: list[str], limit: int = 4) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from tdmi.config.training import HeadMapping
 from tdmi.core.checks import choose
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import COCO, POSETRACK18, Skeleton
-
-HeadMapping = Literal["by_joint_name", "reuse_eyes", "as_is"]
-HEAD_MAPPINGS = ("by_joint_name", "reuse_eyes", "as_is")
 
 
 def map_head(
@@ -34,10 +32,9 @@ def map_head(
             eye's begins as head_bottom and the right eye's as head_top (released code). "as_is"
             takes over all channels: the file is already in `skeleton`'s order.
 
-    Raises:
-        UserError: another number of channels, or eyes where there are none to reuse.
+    UserError: another number of channels, or eyes where there are none to reuse.
     """
-    choose("head_mapping", mapping, HEAD_MAPPINGS)
+    choose("head_mapping", mapping, get_args(HeadMapping))
     expected = skeleton if mapping == "as_is" else joints
     for name, value in found.items():
         wanted = (len(expected), *own[name].shape[1:])

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from tdmi.checkpoints.families import Conversion, convert
-from tdmi.checkpoints.heads import HeadMapping, map_head
+from tdmi.checkpoints.heads import map_head
 from tdmi.checkpoints.reading import read_published
+from tdmi.config.training import HeadMapping
 from tdmi.core.checks import build
 from tdmi.core.errors import UserError
 from tdmi.data.skeletons import Skeleton
@@ -44,11 +45,13 @@ class Report:
         """Several lines; names with the same first part and reason are counted together."""
         lines = [f"weights of {self.family}", *self.notes, f"matched {len(self.matched)}"]
         lines.append(f"converted {len(self.converted)}")
-        parts = Counter((_part(theirs), _part(ours)) for theirs, ours in self.converted.items())
+        parts = Counter(
+            (theirs.split(".")[0], ours.split(".")[0]) for theirs, ours in self.converted.items()
+        )
         lines += [f"  {theirs} -> {ours} ({count})" for (theirs, ours), count in parts.items()]
         for title, names in (("missing", self.missing), ("unused", self.unused)):
             lines.append(f"{title} {len(names)}")
-            parts = Counter((_part(name), reason) for name, reason in names.items())
+            parts = Counter((name.split(".")[0], reason) for name, reason in names.items())
             lines += [f"  {part} ({count}): {reason}" for (part, reason), count in parts.items()]
         return "\n".join(lines)
 
@@ -66,8 +69,7 @@ def load_published(
     what a family never has (a classifier: pose head and deconvolutions) keeps the method's initial
     values. For the head see `map_head`; with `whole` it stays as it is in the file.
 
-    Raises:
-        UserError: as `read_published`, or weights that do not fit, with a list of what does not.
+    UserError: as `read_published`, or weights that do not fit, with a list of what does not.
     """
     state = read_published(path)
     with _naming(path):
@@ -88,8 +90,7 @@ def load_published(
 def inspect_published(path: Path) -> Report:
     """Compare a file's trunk and head with the backbone that its own shapes describe.
 
-    Raises:
-        UserError: as `load_published`; so a trunk with holes is found without any suite.
+    UserError: as `load_published`; so a trunk with holes is found without any suite.
     """
     state = read_published(path)
     with _naming(path):
@@ -152,17 +153,11 @@ def _compare(
             else "every part of the backbone and its head"
         )
         raise UserError(f"found weights of {family.title} with {faults}; expected {wanted}")
-    for name in tensors:
-        theirs = conversion.origin[name]
-        if theirs == name:
-            report.matched.append(name)
-        else:
-            report.converted[theirs] = name
+    report.matched = [name for name in tensors if conversion.origin[name] == name]
+    report.converted = {
+        theirs: name for name in tensors if (theirs := conversion.origin[name]) != name
+    }
     return tensors, report
-
-
-def _part(name: str) -> str:
-    return name.split(".")[0]
 
 
 def _described_backbone(conversion: Conversion) -> tuple[Backbone, dict[str, object]]:
@@ -171,7 +166,7 @@ def _described_backbone(conversion: Conversion) -> tuple[Backbone, dict[str, obj
     UserError: a file without the layers that tell the size, or of no size that there is.
     """
     tensors = conversion.tensors
-    options: dict[str, object] = {}
+    options: dict[str, object]
     if conversion.family.backbone is PoseResNet:
         blocks = tuple(_count(tensors, rf"backbone\.layer{i}\.(\d+)\.") for i in (1, 2, 3, 4))
         layers = next((layers for layers, counts in BLOCKS.items() if counts == blocks), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -57,10 +58,8 @@ class Estimator(nn.Module):
         """Begin a training step."""
 
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
-        """Penalty of the term `name` for two features [B, C, h, w]: a scalar.
-
-        It falls as the features share less (`shrink`) or more.
-        """
+        """Scalar of the term `name` for two features [B, C, h, w] that should share less (`shrink`)
+        or more."""
         raise NotImplementedError
 
     def label_penalty(
@@ -78,14 +77,13 @@ def widened(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def finite(name: str, value: float, least: float = -math.inf) -> float:
+    """Return `value` as a float; UserError if it is not a finite number of at least `least`."""
+    return number(f"mutual_information.{name}", value, least)
+
+
 def positive(name: str, value: float) -> float:
     """Return `value` as a float, or raise UserError if it is not above zero."""
-    number = finite(name, value)
-    if number <= 0:
+    if finite(name, value) <= 0:
         raise UserError(f"option mutual_information.{name}: found {value}, expected more than 0")
-    return number
-
-
-def finite(name: str, value: float) -> float:
-    """Return `value` as a float, or raise UserError if it is not a finite number."""
-    return number(f"mutual_information.{name}", value)
+    return float(value)

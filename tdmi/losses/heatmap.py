@@ -12,7 +12,6 @@ def heatmap_loss(
     *,
     factor: float = 1.0,
     foreground: float = 0.0,
-    hardest: int | None = None,
 ) -> Tensor:
     """Mean over joints, batch and pixels of `factor * (weight * (prediction - target))**2`.
 
@@ -27,13 +26,8 @@ def heatmap_loss(
     of a target is background, and within a small budget the plain mean sticks at one mean pose. The
     weighted error is zero for the same prediction, but where the target is uncertain its optimum is
     higher than the target's mean, so peaks are less faint.
-
-    `hardest`: only each sample's joints of largest error count, as many as this (8 in HRNet's code,
-    where no published configuration of these baselines switches it on).
     """
     error = (weight[:, :, None, None] * (prediction - target)).square()
     if foreground:
         error = error * (1 + foreground * target)
-    if hardest is not None:
-        error = error.mean(dim=(2, 3)).topk(hardest, dim=1).values
     return factor * error.mean()

@@ -15,7 +15,7 @@ M: motion; F: visual feature; F~: fused feature; y: pose heatmaps.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -82,15 +82,11 @@ class InformationObjective(nn.Module):
         if self.kind is None:
             build("mutual_information", lambda: None, self.options)
             return
+        labels = [n for n, t in self.terms.items() if n in self.weights and t.second == "label"]
         sizes: dict[str, dict[str, int]] = {"shrink": {}, "grow": {}} if self.kind.learns else {}
-        labels = []
         for name, term in self.terms.items():
-            if name not in self.weights:
-                continue
-            if term.second == "label":
-                labels.append(name)
-            if sizes:
-                size = 2 * joints if term.second == "label" else channels
+            if sizes and name in self.weights:
+                size = 2 * joints if name in labels else channels
                 sizes["shrink" if term.shrink else "grow"][name] = size
         self.estimator = build("mutual_information", self.kind, self.options, **sizes)
         held = self.stop_gradient == "reference" and not self.kind.label_is_reference
@@ -122,7 +118,7 @@ class InformationObjective(nn.Module):
         features = {name: widened(feature) for name, feature in features.items()}
         label = heatmaps if self.label_from == "prediction" else target
         device = next(iter(features.values())).device.type
-        heads = dict(self.label_heads)
+        heads = cast(dict[str, nn.Conv2d], dict(self.label_heads))
         penalties = {}
         if self.weights:
             self.estimator.advance()
@@ -130,16 +126,20 @@ class InformationObjective(nn.Module):
         with torch.autocast(device, enabled=False):
             for name, weight in self.weights.items():
                 first, second, shrink = self.terms[name]
-                own = heads.get(name)
-                if second == "label":
-                    y = widened(label)
-                    projected = _projected(own or head, features[first])
-                    penalty = self._label_term(name, projected, y, target_weight, shrink)
-                else:
+                if second != "label":
                     penalty = self._feature_term(name, features[first], features[second], shrink)
+                    penalties[f"mi_{name}"] = weight * penalty
+                    continue
+                y = widened(label)
+                own = heads.get(name)
+                projected = _projected(own or head, features[first])
+                penalty = self._label_term(name, projected, y, target_weight, shrink)
                 penalties[f"mi_{name}"] = weight * penalty
                 if own is not None:
-                    penalties[f"mi_{name}"] += _fit(own, features[first], y, target_weight)
+                    # Zero, with the gradient that teaches the term's own head to tell the label.
+                    guess = own(features[first].detach())
+                    error = heatmap_loss(guess, y.detach(), target_weight)
+                    penalties[f"mi_{name}"] += error - error.detach()
         return penalties
 
     def _feature_term(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
@@ -206,8 +206,7 @@ class MutualInformation(InformationObjective):
             own reference held; not for vclub, whose networks read one order.
         options: arguments of the estimator, e.g. `temperature`, `cap`.
 
-    Raises:
-        UserError: unknown estimator, term or option, or a choice that leaves a term no gradient.
+    UserError: unknown estimator, term or option, or a choice that leaves a term no gradient.
     """
 
     terms = TERMS
@@ -256,12 +255,6 @@ def _projected(head: nn.Conv2d, feature: Tensor) -> Tensor:
     weight = head.weight.detach().to(feature.dtype)
     bias = None if head.bias is None else head.bias.detach().to(feature.dtype)
     return torch.nn.functional.conv2d(feature, weight, bias, padding=head.padding)
-
-
-def _fit(head: nn.Conv2d, feature: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-    """Zero, with the gradient that teaches a term's own `head` to tell the label."""
-    error = heatmap_loss(head(feature.detach()), label.detach(), weight)
-    return error - error.detach()
 
 
 def _weights(

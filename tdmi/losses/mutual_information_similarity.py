@@ -63,39 +63,31 @@ def hsic(first: Tensor, second: Tensor, bandwidth: float = 1.0) -> Tensor:
 
 
 class SimilarityEstimator(Estimator):
-    """A similarity in 0..1 where information is meant; sub-classes say which.
+    """A similarity in 0..1 where information is meant; in a label term of labelled joints alone."""
 
-    In a label term the label is the reference and only labelled joints count.
-    """
-
-    def of_features(self, first: Tensor, second: Tensor) -> Tensor:
-        """`[B, C, h, w]` x 2 -> scalar in 0..1."""
-        raise NotImplementedError
-
-    def of_joints(self, first: Tensor, second: Tensor, labelled: Tensor) -> Tensor:
-        """`[B, J, h, w]` x 2, `labelled` `[B, J]` of zeros and ones -> scalar in 0..1."""
+    def similarity(self, first: Tensor, second: Tensor, labelled: Tensor | None = None) -> Tensor:
+        """`[B, C, h, w]` x 2 -> scalar; `labelled` `[B, C]` of zeros and ones: of joint maps."""
         raise NotImplementedError
 
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
-        value = self.of_features(first, second)
+        value = self.similarity(first, second)
         return value if shrink else 1 - value
 
     def label_penalty(
         self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
     ) -> Tensor:
-        value = self.of_joints(projected, label, (weight > 0).float())
+        value = self.similarity(projected, label, (weight > 0).float())
         return value if shrink else 1 - value
 
 
 class CosineEstimator(SimilarityEstimator):
     """`squared_cosine`: of a sample's whole feature; in a label term of each joint's map."""
 
-    def of_features(self, first: Tensor, second: Tensor) -> Tensor:
-        return squared_cosine(first.flatten(1), second.flatten(1)).mean()
-
-    def of_joints(self, first: Tensor, second: Tensor, labelled: Tensor) -> Tensor:
-        similarity = squared_cosine(first.flatten(2), second.flatten(2))
-        return (similarity * labelled).sum() / labelled.sum().clamp(min=1)
+    def similarity(self, first: Tensor, second: Tensor, labelled: Tensor | None = None) -> Tensor:
+        if labelled is None:
+            return squared_cosine(first.flatten(1), second.flatten(1)).mean()
+        cosine = squared_cosine(first.flatten(2), second.flatten(2))
+        return (cosine * labelled).sum() / labelled.sum().clamp(min=1)
 
 
 class HSICEstimator(SimilarityEstimator):
@@ -119,14 +111,13 @@ class HSICEstimator(SimilarityEstimator):
             )
         self.grid = tuple(at_least("mutual_information.grid", cells, 1) for cells in grid)
 
-    def of_features(self, first: Tensor, second: Tensor) -> Tensor:
+    def similarity(self, first: Tensor, second: Tensor, labelled: Tensor | None = None) -> Tensor:
+        if labelled is not None:
+            mask = labelled[:, :, None, None]
+            first, second = first * mask, second * mask
         return hsic(self._vectors(first), self._vectors(second), self.bandwidth).clamp(min=0)
-
-    def of_joints(self, first: Tensor, second: Tensor, labelled: Tensor) -> Tensor:
-        mask = labelled[:, :, None, None]
-        return self.of_features(first * mask, second * mask)
 
     def _vectors(self, maps: Tensor) -> Tensor:
         """`[B, C, h, w]` -> `[B * rows * columns, C]`."""
-        size = [min(cells, length) for cells, length in zip(self.grid, maps.shape[2:], strict=True)]
-        return F.adaptive_avg_pool2d(widened(maps), size).movedim(1, 3).flatten(0, 2)
+        rows, columns = map(min, self.grid, maps.shape[2:])
+        return F.adaptive_avg_pool2d(widened(maps), (rows, columns)).movedim(1, 3).flatten(0, 2)

@@ -87,8 +87,7 @@ class LegacyEstimator(Estimator):
     def label_penalty(
         self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
     ) -> Tensor:
-        value = legacy_surrogate(projected, label, self.temperature)
-        return value if shrink else -value
+        return self.feature_penalty(name, projected, label, shrink)
 
 
 class DivergenceEstimator(Estimator):

@@ -18,8 +18,6 @@ from tdmi.core.errors import UserError
 from tdmi.losses.estimator import Estimator, positive
 from tdmi.losses.mutual_information_spatial import position_log_probabilities
 
-UPDATES = ("joint", "alternating")
-
 
 def expected_positions(maps: Tensor, temperature: float = 0.05) -> Tensor:
     """Mean position under each map's softmax: `[B, J, h, w]` -> `[B, 2J]`, x and y in -1..1."""
@@ -95,8 +93,7 @@ class VariationalEstimator(Estimator):
             train the rest by the heatmap error only. On one process only, because the side
             whose turn it is not has no gradients, which several processes would wait for.
 
-    Raises:
-        UserError: an unknown choice, or "alternating" on several processes.
+    UserError: an unknown choice, or "alternating" on several processes.
     """
 
     learns = True
@@ -116,7 +113,7 @@ class VariationalEstimator(Estimator):
         at_least("mutual_information.hidden", hidden, 1)
         temperature = positive("temperature", temperature)
         self.label_temperature = positive("label_temperature", label_temperature)
-        choose("mutual_information.updates", updates, UPDATES)
+        choose("mutual_information.updates", updates, ("joint", "alternating"))
         self.alternating = updates == "alternating"
         if self.alternating:
             _check_one_process()
@@ -134,17 +131,14 @@ class VariationalEstimator(Estimator):
         if self.alternating:
             self.turns += 1
 
-    @property
-    def networks_learn(self) -> bool:
-        return not self.alternating or int(self.turns) % 2 == 1
-
-    @property
-    def features_learn(self) -> bool:
-        return not self.alternating or int(self.turns) % 2 == 0
+    def _learning(self) -> tuple[bool, bool]:
+        """Whether the networks and whether the features learn in this step."""
+        networks = self.alternating and int(self.turns) % 2 == 1
+        return networks or not self.alternating, not networks
 
     def feature_penalty(self, name: str, first: Tensor, second: Tensor, shrink: bool) -> Tensor:
         a, b = first.float().mean(dim=(2, 3)), second.float().mean(dim=(2, 3))
-        return self._club(name, a, b) if shrink else self._nce(name, a, b)
+        return self._penalty(name, a, b, shrink)
 
     def label_penalty(
         self, name: str, projected: Tensor, label: Tensor, weight: Tensor, shrink: bool = True
@@ -153,23 +147,23 @@ class VariationalEstimator(Estimator):
         labelled = (weight > 0).float().repeat(1, 2)
         a = expected_positions(projected, self.label_temperature) * labelled
         b = expected_positions(label, self.label_temperature) * labelled
-        return self._club(name, a, b) if shrink else self._nce(name, a, b)
+        return self._penalty(name, a, b, shrink)
 
-    def _club(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def _penalty(self, name: str, a: Tensor, b: Tensor, shrink: bool) -> Tensor:
+        networks_learn, features_learn = self._learning()
+        if not shrink:
+            critic = self.critics[name]
+            if not features_learn:
+                a, b = a.detach(), b.detach()
+            return nce_gap(critic(a, b) if networks_learn else _fixed(critic, a, b))
         conditional = self.conditionals[name]
         price = club_bound(_fixed(conditional, a, b)).clamp(min=0)
-        if not self.features_learn:
+        if not features_learn:
             price = price.detach()
-        if not self.networks_learn:
+        if not networks_learn:
             return price
         fit = -conditional(a.detach(), b.detach()).diagonal().mean()
         return price + (fit - fit.detach())
-
-    def _nce(self, name: str, a: Tensor, b: Tensor) -> Tensor:
-        critic = self.critics[name]
-        if not self.features_learn:
-            a, b = a.detach(), b.detach()
-        return nce_gap(critic(a, b) if self.networks_learn else _fixed(critic, a, b))
 
 
 def _fixed(network: nn.Module, a: Tensor, b: Tensor) -> Tensor:

@@ -49,8 +49,6 @@ def deformable_convolution(
     columns = F.grid_sample(
         x.reshape(samples, -1, height, width).transpose(2, 3),
         places_grid.transpose(2, 3),
-        mode="bilinear",
-        padding_mode="zeros",
         align_corners=False,
     )
     if mask is not None:
@@ -72,10 +70,10 @@ def _regular_grid(x: Tensor, kernel: int, padding: int, dilation: int) -> Tensor
         place = torch.arange(length, device=x.device)
         return (2 * (tap[:, None] + place) + 1).to(x.dtype) / length - 1
 
-    y = axis(x.shape[2])[:, None, :, None]
-    x_ = axis(x.shape[3])[None, :, None, :]
-    y, x_ = torch.broadcast_tensors(y, x_)
-    return torch.stack([y, x_], dim=2).reshape(kernel * kernel, 2, -1)
+    rows, columns = axis(x.shape[2])[:, None, :, None], axis(x.shape[3])[None, :, None, :]
+    return torch.stack(torch.broadcast_tensors(rows, columns), dim=2).reshape(
+        kernel * kernel, 2, -1
+    )
 
 
 class DeformableConv2d(nn.Module):

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from tdmi.core.checks import at_least, choose
 
-GATES = ("channel", "complementary", "softmax", "spatial", "none")
-
 
 class Disentangled(NamedTuple):
     """Parts `[B, C, h, w]` and the masks in 0..1 that made them, `[B, C, 1, 1]` or full size.
@@ -44,7 +42,8 @@ class Disentanglement(nn.Module):
 
     def __init__(self, channels: int, gate: str = "channel", hidden: int = 128):
         super().__init__()
-        self.gate = choose("disentanglement.gate", gate, GATES)
+        gates = ("channel", "complementary", "softmax", "spatial", "none")
+        self.gate = choose("disentanglement.gate", gate, gates)
         at_least("disentanglement.hidden", hidden, 1)
         if gate != "none":
             self.useful_gate = _perceptron(channels, hidden)
@@ -60,8 +59,7 @@ class Disentanglement(nn.Module):
             self.noisy_gate.requires_grad_(False)
 
     def forward(self, motion: Tensor, noisy: bool = True) -> Disentangled:
-        """`[B, C, h, w]` -> `Disentangled`; without its noisy half, which only the loss reads, if
-        not `noisy`."""
+        """[B, C, h, w] -> `Disentangled`; its noisy half, which only the loss reads, if `noisy`."""
         useful_mask, noisy_mask = self._masks(motion, noisy)
         useful = motion if self.gate == "none" else useful_mask * motion
         if not noisy or noisy_mask is None:

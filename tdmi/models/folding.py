@@ -27,16 +27,16 @@ def folded(method: PoseMethod) -> PoseMethod:
     """
     result = copy.deepcopy(method).eval().requires_grad_(False)
     for place, module in result.named_modules():
-        before, convolution = "", None
+        before, convolution = "", nn.Module()
         for name, child in list(module.named_children()):
             if isinstance(child, nn.BatchNorm2d):
-                transposed = isinstance(convolution, nn.ConvTranspose2d)
-                if not transposed and not isinstance(convolution, nn.Conv2d):
+                if not isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d):
                     raise UserError(
                         f"option inference.fold_norms: {type(method).__name__} has the norm "
                         f"{f'{place}.{name}'.lstrip('.')}, expected a convolution registered "
                         "directly before it; set the option to false"
                     )
+                transposed = isinstance(convolution, nn.ConvTranspose2d)
                 setattr(module, before, fuse_conv_bn_eval(convolution, child, transposed))
                 setattr(module, name, nn.Identity())
             before, convolution = name, child

@@ -8,6 +8,7 @@ method's `head`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -60,12 +61,8 @@ class HRNet(nn.Module):
         self.bn2 = nn.BatchNorm2d(stem_width)
         self.relu = nn.ReLU(inplace=True)
         self.stem_channels = stem_out = stem_width * Bottleneck.expansion
-        self.layer1 = nn.Sequential(
-            *(
-                Bottleneck(stem_width if i == 0 else stem_out, stem_width)
-                for i in range(stem_blocks)
-            )
-        )
+        widths = [stem_width] + [stem_out] * (stem_blocks - 1)
+        self.layer1 = nn.Sequential(*(Bottleneck(w, stem_width) for w in widths[:stem_blocks]))
         before = [stem_out]
         for stage in range(2, stages + 1):
             widths = [width * 2**branch for branch in range(stage)]
@@ -92,16 +89,21 @@ class HRNet(nn.Module):
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         found = {0: self.layer1(x)}
-        branches = _extend(self.transition1, [found[0]])
+        branches = self._extended(1, [found[0]])
         found[1] = branches[0]
         if 0 not in wanted:
             del found[0]  # the widest map of all: free it early
         for stage in range(2, max(wanted) + 1):
             if stage > 2:
-                branches = _extend(self.get_submodule(f"transition{stage - 1}"), branches)
+                branches = self._extended(stage - 1, branches)
             branches = self.get_submodule(f"stage{stage}")(branches)
             found[stage] = branches[0]
         return [found[depth] for depth in wanted]
+
+    def _extended(self, transition: int, branches: list[Tensor]) -> list[Tensor]:
+        """New branches grow from the coarsest one there is."""
+        layers = cast(nn.ModuleList, self.get_submodule(f"transition{transition}"))
+        return [layer(branches[min(i, len(branches) - 1)]) for i, layer in enumerate(layers)]
 
 
 class ExchangeModule(nn.Module):
@@ -128,8 +130,8 @@ class ExchangeModule(nn.Module):
         return [self._fuse(inputs, to) for to in range(len(self.fuse_layers))]
 
     def _fuse(self, inputs: list[Tensor], to: int) -> Tensor:
-        total = None
-        for source, layer in enumerate(self.fuse_layers[to]):
+        total: Tensor | None = None
+        for source, layer in enumerate(cast(nn.ModuleList, self.fuse_layers[to])):
             x = layer(inputs[source])
             if source > to:
                 x = F.interpolate(x, size=inputs[to].shape[-2:], mode="nearest")
@@ -147,13 +149,9 @@ def _exchange(widths: Sequence[int], source: int, to: int) -> nn.Module:
         return nn.Identity()
     if source > to:
         return conv_norm(widths[source], widths[to], 1)
-    planes = [widths[source]] * (to - source) + [widths[to]]
-    return nn.Sequential(
-        *(
-            conv_norm(planes[i], planes[i + 1], 3, stride=2, relu=i < to - source - 1)
-            for i in range(to - source)
-        )
-    )
+    width = widths[source]
+    halvings = [conv_norm(width, width, 3, stride=2, relu=True) for _ in range(to - source - 1)]
+    return nn.Sequential(*halvings, conv_norm(width, widths[to], 3, stride=2))
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
@@ -167,8 +165,3 @@ def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
         else:
             layers.append(nn.Identity())
     return nn.ModuleList(layers)
-
-
-def _extend(transition: nn.ModuleList, branches: list[Tensor]) -> list[Tensor]:
-    """New branches grow from the coarsest one there is."""
-    return [layer(branches[min(i, len(branches) - 1)]) for i, layer in enumerate(transition)]

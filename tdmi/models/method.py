@@ -22,14 +22,19 @@ Start = Literal["single_frame", "paper"]
 BackboneNorm = Literal["frozen", "updated"]
 
 
-class Shared(TypedDict, total=False):
-    """Options that methods hand on to `PoseMethod`, which describes them: `**Unpack[Shared]`."""
+class Common(TypedDict, total=False):
+    """Options of every method that `PoseMethod` describes: `**Unpack[Common]`."""
 
-    start: Start
-    backbone_norm: BackboneNorm
     freeze_backbone: bool
     loss_factor: float
     loss_foreground: float
+
+
+class Shared(Common, total=False):
+    """The same of a temporal method."""
+
+    start: Start
+    backbone_norm: BackboneNorm
 
 
 class FrameReader(Protocol):
@@ -162,6 +167,14 @@ class PoseMethod(nn.Module):
             maps = self.backbone(frames.flatten(0, 1), depths)
         return [x.unflatten(0, (batch, length)) for x in maps]
 
+    def neighbours(self, maps: Tensor) -> Tensor:
+        """The window's maps [B, T, ...] without the key frame's: [B, T - 1, ...]."""
+        return torch.cat([maps[:, : self.key], maps[:, self.key + 1 :]], dim=1)
+
+    def heatmaps(self, features: Tensor) -> Tensor:
+        """[B, T, C, h, w] -> each frame's own heatmaps [B, T, J, h, w], by the 1x1 `head`."""
+        return self.head(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+
     @property
     def feature_depths(self) -> tuple[int, ...] | None:
         """Depths of the backbone that `aggregate` reads; None: the last one."""
@@ -185,13 +198,8 @@ class PoseMethod(nn.Module):
 
     def heatmap_loss(self, heatmaps: Tensor, target: Target) -> Tensor:
         """Error of `heatmaps` [B, J, h, w] with this method's loss options; a scalar."""
-        return heatmap_loss(
-            heatmaps,
-            target.heatmaps,
-            target.weight,
-            factor=self.loss_factor,
-            foreground=self.loss_foreground,
-        )
+        options = {"factor": self.loss_factor, "foreground": self.loss_foreground}
+        return heatmap_loss(heatmaps, target.heatmaps, target.weight, **options)
 
     def monitor(self, output: PoseOutput) -> dict[str, float]:
         """Further numbers of a training step for the history, by column; here none."""
@@ -233,21 +241,18 @@ def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
 
     Only `num_batches_tracked` may be absent.
     """
-    missing = [
-        name for name in own if name not in state and not name.endswith("num_batches_tracked")
-    ]
-    unexpected = [name for name in state if name not in own]
-    shapes = [
-        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
-        for name, value in own.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    if not (missing or unexpected or shapes):
-        return ""
-    return (
-        f"{_listed('missing', missing)}; {_listed('unexpected', unexpected)}; "
-        f"{_listed('other shapes', shapes)}"
-    )
+    absent = [name for name in own if name not in state]
+    faults = {
+        "missing": [name for name in absent if not name.endswith("num_batches_tracked")],
+        "unexpected": [name for name in state if name not in own],
+        "other shapes": [
+            f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+            for name, value in own.items()
+            if name in state and state[name].shape != value.shape
+        ],
+    }
+    listed = (_listed(title, names) for title, names in faults.items())
+    return "; ".join(listed) if any(faults.values()) else ""
 
 
 def _checked_window(method: str, window: Sequence[int]) -> tuple[int, ...]:

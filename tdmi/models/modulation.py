@@ -16,8 +16,6 @@ from tdmi.models.deformable import DeformableConv2d
 from tdmi.models.layers import conv3x3, fill_bias, initialise, residual_chain
 from tdmi.models.method import Start
 
-MASK_ACTIVATIONS = ("sigmoid", "none")
-
 OPEN_MASK = 2.0
 """Bias that opens a sigmoid mask to 0.88, where its slope is still a tenth (choice of this project;
 a mask begins open so that the first motion features are those of an ordinary convolution)."""
@@ -30,36 +28,48 @@ class SpatialModulation(nn.Module):
     offsets (px of the feature map) and another convolution the modulation masks.
 
     Args:
-        channels: C, divisible by `offset_groups`. guidance_channels: G.
+        part: that the options belong to, "encoder" or "alignment".
+        channels: C. guidance_channels: G. start: see `TemporalDifferenceEncoder`.
+        offset_groups: groups of channels with their own offsets and masks; None: groups of four
+            channels, the review-time code's 12 at 48 channels.
+        mask_activation: "sigmoid" (deformable convolution v2) or "none" (review-time code).
+        offset_dilation: of the convolutions for offsets and masks (review-time code: 3).
         guidance_blocks: residual blocks on the guidance: "separate" for offsets and masks, one
             "shared" by both, or "none" (then G = C).
-        offset_groups: groups of channels with their own offsets and masks.
-        mask_activation: "sigmoid" or "none".
-        offset_dilation: of the convolutions for offsets and masks.
-        start: see `TemporalDifferenceEncoder`.
         dilation: of the deformable convolution itself.
+
+    UserError: a choice that is not one of those, or groups that do not divide C.
     """
 
     def __init__(
         self,
+        part: str,
         channels: int,
         guidance_channels: int,
-        guidance_blocks: str,
-        offset_groups: int,
+        start: Start,
+        offset_groups: int | None,
         mask_activation: str,
         offset_dilation: int,
-        start: Start,
+        guidance_blocks: str = "none",
         dilation: int = 1,
     ):
         super().__init__()
+        choose(f"{part}.mask_activation", mask_activation, ("sigmoid", "none"))
+        at_least(f"{part}.offset_dilation", offset_dilation, 1)
+        groups = max(1, channels // 4) if offset_groups is None else offset_groups
+        if channels % at_least(f"{part}.offset_groups", groups, 1):
+            raise UserError(
+                f"option {part}.offset_groups: found {groups}, expected a divisor of the "
+                f"backbone's {channels} channels"
+            )
 
         def block() -> nn.Module:
             return residual_chain(guidance_channels, channels, 1)
 
         self.offset_block = nn.Identity() if guidance_blocks == "none" else block()
         self.mask_block = block() if guidance_blocks == "separate" else None
-        self.offset = conv3x3(channels, 2 * 9 * offset_groups, dilation=offset_dilation)
-        self.mask = conv3x3(channels, 9 * offset_groups, dilation=offset_dilation)
+        self.offset = conv3x3(channels, 2 * 9 * groups, dilation=offset_dilation)
+        self.mask = conv3x3(channels, 9 * groups, dilation=offset_dilation)
         self.mask_activation = mask_activation
         self.deform = DeformableConv2d(channels, channels, dilation=dilation)
         self._initialise(start)
@@ -86,21 +96,3 @@ class SpatialModulation(nn.Module):
         elif start == "single_frame":
             fill_bias(self.mask, 1)
         fill_bias(self.deform, 0)
-
-
-def checked_groups(
-    part: str, channels: int, offset_groups: int | None, mask_activation: str, dilation: int
-) -> int:
-    """Check the options that `part` ("encoder", "alignment") hands on; return the offset groups.
-
-    None means groups of four channels: the review-time code's 12 at 48 channels.
-    """
-    choose(f"{part}.mask_activation", mask_activation, MASK_ACTIVATIONS)
-    at_least(f"{part}.offset_dilation", dilation, 1)
-    groups = max(1, channels // 4) if offset_groups is None else offset_groups
-    if channels % at_least(f"{part}.offset_groups", groups, 1):
-        raise UserError(
-            f"option {part}.offset_groups: found {groups}, expected a divisor of the backbone's "
-            f"{channels} channels"
-        )
-    return groups

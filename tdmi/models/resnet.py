@@ -69,6 +69,7 @@ class PoseResNet(nn.Module):
         height, width = (-(-size // 4) for size in x.shape[-2:])
         x = x.contiguous(memory_format=self.memory_format)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
         x = self.deconv_layers(x)[..., :height, :width]
         return [x for _ in wanted]

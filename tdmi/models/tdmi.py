@@ -42,8 +42,7 @@ class TDMI(PoseMethod):
         mutual_information: options of `MutualInformation`.
         fusion_blocks: residual blocks of the fusion (review-time code: 3).
 
-    Raises:
-        UserError: an unknown option, or options that do not fit together.
+    UserError: an unknown option, or options that do not fit together.
     """
 
     def __init__(
@@ -123,10 +122,8 @@ class TDMI(PoseMethod):
         return PoseOutput(self.output_head(fused), terms)
 
     def visual_feature(self, deepest: Tensor, key: Tensor) -> Tensor:
-        """Return the feature `[B, C, h, w]` that the motion is fused with: here the key frame's.
-
-        `deepest` `[B, T, C, h, w]`: of the window; `key` `[B, C, h, w]`: of the key frame.
-        """
+        """The feature [B, C, h, w] to fuse with the motion, from the window's `deepest`
+        [B, T, C, h, w] and the `key` frame's [B, C, h, w]: here the key frame's."""
         return key
 
     def loss(self, output: PoseOutput, target: Target) -> dict[str, Tensor]:

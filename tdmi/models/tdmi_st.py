@@ -22,7 +22,7 @@ from tdmi.models.fusion import Fusion
 from tdmi.models.hrnet import HRNet
 from tdmi.models.layers import initialise, residual_chain
 from tdmi.models.method import Start
-from tdmi.models.modulation import SpatialModulation, checked_groups
+from tdmi.models.modulation import SpatialModulation
 from tdmi.models.tdmi import TDMI
 
 
@@ -33,13 +33,10 @@ class SequenceAlignment(nn.Module):
         channels: C. frames: T, at least 2. key: index of the key frame.
         start: with "single_frame" the result equals the key frame's feature until the first step
             (see `Fusion`); "paper" draws convolutions with deviation 0.001.
-        offset_groups: of all four deformable convolutions; by default groups of four channels.
-        mask_activation: "sigmoid" (as in the encoder) or "none" (review-time code).
-        offset_dilation: of the deformable convolutions and of those for offsets and masks (both 3
-            in the review-time code).
+        offset_groups, mask_activation, offset_dilation: of all four, see `SpatialModulation`; the
+            dilation is also that of the deformable convolutions (both 3 in the review-time code).
 
-    Raises:
-        UserError: a choice that is not one of those.
+    UserError: a choice that is not one of those.
     """
 
     def __init__(
@@ -53,29 +50,21 @@ class SequenceAlignment(nn.Module):
         offset_dilation: int = 3,
     ) -> None:
         super().__init__()
-        groups = checked_groups(
-            "alignment", channels, offset_groups, mask_activation, offset_dilation
-        )
         self.key = key
         self.gather = residual_chain((frames - 1) * channels, channels, 2)
         self.combine = residual_chain(2 * channels, channels, 1)
         for part in (self.gather, self.combine):
             initialise(part, std=0.001 if start == "paper" else None)
-
-        def deformed() -> SpatialModulation:
-            return SpatialModulation(
-                channels,
-                channels,
-                "none",
-                groups,
-                mask_activation,
-                offset_dilation,
-                start,
-                dilation=offset_dilation,
+        options = (start, offset_groups, mask_activation, offset_dilation)
+        self.refine, self.align = (
+            nn.ModuleList(
+                SpatialModulation(
+                    "alignment", channels, channels, *options, dilation=offset_dilation
+                )
+                for _ in range(2)
             )
-
-        self.refine = nn.ModuleList(deformed() for _ in range(2))
-        self.align = nn.ModuleList(deformed() for _ in range(2))
+            for _ in range(2)
+        )
         self.fusion = Fusion(channels, channels, 3, start)
 
     def forward(self, features: Tensor, visual: Tensor) -> Tensor:
@@ -95,11 +84,7 @@ class TDMIST(TDMI):
     """TDMI with `SequenceAlignment` in the place of the key frame's deepest feature.
 
     The encoder's guidance still reads the key frame's own feature, as in the review-time code.
-
-    Args:
-        backbone, joints: see `TDMI`.
-        alignment: options of `SequenceAlignment`.
-        options: all other options of `TDMI`.
+    `alignment`: options of `SequenceAlignment`; all others are those of `TDMI`.
     """
 
     def __init__(

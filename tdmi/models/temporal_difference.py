@@ -15,13 +15,9 @@ from tdmi.core.checks import at_least, choose
 from tdmi.core.errors import UserError
 from tdmi.models.layers import conv_norm, initialise, residual_chain
 from tdmi.models.method import Start
-from tdmi.models.modulation import SpatialModulation, checked_groups
+from tdmi.models.modulation import SpatialModulation
 
 DIFFERENCES = ("consecutive", "to_key", "none")
-GUIDANCES = ("difference", "key_and_difference")
-GUIDANCE_BLOCKS = ("separate", "shared")
-ACCUMULATIONS = ("conv", "residual")
-FIRST_STAGES = ("transition1", "layer1")
 
 
 def temporal_differences(
@@ -34,8 +30,7 @@ def temporal_differences(
     middle one), `[B, T-1, C, h, w]`.
     kind "none": the features themselves, `[B, T, C, h, w]`, to measure what subtraction is worth.
 
-    Optical flow in the place of differences is another method with another encoder, in the authors'
-    own comparison as here: see the baselines.
+    Optical flow in the place of differences is another method: see the baselines.
     """
     choose("encoder.difference", kind, DIFFERENCES)
     if kind == "consecutive":
@@ -66,18 +61,13 @@ class TemporalDifferenceEncoder(nn.Module):
         difference: see `temporal_differences`.
         guidance: what steers offsets and masks: "difference" = D^j (paper), or
             "key_and_difference" = the key frame's deepest feature beside D^j (review-time code).
-        guidance_blocks: residual blocks on the guidance, "separate" for offsets and masks or one
-            "shared" by both; by default as the guidance's source has it, separate for "difference",
-            shared for "key_and_difference".
-        offset_groups: groups of channels with their own offsets and masks; by default groups of
-            four channels, the review-time code's 12 at 48 channels.
-        mask_activation: "sigmoid" (deformable convolution v2) or "none" (review-time code).
-        offset_dilation: of the 3x3 convolutions for offsets and masks (review-time code: 3).
+        guidance_blocks: see `SpatialModulation`; by default as the guidance's source has it,
+            "separate" for "difference", "shared" for "key_and_difference".
+        offset_groups, mask_activation, offset_dilation: see `SpatialModulation`.
         accumulation: merge = "conv", 3x3 with batch norm and ReLU at every depth (paper's figure),
             or "residual", a residual block from the second depth on (review-time code).
 
-    Raises:
-        UserError: a choice that is not one of those, or numbers that do not fit together.
+    UserError: a choice that is not one of those, or numbers that do not fit together.
     """
 
     def __init__(
@@ -99,16 +89,13 @@ class TemporalDifferenceEncoder(nn.Module):
         accumulation: str = "conv",
     ):
         super().__init__()
-        choose("encoder.first_stage", first_stage, FIRST_STAGES)
+        choose("encoder.first_stage", first_stage, ("transition1", "layer1"))
         self.difference = choose("encoder.difference", difference, DIFFERENCES)
-        self.guidance = choose("encoder.guidance", guidance, GUIDANCES)
+        self.guidance = choose("encoder.guidance", guidance, ("difference", "key_and_difference"))
         if guidance_blocks is None:
             guidance_blocks = "separate" if guidance == "difference" else "shared"
-        choose("encoder.guidance_blocks", guidance_blocks, GUIDANCE_BLOCKS)
-        choose("encoder.accumulation", accumulation, ACCUMULATIONS)
-        offset_groups = checked_groups(
-            "encoder", channels, offset_groups, mask_activation, offset_dilation
-        )
+        choose("encoder.guidance_blocks", guidance_blocks, ("separate", "shared"))
+        choose("encoder.accumulation", accumulation, ("conv", "residual"))
         _check_numbers(frames, depths, blocks)
         if first_stage == "layer1" and depths[0] != 1:
             raise UserError(
@@ -123,18 +110,10 @@ class TemporalDifferenceEncoder(nn.Module):
         )
         std = 0.001 if start == "paper" else None
         initialise(self, std)
-        guided_by_key = guidance == "key_and_difference"
+        seen = 2 * channels if guidance == "key_and_difference" else channels
+        options = (start, offset_groups, mask_activation, offset_dilation, guidance_blocks)
         self.modulation = nn.ModuleList(
-            SpatialModulation(
-                channels,
-                2 * channels if guided_by_key else channels,
-                guidance_blocks,
-                offset_groups=offset_groups,
-                mask_activation=mask_activation,
-                offset_dilation=offset_dilation,
-                start=start,
-            )
-            for _ in self.depths
+            SpatialModulation("encoder", channels, seen, *options) for _ in self.depths
         )
         self.accumulation = nn.ModuleList(
             _merge(accumulation, channels, first=i == 0) for i in range(len(self.depths))

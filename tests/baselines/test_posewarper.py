@@ -62,7 +62,9 @@ def test_equals_released_pair(name, run, dtype):
     key, other = golden_frames(golden, dtype)
     recorder = record(model)
     with torch.no_grad():
-        own, wanted = model._heatmaps(torch.stack([other, key], dim=1)).unbind(dim=1)
+        own, wanted = model.heatmaps(*model.features(torch.stack([other, key], dim=1))).unbind(
+            dim=1
+        )
         heatmaps = model.warper(own, wanted - own)
     assert_equals_golden(heatmaps, golden["outputs"]["heatmaps"])
     # Released: both key frames first, then both others; here each sample's other and key frame.

@@ -11,12 +11,11 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from tdmi.checkpoints import HEAD_MAPPINGS
 from tdmi.clips.targets import DECODERS
 from tdmi.clips.windows import WINDOW_ENDS
 from tdmi.config.inference import Decoder, Inference, Precision
 from tdmi.config.inputs import Crop, WindowEnds
-from tdmi.config.training import Backbone, HeadMapping
+from tdmi.config.training import Backbone
 from tdmi.core.checks import keywords
 from tdmi.experiments.build import BACKBONES
 from tdmi.losses.mutual_information import ESTIMATORS, MutualInformation
@@ -95,7 +94,6 @@ def test_schemas_and_table_of_choices_are_as_their_script_writes_them():
         ("window_ends", WINDOW_ENDS, WindowEnds),
         ("decoder", DECODERS, Decoder),
         ("precision", PRECISIONS, Precision),
-        ("head_mapping", HEAD_MAPPINGS, HeadMapping),
         ("kind", BACKBONES, get_type_hints(Backbone)["kind"]),
     ],
 )

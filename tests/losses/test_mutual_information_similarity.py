@@ -191,11 +191,11 @@ def test_grid_averages_larger_maps_and_leaves_smaller_ones():
     pooled = maps.unflatten(2, (2, 2)).unflatten(4, (3, 2)).mean(dim=(3, 5))
     other = _normal(2, 3, 2, 3, seed=1)
     small = HSICEstimator(grid=[2, 3])
-    value = small.of_features(maps, maps.square())
+    value = small.similarity(maps, maps.square())
     expected = hsic(*(x.permute(0, 2, 3, 1).reshape(12, 3) for x in (pooled, pooled)))
-    assert small.of_features(maps, pooled) == pytest.approx(expected.item())
+    assert small.similarity(maps, pooled) == pytest.approx(expected.item())
     assert value < 1
-    assert HSICEstimator(grid=[9, 9]).of_features(other, other) == pytest.approx(1)
+    assert HSICEstimator(grid=[9, 9]).similarity(other, other) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("options", [{"grid": 4}, {"grid": [0, 3]}, {"bandwidth": 0}])

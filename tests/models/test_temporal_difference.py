@@ -79,7 +79,7 @@ def test_a_still_clip_moves_nothing(kind):
 @pytest.mark.parametrize(("activation", "bias", "opening"), [("none", 1.0, 1), ("sigmoid", 0, 0.5)])
 def test_zero_offsets_and_constant_masks_make_a_plain_convolution(activation, bias, opening):
     torch.manual_seed(0)
-    modulation = SpatialModulation(8, 8, "separate", 4, activation, 3, "single_frame")
+    modulation = SpatialModulation("encoder", 8, 8, "single_frame", 4, activation, 3, "separate")
     for conv in (modulation.offset, modulation.mask):
         torch.nn.init.zeros_(conv.weight)
     torch.nn.init.constant_(modulation.mask.bias, bias)
@@ -101,7 +101,7 @@ def test_masks_begin_as_documented():
         ("none", "paper", 0.0),
     ]:
         torch.manual_seed(0)
-        modulation = SpatialModulation(8, 8, "separate", 4, activation, 3, start)
+        modulation = SpatialModulation("encoder", 8, 8, start, 4, activation, 3, "separate")
         mask = modulation.mask(modulation.mask_block(guidance))
         offset = modulation.offset(modulation.offset_block(guidance))
         assert (mask - expected).abs().max() < 0.1 and 0 < offset.abs().max() < 0.1

@@ -22,6 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.support.methods import Case, clip, every_case, move_weights, target
 
 PROCESSES, PART, STEPS, SIZE = 2, 2, 2, (32, 32)
+STEEPEST = 10.0
+"""Norm to which longer gradients are scaled. Without a bound on its masks a deformable convolution
+multiplies any rounding: for some seeds of TDMI at review time the loss reaches 1e15 in one step."""
 
 
 def prepared(case: Case) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -53,6 +56,7 @@ def together(case: Case, fabric: Fabric) -> dict[str, torch.Tensor]:
     for step in range(STEPS):
         optimiser.zero_grad()
         fabric.backward(part_loss(wrapped, method, step, fabric.global_rank))
+        torch.nn.utils.clip_grad_norm_(method.parameters(), STEEPEST)
         optimiser.step()
     return method.state_dict()
 
@@ -63,6 +67,7 @@ def alone(case: Case) -> dict[str, torch.Tensor]:
         optimiser.zero_grad()
         for rank in range(PROCESSES):
             (part_loss(method, method, step, rank) / PROCESSES).backward()
+        torch.nn.utils.clip_grad_norm_(method.parameters(), STEEPEST)
         optimiser.step()
     return method.state_dict()
 
@@ -84,11 +89,13 @@ def main(folder: Path) -> None:
             if all(torch.equal(trained[name], value) for name, value in start.items()):
                 found[case.name] = "nothing was learnt"
                 continue
-            differences = [
+            if not all(value.isfinite().all() for value in [*single.values(), *trained.values()]):
+                found[case.name] = "a weight is not finite"
+                continue
+            found[case.name] = max(
                 float((trained[name].double() - value.double()).abs().max())
                 for name, value in single.items()
-            ]
-            found[case.name] = max(differences)
+            )
     (folder / f"rank{fabric.global_rank}.json").write_text(json.dumps(found, indent=1))
 
 
