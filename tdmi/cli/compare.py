@@ -99,7 +99,7 @@ def sentence(found: Difference, videos: int, runs: list[int]) -> str:
 
 def _check_options(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
-    from tdmi.evaluation.inputs import check_writable
+    from tdmi.core.files import check_writable
 
     for method in ("a", "b"):
         folders = [folder.resolve() for folder in getattr(args, method)]

@@ -18,7 +18,7 @@ from tdmi.clips.crops import (
     transform,
     warp,
 )
-from tdmi.clips.frames import FrameStore
+from tdmi.clips.frames import FrameReader
 from tdmi.clips.order import SampleOrder
 from tdmi.clips.targets import encode
 from tdmi.clips.windows import window_offsets
@@ -56,7 +56,7 @@ class Windows:
     """Cuts person windows out of one split; knows where each frame's neighbours are."""
 
     annotations: Annotations
-    store: FrameStore
+    store: FrameReader
     window: Sequence[int]
     crop: Crop
     _rows: list[dict[int, int]] = field(init=False)
@@ -174,8 +174,8 @@ class TrainingSamples:
 
     def __getitem__(self, position: int) -> Sample:
         batch = self.batch([position])
-        columns = (batch.frames, batch.offsets, batch.heatmaps, batch.weight, batch.cue)
-        return Sample(*(None if column is None else column[0] for column in columns))
+        columns = {name: c[0] for name, c in vars(batch).items() if c is not None}
+        return Sample(**columns)
 
     def batch(self, positions: Sequence[int]) -> Sample:
         """The samples at these positions, [B, ...]."""

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,24 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_writable(out: Path, option: str) -> None:
+    """Raise UserError, before any work is done, if the file `out` could not be written."""
+    folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
+    try:
+        if out.is_dir():
+            raise UserError(f"{out}: {option} is a folder, expected a file to write; add a name")
+        # With a name at least as long as those under which file and folders are written first.
+        missing = out.absolute().relative_to(folder).parts
+        longest = max(missing, key=lambda name: len(os.fsencode(name)))
+        with tempfile.NamedTemporaryFile(prefix=f".{longest}", suffix=".part", dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{out}: {option} cannot be written in {folder} ({error.strerror}), expected a folder "
+            "for new files; give another place"
+        ) from None
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed calls of `replacing` left in a folder that no other process writes."""
     for path in folder.glob(".*.part*"):
@@ -133,12 +152,7 @@ def read_json(path: Path | str) -> Any:
     Raises UserError if the file cannot be read or is not JSON.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
+    data = _read_bytes(path)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -156,13 +170,39 @@ def _read_json_leniently(data: bytes, path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON ({error}); restore or regenerate it") from None
 
 
-def read_yaml(path: Path | str) -> Any:
-    """Return the content of a YAML file. Raises UserError if it is missing or not YAML."""
-    path = Path(path)
+def read_text(path: Path | str) -> str:
+    """Return the text of a file in UTF-8, with or without byte order mark.
+
+    Raises UserError if the file cannot be read, with the line that is not UTF-8.
+    """
+    data = _read_bytes(Path(path))
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)
+        text = data.decode("utf-8")
+        found = "a zero byte, as UTF-16 has" if "\0" in text[:4] else None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        shown = "text in UTF-16" if utf16 else f"byte 0x{data[error.start]:02x} in line {line}"
+        found = f"{shown}, which is not UTF-8"
+    if found:
+        raise UserError(f"{path}: found {found}, expected UTF-8; save it again as UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a file") from None
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Return the content of a YAML file in UTF-8; UserError if it cannot be read as such."""
+    try:
+        return yaml.load(read_text(path), Loader=_YAML)
+    # A date like 2024-13-01 is a ValueError of PyYAML's.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({detail})") from None

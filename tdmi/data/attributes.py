@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import write_text
+from tdmi.core.files import read_text, write_text
 from tdmi.data.records import Floats, Ints
 
 KEYS = ("image_id", "track_id")
@@ -73,14 +73,7 @@ def _tables(path: Path) -> list[Path]:
 
 def _read_table(path: Path) -> list[tuple[tuple[int, int], int, dict[str, float]]]:
     """Key, line number and attributes of each row."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file or folder, expected attributes") from None
-    except (OSError, UnicodeDecodeError) as error:
-        detail = getattr(error, "strerror", None) or "not UTF-8"
-        raise UserError(f"{path}: cannot be read ({detail}), expected a CSV file") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
     try:
         table = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:

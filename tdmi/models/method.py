@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tdmi.clips.frames import FrameReader
 from tdmi.core.checks import choose, number, yes_or_no
 from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
@@ -30,14 +31,6 @@ class Shared(TypedDict, total=False):
     freeze_backbone: bool
     loss_factor: float
     loss_foreground: float
-
-
-class FrameReader(Protocol):
-    """A source of frames, such as `tdmi.clips.frames.FrameStore`."""
-
-    def read(self, file: str) -> np.ndarray:
-        """RGB [H, W, 3] uint8 of the frame named `file`."""
-        ...
 
 
 class FrameCue(Protocol):

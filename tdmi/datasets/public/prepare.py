@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from tdmi.clips.frames import is_frame, picture_size
 from tdmi.core.errors import UserError
 from tdmi.core.files import (
     digest,
@@ -29,7 +29,6 @@ from tdmi.core.files import (
 from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, select_videos
 from tdmi.data.detections import write_detections
-from tdmi.datasets.public.check.images import SUFFIXES
 from tdmi.datasets.public.check.published import release_of
 from tdmi.datasets.public.hieve_frames import extract_frames
 from tdmi.datasets.public.layout import LAYOUTS
@@ -109,8 +108,7 @@ def read_labels(folder: Path) -> Annotations:
 
 def _prepared_video(annotations: Annotations, root: Path) -> Annotations:
     complete = with_all_frames(annotations, root)
-    with Image.open(root / complete.frame_file[0]) as first:
-        size = first.size
+    size = picture_size(root / complete.frame_file[0])
     return replace(
         complete,
         frame_size=np.tile(np.array(size, dtype=np.int64), (complete.frames, 1)),
@@ -126,9 +124,7 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
     UserError if a listed frame has no image.
     """
     folder = annotations.frame_file[0].rpartition("/")[0]
-    on_disk = sorted(
-        (p.name for p in (root / folder).glob("*") if p.suffix.lower() in SUFFIXES), key=_number
-    )
+    on_disk = sorted((p.name for p in (root / folder).glob("*") if is_frame(p.name)), key=_number)
     listed = [file.rpartition("/")[2] for file in annotations.frame_file]
     missing = sorted(set(listed) - set(on_disk))
     if missing:

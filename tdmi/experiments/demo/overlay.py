@@ -21,11 +21,15 @@ SURE, FAINT = 0.6, 0.2
 """Scores of a joint: from SURE on it is a disc with full limbs, from FAINT on a ring with thin
 ones, below it is not drawn."""
 SHORT_SIDE = 480
-"""Smaller frames are enlarged by a whole factor to at least this many pixels."""
+"""Smaller frames are enlarged by a whole factor to at least this many pixels, with a long
+side of at most `LONG_SIDE`."""
+LONG_SIDE = 4096
+"""Larger frames are made smaller, as players and MPEG-4 (8191) have limits (choice of this
+project)."""
 _BITS = 4  # OpenCV draws at fractions of 1/16 pixel
 
 
-def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor: int) -> None:
+def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor: float) -> None:
     """Draw the persons `rows` of `people` in place onto `frame` [H, W, 3] RGB.
 
     Args:
@@ -40,7 +44,7 @@ def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor
 
 
 def _draw_skeleton(
-    frame: np.ndarray, people: Annotations, person: int, factor: int, width: int
+    frame: np.ndarray, people: Annotations, person: int, factor: float, width: int
 ) -> None:
     skeleton, score = people.skeleton, people.joint_score[person]
     places = [_place(point, factor) for point in people.keypoints[person]]
@@ -68,8 +72,11 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
 
     That is the frame in which the joint scores of all persons add up to most.
     """
-    factor = max(1, -(-SHORT_SIDE // min(source.size)))
-    size = tuple(side * factor for side in source.size)
+    factor = max(1.0, min(-(-SHORT_SIDE // min(source.size)), LONG_SIDE // max(source.size)))
+    factor = min(factor, LONG_SIDE / max(source.size))
+    width, height = (max(1, round(side * factor)) for side in source.size)
+    size = width, height
+    resampling = cv2.INTER_CUBIC if factor >= 1 else cv2.INTER_AREA
     first = np.searchsorted(people.person_frame, np.arange(people.frames + 1))
     weight = np.bincount(
         people.person_frame,
@@ -86,7 +93,7 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
             )
         for row in tqdm(range(people.frames), desc="draw", unit="frame", disable=None):
             frame = source.frames.read(people.frame_file[row])
-            frame = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+            frame = cv2.resize(frame, size, interpolation=resampling)
             draw_people(frame, people, np.arange(first[row], first[row + 1]), factor)
             picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
             writer.write(picture)
@@ -96,7 +103,7 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
         writer.release()
 
 
-def _place(point: np.ndarray, factor: int) -> tuple[int, int]:
+def _place(point: np.ndarray, factor: float) -> tuple[int, int]:
     """Centre of a pixel in the enlarged frame, in OpenCV's fractions; kept near the picture."""
     enlarged = np.clip((point + 0.5) * factor - 0.5, -30_000, 30_000)
     x, y = np.rint(enlarged * (1 << _BITS))

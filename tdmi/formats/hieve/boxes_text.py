@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tdmi.core.errors import UserError
+from tdmi.core.files import read_text
 from tdmi.data.annotations import Annotations
 from tdmi.data.records import REGENERATE
 from tdmi.formats.hieve.people import Person, assemble, number_of, whole
@@ -26,13 +27,7 @@ def read_file(path: Path | str) -> Annotations:
     the file. UserError for anything that is not this form.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file ({error}); {REGENERATE}") from None
-    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(n, line) for n, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
     people = [_person(line, f"{path}: line {n}") for n, line in lines]
     rows = {number: row for row, number in enumerate(sorted({p.frame for p in people}))}
     for person in people:

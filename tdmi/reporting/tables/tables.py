@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,16 +175,27 @@ def transposed(table: Table, corner: str) -> Table:
 
 
 def csv(data: pd.DataFrame) -> str:
-    return data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """Return CSV in which a spreadsheet takes no text, such as a label ``=A1``, for a formula."""
+
+    def plain(value: object) -> object:
+        formula = isinstance(value, str) and re.match(r"[=+\-@\t\r](?![\d.]+$)", value)
+        return f"'{value}" if formula else value
+
+    return data.map(plain).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def markdown(table: Table) -> str:
-    lines = ["| " + " | ".join(table.headings) + " |"]
+    lines = ["| " + " | ".join(map(_in_cell, table.headings)) + " |"]
     lines.append("|" + "|".join([":--"] * table.text_columns + _right(table, "--:")) + "|")
     for row in table.cells:
-        texts = (f"**{cell.text}**" if cell.best else cell.text for cell in row)
+        marked = (f"**{cell.text}**" if cell.best else cell.text for cell in row)
+        texts = map(_in_cell, marked)
         lines.append("| " + " | ".join(texts) + " |")
     return f"{chr(10).join(lines)}\n\n{table.caption.replace('*', chr(92) + '*')}\n"
+
+
+def _in_cell(text: str) -> str:
+    return " ".join(text.splitlines()).replace("|", r"\|")
 
 
 def latex(table: Table) -> str:
