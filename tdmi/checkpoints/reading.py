@@ -19,7 +19,7 @@ second copy (the same values without ``module.``); this project's own ``checkpoi
 
 # Numbers and arrays beside the weights: HRNet keeps its score, mmpose its data set's description.
 # Their names differ between numpy 1 and 2, and files of both are about.
-_HARMLESS = [
+_HARMLESS: list[Any] = [
     *(
         (getattr(np.core.multiarray, name), f"numpy.{module}.multiarray.{name}")
         for name in ("_reconstruct", "scalar")

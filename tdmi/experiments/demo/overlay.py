@@ -38,8 +38,8 @@ def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor
     for person in rows:
         box = people.box[person]
         width = int(np.clip(round(factor * max(box[2:]) / 120), 2, 6))
-        corners = [_place(corner, factor) for corner in (box[:2], box[:2] + box[2:])]
-        cv2.rectangle(frame, *corners, BOX, 1, cv2.LINE_AA, _BITS)
+        first, last = _place(box[:2], factor), _place(box[:2] + box[2:], factor)
+        cv2.rectangle(frame, first, last, BOX, 1, cv2.LINE_AA, _BITS)
         _draw_skeleton(frame, people, person, factor, width)
 
 
@@ -72,10 +72,7 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
 
     That is the frame in which the joint scores of all persons add up to most.
     """
-    factor = max(1.0, min(-(-SHORT_SIDE // min(source.size)), LONG_SIDE // max(source.size)))
-    factor = min(factor, LONG_SIDE / max(source.size))
-    width, height = (max(1, round(side * factor)) for side in source.size)
-    size = width, height
+    factor, size = overlay_size(source.size)
     resampling = cv2.INTER_CUBIC if factor >= 1 else cv2.INTER_AREA
     first = np.searchsorted(people.person_frame, np.arange(people.frames + 1))
     weight = np.bincount(
@@ -85,7 +82,7 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
     )
     best = int(np.argmax(weight))
     with replacing(video) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), source.rate, size)
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), source.rate, size)
         if not writer.isOpened():
             raise UserError(
                 f"{video}: OpenCV cannot write MPEG-4 of {size[0]}x{size[1]} pixels here; "
@@ -101,6 +98,13 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
                 with replacing(poster) as file:
                     cv2.imwrite(str(file), picture)
         writer.release()
+
+
+def overlay_size(frame: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+    """Pixels of the overlay for each of the frame, and its width and height."""
+    whole = min(-(-SHORT_SIDE // min(frame)), LONG_SIDE // max(frame))
+    factor = min(max(1, whole), LONG_SIDE / max(frame))
+    return factor, (max(1, round(frame[0] * factor)), max(1, round(frame[1] * factor)))
 
 
 def _place(point: np.ndarray, factor: float) -> tuple[int, int]:
