@@ -21,7 +21,7 @@ HALF_TO_FULL = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 
 
 class FrameFlow:
-    """Cuts the flow of a window's frames like their crops (a `tdmi.models.method.FrameCue`).
+    """Cuts the flow of a window's frames like their crops (a `tdmi.clips.frames.FrameCue`).
 
     A pair of frames has one flow for all people in it and for all epochs, whatever the
     augmentation: it is computed when first asked for and kept as a file, float16 at half the

@@ -12,13 +12,14 @@ import io
 import mmap
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import cv2
 import numpy as np
+import torch
 from PIL import ExifTags, Image
 
 from tdmi.core.errors import UserError
@@ -151,6 +152,26 @@ class FrameReader(Protocol):
 
     def read(self, file: str) -> np.ndarray:
         """Read a frame [H, W, 3] uint8 RGB; do not write to it."""
+        ...
+
+
+class FrameCue(Protocol):
+    """An auxiliary input of a method, cut from whole frames beside the crops."""
+
+    def cut(
+        self,
+        store: FrameReader,
+        key: str,
+        files: Sequence[str],
+        matrix: np.ndarray,
+        size: tuple[int, int],
+    ) -> np.ndarray:
+        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
+        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
+        ...
+
+    def mirrored(self, cue: torch.Tensor) -> torch.Tensor:
+        """The tensor [..., C, h, w] for the mirrored crops."""
         ...
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, TypedDict
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tdmi.clips.frames import FrameReader
+from tdmi.clips.frames import FrameCue
 from tdmi.core.checks import choose, number, yes_or_no
 from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
@@ -31,26 +30,6 @@ class Shared(TypedDict, total=False):
     freeze_backbone: bool
     loss_factor: float
     loss_foreground: float
-
-
-class FrameCue(Protocol):
-    """An auxiliary input of a method, cut from whole frames beside the crops."""
-
-    def cut(
-        self,
-        store: FrameReader,
-        key: str,
-        files: Sequence[str],
-        matrix: np.ndarray,
-        size: tuple[int, int],
-    ) -> np.ndarray:
-        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
-        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
-        ...
-
-    def mirrored(self, cue: Tensor) -> Tensor:
-        """The tensor [..., C, h, w] for the mirrored crops."""
-        ...
 
 
 class PoseMethod(nn.Module):

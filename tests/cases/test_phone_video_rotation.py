@@ -67,7 +67,7 @@ def test_the_demo_states_the_upright_size(demo, tmp_path):
 
 
 def test_frames_at_no_single_rate_are_said(demo, tmp_path, capsys):
-    """Times between frames stand in ``stts``; the first of five becomes a quarter."""
+    """Times between frames stand in ``stts``; the last of five become a quarter."""
     data = PORTRAIT.read_bytes()
     assert demo(PORTRAIT) == 0
     assert "do not come at one rate" not in capsys.readouterr().err
@@ -75,7 +75,7 @@ def test_frames_at_no_single_rate_are_said(demo, tmp_path, capsys):
     entries, count, step = struct.unpack(">III", data[place : place + 12])
     assert (entries, count) == (1, 5)
     box = data.index(b"stts") - 4
-    longer = data[box : box + 4] + b"stts" + bytes(4) + struct.pack(">5I", 2, 1, step // 4, 4, step)
+    longer = data[box : box + 4] + b"stts" + bytes(4) + struct.pack(">5I", 2, 3, step, 2, step // 4)
     path = tmp_path / "uneven.mp4"
     path.write_bytes(inserted(data, box, longer))
     assert demo(path) == 0
