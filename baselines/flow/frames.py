@@ -13,15 +13,15 @@ from torch import Tensor
 
 from baselines.flow.estimators import FlowEstimator
 from baselines.flow.fields import resize_field
+from tdmi.clips.frames import FrameReader
 from tdmi.core.files import replacing
-from tdmi.models.method import FrameReader
 
 HALF_TO_FULL = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 """Pixels of a map of half the size to those of the frame; pixel centres lie on whole numbers."""
 
 
 class FrameFlow:
-    """Cuts the flow of a window's frames like their crops (a `tdmi.models.method.FrameCue`).
+    """Cuts the flow of a window's frames like their crops (a `tdmi.clips.frames.FrameCue`).
 
     A pair of frames has one flow for all people in it and for all epochs, whatever the
     augmentation: it is computed when first asked for and kept as a file, float16 at half the

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tdmi.checkpoints.reading import check_finite
 from tdmi.config.section import flat
 from tdmi.config.training import HARMLESS
 from tdmi.core.errors import UserError
@@ -63,6 +64,7 @@ def load_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
             f"{path}: written by a newer version (format {found}, this one reads up to "
             f"{FORMAT}); use that version, or train the run again"
         )
+    check_finite(state, path)
     return state
 
 

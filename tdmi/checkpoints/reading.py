@@ -19,7 +19,7 @@ second copy (the same values without ``module.``); this project's own ``checkpoi
 
 # Numbers and arrays beside the weights: HRNet keeps its score, mmpose its data set's description.
 # Their names differ between numpy 1 and 2, and files of both are about.
-_HARMLESS = [
+_HARMLESS: list[Any] = [
     *(
         (getattr(np.core.multiarray, name), f"numpy.{module}.multiarray.{name}")
         for name in ("_reconstruct", "scalar")
@@ -38,7 +38,8 @@ def read_published(path: Path) -> dict[str, Tensor]:
 
     Raises:
         UserError: no such file (with where to get it), an empty or damaged one, no torch file, a
-            pickle that wants more than tensors and plain values, or one without tensors by name.
+            pickle that wants more than tensors and plain values, one without tensors by name, or
+            weights that are not finite.
     """
     content = _load(Path(path))
     state = content
@@ -56,7 +57,18 @@ def read_published(path: Path) -> dict[str, Tensor]:
                 f"{path}: found no state dictionary ({name!r} is of type {type(value).__name__}), "
                 f"expected tensors by name, alone or under {', '.join(CONTAINERS)}"
             )
+    check_finite(state, path)
     return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def check_finite(state: Mapping[str, Tensor], path: Path | str) -> None:
+    """Raise UserError that names the first tensor with NaN or infinity, as after a collapse."""
+    for name, value in state.items():
+        if not (fit := torch.isfinite(value)).all():
+            raise UserError(
+                f"{path}: {name} holds {int((~fit).sum())} of {fit.numel()} values that are NaN or "
+                "infinite, expected finite weights; take a file saved before the training diverged"
+            )
 
 
 def _load(path: Path) -> Any:

@@ -98,7 +98,7 @@ def sentence(found: Difference, videos: int, runs: list[int]) -> str:
 def _check_options(args: argparse.Namespace) -> None:
     from tdmi.core.checks import at_least
     from tdmi.core.errors import UserError
-    from tdmi.evaluation.inputs import check_writable
+    from tdmi.core.files import check_writable
 
     for method, folders in (("a", args.a), ("b", args.b)):
         resolved = [folder.resolve() for folder in folders]

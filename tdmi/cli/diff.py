@@ -30,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from tdmi.core.errors import UserError
-    from tdmi.core.files import write_json, write_text
-    from tdmi.evaluation.inputs import check_writable
+    from tdmi.core.files import check_writable, write_json, write_text
     from tdmi.reporting.diff import presentation
     from tdmi.reporting.diff.changes import EQUAL, WITHIN, Diff, compare
     from tdmi.reporting.diff.trees import read_trees

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from dataclasses import fields
 
-    from tdmi.evaluation.inputs import check_writable
+    from tdmi.core.files import check_writable
     from tdmi.evaluation.protocols.base import Request
     from tdmi.experiments.evaluate import evaluate_and_record
 

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.core.files import check_writable
     from tdmi.reporting.figures.explanation import explain_run
 
+    check_writable(args.out.with_suffix(".png"), "--out")
     person = explain_run(args.folder, args.out, args.split, args.video, args.frame, args.track)
     print(f"{person}: {args.out.with_suffix('.png')}")

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tdmi.config.suites import load_suites
     from tdmi.core.errors import UserError
+    from tdmi.core.files import check_writable
     from tdmi.experiments.plan.compare import compare
     from tdmi.experiments.plan.plan import make_plan
     from tdmi.experiments.plan.throughput import EFFICIENCY
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--efficiency goes with --gpu h100, a100 or rtx4090; leave it out")
     if args.compare and not args.compare.is_dir():
         raise UserError(f"--compare: {args.compare}: no such folder, expected one of runs")
+    if args.out:
+        check_writable(args.out / "plan_hours.csv", "--out")
     suites = load_suites(key_of(args))
     plan = make_plan(suites, args.gpu, args.efficiency or EFFICIENCY)
     # Imported last: the plan measures the memory of this process as that of a training.

@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.core.files import check_writable
     from tdmi.experiments.predict import predict_run
 
+    if args.out:
+        check_writable(args.out / "predictions.json", "--out")
     predict_run(args.folder, args.split, args.out or args.folder)

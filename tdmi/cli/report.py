@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from tdmi.config.suites import load_suites
+    from tdmi.core.files import check_writable
     from tdmi.reporting.data.spec import ReportSpec
     from tdmi.reporting.report import make_report
 
+    check_writable(arguments.out / "index.html", "--out")
     spec = ReportSpec.from_suites(load_suites(key_of(arguments)))
     make_report(spec, arguments.runs, arguments.out, arguments.published)
     print(arguments.out / "index.html")

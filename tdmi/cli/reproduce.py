@@ -26,11 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from tdmi.core.files import write_json
+    from tdmi.core.files import check_writable, write_json
     from tdmi.experiments.evaluate import evaluate_and_record
     from tdmi.experiments.folder import evaluated_folder
     from tdmi.experiments.reproduce import compare_runs, evaluations, repeat
 
+    check_writable(args.out / "reproduction.json", "--out")
     wanted = evaluations(args.folder)
     folder = repeat(args.folder, args.out, args.runs)
     for path, request in wanted:

@@ -187,7 +187,7 @@ def warp(
         left, top, right, bottom = 0, 0, 1, 1
     # What is read lies far apart in a large frame: with a copy of it, which the processor's cache
     # holds, this takes about three quarters of the time, and gives the same values.
-    part = cv2.copyTo(image[top:bottom, left:right], None)
+    part = image[top:bottom, left:right].copy()
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (left, top)
     return cv2.warpAffine(part, shifted, (size[1], size[0]), dst=out, flags=cv2.INTER_LINEAR)

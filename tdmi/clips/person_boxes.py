@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from tdmi.clips.frames import picture_size
 from tdmi.config.inputs import BoxCleaning
-from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.boxes import clip_to_last_pixel
 
@@ -51,14 +50,5 @@ def frame_sizes(annotations: Annotations, root: Path | str) -> np.ndarray:
     sizes = annotations.frame_size.copy()
     for frame in np.unique(annotations.person_frame):
         if not sizes[frame].all():
-            path = Path(root) / annotations.frame_file[frame]
-            try:
-                with Image.open(path) as picture:
-                    sizes[frame] = picture.size
-            except OSError as error:
-                found = "no such frame" if isinstance(error, FileNotFoundError) else "no picture"
-                raise UserError(
-                    f"{path}: {found}, expected one to read its size from; "
-                    "fetch or generate the data set again"
-                ) from None
+            sizes[frame] = picture_size(Path(root) / annotations.frame_file[frame])
     return sizes

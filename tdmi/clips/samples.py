@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from tdmi.clips.crops import (
     transform,
     warp,
 )
-from tdmi.clips.frames import FrameStore
+from tdmi.clips.frames import FrameCue, FrameReader
 from tdmi.clips.order import SampleOrder
 from tdmi.clips.targets import encode
 from tdmi.clips.windows import window_offsets
@@ -26,9 +25,6 @@ from tdmi.config.inputs import Augmentation, Crop, JointWeights
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations
 from tdmi.data.skeletons import Skeleton
-
-if TYPE_CHECKING:
-    from tdmi.models.method import FrameCue
 
 LIMB_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
 """Joint weights of HRNet's code, which multiplies prediction and target by them; the TDMI authors'
@@ -48,7 +44,7 @@ class Sample:
     weight: np.ndarray
     """[J] float32, 0 for joints that are not annotated, else the joint's weight."""
     cue: np.ndarray | None = None
-    """[T, C, h, w], see `tdmi.models.method.FrameCue`."""
+    """[T, C, h, w], see `tdmi.clips.frames.FrameCue`."""
 
 
 @dataclass
@@ -56,7 +52,7 @@ class Windows:
     """Cuts person windows out of one split; knows where each frame's neighbours are."""
 
     annotations: Annotations
-    store: FrameStore
+    store: FrameReader
     window: Sequence[int]
     crop: Crop
     _rows: list[dict[int, int]] = field(init=False)
@@ -174,8 +170,8 @@ class TrainingSamples:
 
     def __getitem__(self, position: int) -> Sample:
         batch = self.batch([position])
-        columns = (batch.frames, batch.offsets, batch.heatmaps, batch.weight, batch.cue)
-        return Sample(*(None if column is None else column[0] for column in columns))
+        columns = {name: c[0] for name, c in vars(batch).items() if c is not None}
+        return Sample(**columns)
 
     def batch(self, positions: Sequence[int]) -> Sample:
         """The samples at these positions, [B, ...]."""

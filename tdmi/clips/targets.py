@@ -174,7 +174,7 @@ def _blurred_around(
     """
     axes = [_blur_weights(cells[:, a], heatmaps.shape[3 - a], kernel) for a in (0, 1)]
     (column, across), (row, down) = axes
-    windows = sliding_window_view(heatmaps, (down.shape[2], across.shape[2]), axis=(2, 3))
+    windows = sliding_window_view(heatmaps, (1, 1, down.shape[2], across.shape[2]))[..., 0, 0, :, :]
     patches = windows[(*np.nonzero(which), row, column)]
     blurred = down @ patches @ across.swapaxes(1, 2)
     highest = np.maximum(blurred.max(axis=(1, 2)), 1e-12)

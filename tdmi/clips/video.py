@@ -15,10 +15,16 @@ import numpy as np
 from tdmi.core.errors import UserError
 
 _ERRORS_ONLY = 2  # OpenCV's level that leaves out its warning about every file it cannot read
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}  # fmt: skip
+"""Turned here, because OpenCV's own turning is on or off by its version (its issue 26795)."""
+UNEVEN = 0.2
+"""Share of the usual step between frames by which steps may differ in a video of one rate."""
 
 
 class VideoFrames:
-    """Read frames like `FrameStore`, by names whose stem is the frame's number (from 0).
+    """Read upright frames like `FrameStore`, by names whose stem is the frame's number (from 0).
 
     Decoding goes forwards; the last `keep` frames stay in memory, and an older one is found by
     starting again (seeking is not exact in all containers).
@@ -52,6 +58,8 @@ class VideoFrames:
     def _decode(self) -> bool:
         success, frame = self._capture.read()
         if success:
+            turn = _TURNS.get(_quarter_turn(self._capture))
+            frame = frame if turn is None else cv2.rotate(frame, turn)
             self._frames[self._next] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
             if len(self._frames) > self.keep:
                 self._frames.popitem(last=False)
@@ -59,10 +67,13 @@ class VideoFrames:
 
 
 def open_video(path: Path) -> cv2.VideoCapture:
+    """Open a video whose frames are read as they are stored; `VideoFrames` turns them upright."""
     if not path.is_file():
         raise UserError(f"{path}: no such video")
     level = cv2.setLogLevel(_ERRORS_ONLY)
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    # FFmpeg takes what stands before a colon in a relative path for a protocol.
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     cv2.setLogLevel(level)
     if not capture.isOpened():
         raise UserError(
@@ -71,17 +82,27 @@ def open_video(path: Path) -> cv2.VideoCapture:
     return capture
 
 
-def count_frames(path: Path, limit: int | None = None) -> tuple[int, int]:
-    """Frames that can be decoded, at most `limit`, and how many of them the header states.
+def _quarter_turn(capture: cv2.VideoCapture) -> int:
+    """Degrees, clockwise, that the file's display matrix asks for; 0 if OpenCV turns by itself."""
+    if capture.get(cv2.CAP_PROP_ORIENTATION_AUTO):
+        return 0
+    return round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+
+
+def count_frames(path: Path, limit: int | None = None) -> tuple[int, int, bool]:
+    """Frames that can be decoded, at most `limit`; as many as the header states; even times or not.
 
     The header's number is an estimate in some containers, and too high if the file was cut off.
     """
     capture = open_video(path)
     stated = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-    count = 0
-    while (limit is None or count < limit) and capture.grab():
-        count += 1
-    return count, stated if limit is None else min(stated, limit)
+    times = []
+    while (limit is None or len(times) < limit) and capture.grab():
+        times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+    steps = np.diff(times)
+    # Times are rounded to the clock of the file, often milliseconds.
+    even = len(steps) < 2 or float(np.ptp(steps)) <= max(2.0, UNEVEN * float(np.median(steps)))
+    return len(times), stated if limit is None else min(stated, limit), even
 
 
 def frames_per_second(path: Path) -> float:

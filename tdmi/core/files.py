@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,24 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_writable(out: Path, option: str) -> None:
+    """Raise UserError, before any work is done, if the file `out` could not be written."""
+    folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
+    try:
+        if out.is_dir():
+            raise UserError(f"{out}: {option} is a folder, expected a file to write; add a name")
+        # With a name at least as long as those under which file and folders are written first.
+        missing = out.absolute().relative_to(folder).parts
+        longest = max(missing, key=lambda name: len(os.fsencode(name)))
+        with tempfile.NamedTemporaryFile(prefix=f".{longest}", suffix=".part", dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{out}: {option} cannot be written in {folder} ({error.strerror}), expected a folder "
+            "for new files; give another place"
+        ) from None
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -191,7 +210,8 @@ def read_yaml(path: Path | str) -> Any:
     """Return the content of a YAML file. Raises UserError if it is missing or not YAML."""
     try:
         return yaml.load(read_text(path), Loader=_YAML)
-    except yaml.YAMLError as error:
+    # A date like 2024-13-01 is a ValueError of PyYAML.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({detail})") from None
 
@@ -209,13 +229,13 @@ def read_bytes(path: Path | str) -> bytes:
 def _decoded(data: bytes, path: Path | str) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
         raise UserError(
-            f"{path}: looks like text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"
+            f"{path}: found text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"
         )
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path}: line {line}: found the byte 0x{error.object[error.start]:02x}, which is not "
-            "UTF-8, expected text in UTF-8; save it again as UTF-8"
+            f"{path}: found byte 0x{error.object[error.start]:02x} in line {line}, which is not "
+            "UTF-8, expected UTF-8; save it again as UTF-8"
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import shutil
+import re
 import subprocess
 import tempfile
 import time
@@ -39,14 +39,43 @@ def use_threads(count: int) -> None:
 
 def visible_gpus() -> list[str]:
     """Return the names of the GPUs that this process may use, as CUDA names them."""
-    if VISIBLE in os.environ:
-        names = [name.strip() for name in os.environ[VISIBLE].split(",")]
-        return [name for name in names if name not in ("", "-1")]
-    if shutil.which("nvidia-smi") is None:
-        return []
+    machine = _gpus_of_machine()
+    if VISIBLE not in os.environ:
+        return machine
+    listed = _listed_gpus(os.environ[VISIBLE])
+    beyond = (i for i, name in enumerate(listed) if name.isdigit() and name not in machine)
+    return listed[: next(beyond, None)] if machine else listed
+
+
+def _gpus_of_machine() -> list[str]:
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    found = subprocess.run(query, capture_output=True, text=True)
-    return found.stdout.split() if found.returncode == 0 else []
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = found.stdout.splitlines() if found.returncode == 0 else []
+    return [line.strip() for line in lines if line.strip().isdigit()]  # not "No devices were found"
+
+
+def _listed_gpus(value: str) -> list[str]:
+    """GPUs that a value of ``CUDA_VISIBLE_DEVICES`` names, as CUDA reads it.
+
+    Indices are the number that an entry begins with, names begin all with ``GPU-`` or all with
+    ``MIG-``. The list ends before the first entry that is neither (``-1``, ``NoDevFiles``); one
+    entry twice makes all of it invalid. Source: CUDA C++ Programming Guide, environment variables,
+    and what PyTorch found about CUDA's behaviour (`torch.cuda._parse_visible_devices`).
+    """
+    kind = re.match(r"\s*(GPU-|MIG-)", value)
+    names: list[str] = []
+    for entry in map(str.strip, value.split(",")):
+        found = re.match(kind[1] + ".+" if kind else r"\+?[0-9]+", entry)
+        if not found:
+            break
+        name = found[0] if kind else str(int(found[0]))
+        if name in names:
+            return []
+        names.append(name)
+    return names
 
 
 def claim_gpus(count: int = 1) -> None:
@@ -55,7 +84,7 @@ def claim_gpus(count: int = 1) -> None:
     They are free again when the process has ended, however it ended. Without a pool nothing is
     claimed. Raises UserError if the pool is smaller than `count`.
     """
-    pool = list(filter(None, os.environ.pop(POOL, "").split(",")))
+    pool = _listed_gpus(os.environ.pop(POOL, ""))
     if not pool:
         return
     if len(pool) < count:

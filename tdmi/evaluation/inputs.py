@@ -6,8 +6,6 @@ forgotten video nor predictions for another data set pass for a result.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -61,22 +59,6 @@ def total_size(truth: Path, predictions: Path, names: Iterable[str]) -> int:
                 )
             total += size
     return total
-
-
-def check_writable(out: Path, option: str) -> None:
-    """Raise UserError, before any work is done, if the file `out` could not be written."""
-    folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
-    try:
-        if out.is_dir():
-            raise UserError(f"{out}: {option} is a folder, expected a file to write; add a name")
-        # With a name at least as long as the one under which the file will be written first.
-        with tempfile.NamedTemporaryFile(prefix=f".{out.name}", suffix=".part", dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"{out}: {option} cannot be written in {folder} ({error.strerror}), expected a folder "
-            "for new files; give another place"
-        ) from None
 
 
 def check_scores_finite(predictions: Annotations, folder: Path, cure: str = "") -> None:

@@ -42,11 +42,17 @@ def build_method(settings: Settings, backbone: Backbone | None = None) -> PoseMe
     module_name, _, class_name = method.class_path.rpartition(".")
     try:
         constructor = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # of whatever a module does when it is imported
+        detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(
-            f"method {method.name}: class {method.class_path!r} cannot be imported ({error}); "
+            f"method {method.name}: class {method.class_path!r} cannot be imported ({detail}); "
             "give the dotted name of a PoseMethod"
         ) from None
+    if not (isinstance(constructor, type) and issubclass(constructor, PoseMethod)):
+        raise UserError(
+            f"method {method.name}: class {method.class_path!r} is no PoseMethod, expected a class "
+            "derived from tdmi.models.method.PoseMethod; nothing of it was called"
+        )
     joints = len(settings.skeleton)
     backbone = build_backbone(settings.backbone) if backbone is None else backbone
     fixed = {"backbone": backbone, "joints": joints}

@@ -9,7 +9,7 @@ The published boxes could not be seen. That ``image_name`` may begin with other 
 annotations' names, and that ``frame_id`` is the image id of PoseTrack2018 and the frame number of
 PoseTrack2017, is inferred from the code that reads them. So boxes are tied by what names agree on
 (collection, folder of the video, number), ``frame_id`` is not used, and a box that finds no frame
-is an error. No box is left out for its score or category.
+is an error. No box is left out here for its score or category, see `usable_boxes`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tdmi.data.annotations import (
     in_frame_order,
     unknown_persons,
 )
-from tdmi.data.detections import Detections
+from tdmi.data.detections import PERSON, Detections, check_person_boxes
 from tdmi.data.records import (
     REGENERATE,
     Ints,
@@ -82,7 +82,9 @@ def parse(records: Any, path: Path | str, annotations: Annotations) -> Detection
             f"{place(int(np.argmin(finite)))}: bbox and score must be finite numbers; {REGENERATE}"
         )
     rows = _frames_of(records, annotations, path)
-    return Detections(annotations.frame_id[rows], category, box, score)
+    boxes = Detections(annotations.frame_id[rows], category, box, score)
+    check_person_boxes(boxes, path)
+    return boxes
 
 
 def persons_of_results(records: Any, path: Path | str, labels: Annotations) -> Annotations:
@@ -144,7 +146,7 @@ def _frames_of(records: list[Record], annotations: Annotations, path: Path | str
 
 def persons_in_boxes(boxes: Detections, labels: Annotations) -> Annotations:
     """Return the frames of `labels` with one person, without joints, for each person's box."""
-    found = np.flatnonzero(boxes.category_id == 1)
+    found = np.flatnonzero(boxes.category_id == PERSON)
     rows = frames_by_id(boxes.image_id[found], labels)
     persons = unknown_persons(rows, labels.skeleton)
     persons |= {"box": boxes.box[found], "score": boxes.score[found]}

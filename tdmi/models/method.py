@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, TypedDict
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tdmi.clips.frames import FrameCue
 from tdmi.core.checks import choose, number, yes_or_no
 from tdmi.core.errors import UserError
 from tdmi.losses.heatmap import heatmap_loss
@@ -35,34 +35,6 @@ class Shared(Common, total=False):
 
     start: Start
     backbone_norm: BackboneNorm
-
-
-class FrameReader(Protocol):
-    """A source of frames, such as `tdmi.clips.frames.FrameStore`."""
-
-    def read(self, file: str) -> np.ndarray:
-        """RGB [H, W, 3] uint8 of the frame named `file`."""
-        ...
-
-
-class FrameCue(Protocol):
-    """An auxiliary input of a method, cut from whole frames beside the crops."""
-
-    def cut(
-        self,
-        store: FrameReader,
-        key: str,
-        files: Sequence[str],
-        matrix: np.ndarray,
-        size: tuple[int, int],
-    ) -> np.ndarray:
-        """[T, C, h, w] for the frames `files` of the window whose key frame is `key`, as names in
-        `store`; `matrix` [2, 3] and `size` (height, width) are those of the crops."""
-        ...
-
-    def mirrored(self, cue: Tensor) -> Tensor:
-        """The tensor [..., C, h, w] for the mirrored crops."""
-        ...
 
 
 class PoseMethod(nn.Module):

@@ -15,8 +15,9 @@ from tdmi.clips.targets import decode, flip_back
 from tdmi.config.inference import Inference, Precision
 from tdmi.core.errors import UserError
 from tdmi.core.process import out_of_memory
-from tdmi.data.annotations import Annotations
-from tdmi.data.detections import Detections
+from tdmi.data.annotations import UNSTATED, Annotations
+from tdmi.data.detections import Detections, usable_boxes
+from tdmi.formats.precomputed_boxes import frames_by_id
 from tdmi.models.folding import folded
 from tdmi.models.method import PoseMethod
 from tdmi.prediction.oks_nms import oks_nms, rescore
@@ -47,27 +48,19 @@ def ground_truth_boxes(annotations: Annotations) -> Boxes:
 
 
 def detected_boxes(annotations: Annotations, detections: Detections, threshold: float) -> Boxes:
-    """Detections of persons on labelled frames; unlabelled frames are not evaluated.
+    """Detections that `usable_boxes` keeps, in the order of the frames.
 
     Raises UserError if detections belong to frames that the annotations do not have.
     """
-    order = np.argsort(annotations.frame_id, kind="stable")
-    place = np.searchsorted(annotations.frame_id, detections.image_id, sorter=order)
-    rows = order[np.minimum(place, len(order) - 1)]
-    unknown = annotations.frame_id[rows] != detections.image_id
+    rows = frames_by_id(detections.image_id, annotations)
+    unknown = rows < 0
     if unknown.any():
         raise UserError(
             f"detected boxes: image_id {detections.image_id[unknown][0]} and "
             f"{int(unknown.sum()) - 1} more are in no annotated video; "
             "use the boxes of the same split and release"
         )
-    keep = (
-        annotations.frame_labelled[rows]
-        & (detections.category_id == 1)
-        & (detections.score >= threshold)
-        & (detections.box[:, 2:] > 0).all(axis=1)
-    )
-    chosen = np.flatnonzero(keep)
+    chosen = np.flatnonzero(usable_boxes(detections, annotations, rows, threshold))
     chosen = chosen[np.argsort(rows[chosen], kind="stable")]
     return Boxes(rows[chosen], detections.box[chosen], detections.score[chosen])
 
@@ -198,6 +191,6 @@ def _as_annotations(
         score=boxes.score,
         area=np.full(n, np.nan),
         crowd=np.zeros(n, bool),
-        person_id=None,
-        action=None,
+        person_id=UNSTATED,
+        action=UNSTATED,
     )

@@ -29,7 +29,7 @@ class Batch:
     target: Target
     cue: list[Tensor] = field(default_factory=list)
     """[B, T, C, h, w] for methods with an auxiliary input, else empty; see
-    `tdmi.models.method.FrameCue`."""
+    `tdmi.clips.frames.FrameCue`."""
 
     def pin_memory(self) -> Batch:
         """A copy in page-locked memory; called by `DataLoader`."""

@@ -57,6 +57,14 @@ def not_finite(values: dict[str, float]) -> str | None:
     return next(found, None)
 
 
+def remedy(fault: str, step: int) -> str:
+    """Return what to do about a value that is not finite; before the first step nothing is learnt,
+    so that the recipe is not to blame for the loss."""
+    if step == 0 and fault.startswith("loss"):
+        return "nothing is learnt yet: look at the initial weights and the inputs"
+    return "lower learning_rate or set gradient_clip in the recipe, then start with --fresh"
+
+
 def collapsed(rows: Sequence[dict[str, float]]) -> bool:
     """Return whether the last row of a history is its first collapse; see `COLLAPSE`."""
 

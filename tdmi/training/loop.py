@@ -26,7 +26,7 @@ from tdmi.core.files import write_text
 from tdmi.core.process import out_of_memory
 from tdmi.models.method import PoseMethod
 from tdmi.training.batches import Batch, load_batches, part_size
-from tdmi.training.faults import collapsed, not_finite, save_step, smaller_batch
+from tdmi.training.faults import collapsed, not_finite, remedy, save_step, smaller_batch
 from tdmi.training.history import History, gradient_norms, tensorboard_writer, train_pck
 from tdmi.training.optimiser import make_optimiser, make_schedule
 from tdmi.training.validation import Validation
@@ -216,9 +216,8 @@ class Loop:
         if fault and not (self.scaler and fault.startswith("gradient_norm")):
             path = save_step(self._own("nan_batch.pt"), self.step, parts, self.plain, values)
             raise UserError(
-                f"{self.folder}: {fault} is {values[fault]} at step {self.step}; lower "
-                "learning_rate or set gradient_clip in the recipe, then start with --fresh; the "
-                f"batch and the weights before it are in {path}"
+                f"{self.folder}: {fault} is {values[fault]} at step {self.step}; "
+                f"{remedy(fault, self.step)}; the batch and the weights before it are in {path}"
             )
         if clip := self.recipe.gradient_clip:
             # Not by Fabric, which ends the run where a gradient overflows.

@@ -14,7 +14,7 @@ def test_truncated_and_missing_frames_are_named(tmp_path):
     assert cv2.imwrite(str(path), picture)
     assert read_frame(path).shape == (40, 50, 3)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UserError, match=r"000000\.jpg: found a truncated JPEG"):
+    with pytest.raises(UserError, match=r"000000\.jpg: found a truncated picture"):
         read_frame(path)
     with pytest.raises(UserError, match="no such frame"):
         read_frame(tmp_path / "000001.jpg")

@@ -43,10 +43,10 @@ def test_frame_sizes_are_read_from_the_pictures_unless_stated(five):
     truth.frame_size[:] = [300, 200]
     assert clean(truth, "official", root / "nowhere").box[0].tolist() == [100, 100, 199, 99]
     truth.frame_size[2] = 0
-    with pytest.raises(UserError, match=r"000002\.png: no such frame, expected one"):
+    with pytest.raises(UserError, match=r"000002\.png: no such frame; restore it"):
         clean(truth, "official", root / "nowhere")
     (root / truth.frame_file[2]).write_bytes(b"not a picture")
-    with pytest.raises(UserError, match=r"000002\.png: no picture, expected one"):
+    with pytest.raises(UserError, match=r"000002\.png: found no readable picture"):
         clean(truth, "official", root)
 
 

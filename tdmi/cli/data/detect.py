@@ -27,9 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tdmi.core.files import check_writable
     from tdmi.experiments.detect_boxes import detect_split
 
     out = args.out or args.root / "boxes" / f"{args.split}.json"
+    check_writable(out, "--out")
     count, frames = detect_split(
         args.root, args.split, out, args.weights, args.threshold, args.all_frames
     )

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from tdmi.clips.frames import is_frame, picture_size
 from tdmi.core.errors import UserError
 from tdmi.core.files import (
     check_no_links,
@@ -30,7 +30,6 @@ from tdmi.core.locks import exclusive_writer
 from tdmi.data.annotations import Annotations, concatenate, frame_numbers, select_videos
 from tdmi.data.detections import write_detections
 from tdmi.data.judging import check_judgeable
-from tdmi.datasets.public.check.images import SUFFIXES
 from tdmi.datasets.public.check.published import release_of
 from tdmi.datasets.public.hieve_frames import extract_frames
 from tdmi.datasets.public.layout import LAYOUTS
@@ -126,7 +125,7 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
     """
     folder = annotations.frame_file[0].rpartition("/")[0]
     # Hidden files are no pictures but companions of some.
-    names = sorted(p.name for p in (root / folder).glob("[!.]*") if p.suffix.lower() in SUFFIXES)
+    names = sorted(p.name for p in (root / folder).iterdir() if is_frame(p.name))
     numbers = frame_numbers(names, np.full(len(names), -1))
     by_number = np.argsort(numbers, kind="stable")
     on_disk, numbers = [names[i] for i in by_number], numbers[by_number]
@@ -156,8 +155,7 @@ def with_all_frames(annotations: Annotations, root: Path) -> Annotations:
             f"{root / folder}: the labels list their frames out of order; "
             "see `tdmi data check` for where"
         )
-    with Image.open(root / folder / on_disk[0]) as picture:
-        size = picture.size
+    size = picture_size(root / folder / on_disk[0])
     return replace(
         annotations,
         frame_video=np.zeros(len(on_disk), dtype=np.int64),

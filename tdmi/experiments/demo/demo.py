@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 
 from tdmi.clips.samples import Windows
-from tdmi.core.files import read_json
+from tdmi.core.errors import UserError
+from tdmi.core.files import check_writable, read_json
 from tdmi.data.annotations import Annotations, select_frames
-from tdmi.data.detections import Detections
+from tdmi.data.detections import PERSON, Detections, check_person_boxes
 from tdmi.experiments.build import trained_method
 from tdmi.experiments.demo.overlay import write_overlay
 from tdmi.experiments.demo.source import Source, open_source
@@ -23,6 +23,8 @@ from tdmi.formats.posetrack18 import write_folder
 from tdmi.formats.precomputed_boxes import read_boxes
 from tdmi.prediction.person_detector import detect, find_weights, load_detector
 from tdmi.prediction.predict import Boxes, detected_boxes, predict
+
+PREDICTIONS, OVERLAY, POSTER = "predictions.json", "overlay.mp4", "poster.png"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def demo(
     Writes ``predictions.json`` (PoseTrack18 form, all frames), ``overlay.mp4`` and ``poster.png``
     to `out`. Frames are decoded as needed: memory does not grow with the video's length.
     """
+    check_outputs(video, out)
     settings = RunFolder(run).settings()
     method = trained_method(settings, RunFolder(run)).to(device)
     detector = None
@@ -75,9 +78,20 @@ def demo(
     windows = Windows(source.annotations, source.frames, method.window, settings.crop)
     progress = "predict" if sys.stderr.isatty() else None
     people = predict(method, windows, chosen, settings.inference, device, progress)
-    write_predictions(people, out / "predictions.json")
-    write_overlay(source, people, out / "overlay.mp4", out / "poster.png")
+    write_predictions(people, out / PREDICTIONS)
+    write_overlay(source, people, out / OVERLAY, out / POSTER)
     return people
+
+
+def check_outputs(video: Path, out: Path) -> None:
+    """Raise UserError if `out` cannot take the results, or if one would replace the input."""
+    for name in (PREDICTIONS, OVERLAY, POSTER):
+        check_writable(out / name, "--out")
+        if video.resolve() in (out.resolve(), (out / name).resolve()):
+            raise UserError(
+                f"{out}: --out would put {name} over or among the frames of {video}, expected "
+                "another folder; give a new one"
+            )
 
 
 def file_boxes(path: Path, annotations: Annotations) -> Detections:
@@ -90,12 +104,14 @@ def file_boxes(path: Path, annotations: Annotations) -> Detections:
     people = read_video_file(path)
     rows = np.flatnonzero((people.box[:, 2:] > 0).all(axis=1))
     score = people.score[rows]
-    return Detections(
+    boxes = Detections(
         people.frame_number[people.person_frame[rows]],
-        np.ones(len(rows), np.int64),
+        np.full(len(rows), PERSON),
         people.box[rows],
         np.where(np.isnan(score), 1.0, score),
     )
+    check_person_boxes(boxes, path)
+    return boxes
 
 
 def whole_frames(source: Source) -> Boxes:
@@ -107,10 +123,7 @@ def whole_frames(source: Source) -> Boxes:
 
 def write_predictions(people: Annotations, path: Path) -> None:
     """Write one video's predictions in PoseTrack18 form under a name of its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".predictions.") as folder:
-        write_folder(people, folder)
-        (Path(folder) / f"{people.video_names[0]}.json").replace(path)
+    write_folder(replace(people, video_names=[path.stem]), path.parent)
 
 
 def _first_frames(boxes: Boxes, count: int) -> Boxes:

@@ -21,11 +21,15 @@ SURE, FAINT = 0.6, 0.2
 """Scores of a joint: from SURE on it is a disc with full limbs, from FAINT on a ring with thin
 ones, below it is not drawn."""
 SHORT_SIDE = 480
-"""Smaller frames are enlarged by a whole factor to at least this many pixels."""
+"""Smaller frames are enlarged by a whole factor to at least this many pixels, with a long
+side of at most `LONG_SIDE`."""
+LONG_SIDE = 4096
+"""Larger frames are made smaller, as players and MPEG-4 (8191) have limits (choice of this
+project)."""
 _BITS = 4  # OpenCV draws at fractions of 1/16 pixel
 
 
-def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor: int) -> None:
+def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor: float) -> None:
     """Draw the persons `rows` of `people` in place onto `frame` [H, W, 3] RGB.
 
     Args:
@@ -34,13 +38,13 @@ def draw_people(frame: np.ndarray, people: Annotations, rows: np.ndarray, factor
     for person in rows:
         box = people.box[person]
         width = int(np.clip(round(factor * max(box[2:]) / 120), 2, 6))
-        corners = [_place(corner, factor) for corner in (box[:2], box[:2] + box[2:])]
-        cv2.rectangle(frame, *corners, BOX, 1, cv2.LINE_AA, _BITS)
+        first, last = _place(box[:2], factor), _place(box[:2] + box[2:], factor)
+        cv2.rectangle(frame, first, last, BOX, 1, cv2.LINE_AA, _BITS)
         _draw_skeleton(frame, people, person, factor, width)
 
 
 def _draw_skeleton(
-    frame: np.ndarray, people: Annotations, person: int, factor: int, width: int
+    frame: np.ndarray, people: Annotations, person: int, factor: float, width: int
 ) -> None:
     skeleton, score = people.skeleton, people.joint_score[person]
     places = [_place(point, factor) for point in people.keypoints[person]]
@@ -68,8 +72,8 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
 
     That is the frame in which the joint scores of all persons add up to most.
     """
-    factor = max(1, -(-SHORT_SIDE // min(source.size)))
-    size = tuple(side * factor for side in source.size)
+    factor, size = overlay_size(source.size)
+    resampling = cv2.INTER_CUBIC if factor >= 1 else cv2.INTER_AREA
     first = np.searchsorted(people.person_frame, np.arange(people.frames + 1))
     weight = np.bincount(
         people.person_frame,
@@ -78,7 +82,7 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
     )
     best = int(np.argmax(weight))
     with replacing(video) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), source.rate, size)
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), source.rate, size)
         if not writer.isOpened():
             raise UserError(
                 f"{video}: OpenCV cannot write MPEG-4 of {size[0]}x{size[1]} pixels here; "
@@ -86,7 +90,7 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
             )
         for row in tqdm(range(people.frames), desc="draw", unit="frame", disable=None):
             frame = source.frames.read(people.frame_file[row])
-            frame = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+            frame = cv2.resize(frame, size, interpolation=resampling)
             draw_people(frame, people, np.arange(first[row], first[row + 1]), factor)
             picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
             writer.write(picture)
@@ -96,7 +100,14 @@ def write_overlay(source: Source, people: Annotations, video: Path, poster: Path
         writer.release()
 
 
-def _place(point: np.ndarray, factor: int) -> tuple[int, int]:
+def overlay_size(frame: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+    """Pixels of the overlay for each of the frame, and its width and height."""
+    whole = min(-(-SHORT_SIDE // min(frame)), LONG_SIDE // max(frame))
+    factor = min(max(1, whole), LONG_SIDE / max(frame))
+    return factor, (max(1, round(frame[0] * factor)), max(1, round(frame[1] * factor)))
+
+
+def _place(point: np.ndarray, factor: float) -> tuple[int, int]:
     """Centre of a pixel in the enlarged frame, in OpenCV's fractions; kept near the picture."""
     enlarged = np.clip((point + 0.5) * factor - 0.5, -30_000, 30_000)
     x, y = np.rint(enlarged * (1 << _BITS))

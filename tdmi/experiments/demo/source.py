@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from tdmi.clips.frames import FrameStore
+from tdmi.clips.frames import PICTURES, FrameReader, FrameStore, is_frame, picture_size
 from tdmi.clips.video import VideoFrames, count_frames, frames_per_second
 from tdmi.core.errors import UserError
 from tdmi.data.annotations import Annotations, frame_numbers
 from tdmi.data.skeletons import Skeleton
 
-PICTURES = (".jpg", ".jpeg", ".png")
 FOLDER_RATE = 25.0
 CACHE_BYTES = 200_000_000
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Source:
     annotations: Annotations
     """Every frame, no person. The image id is the frame's number: its position in a video file
     (from 0), the number in the file name in a folder."""
-    frames: FrameStore | VideoFrames
+    frames: FrameReader
     rate: float
     """Frames per second of the overlay."""
 
@@ -51,49 +50,47 @@ def open_source(path: Path, skeleton: Skeleton, reach: int, limit: int | None = 
         return _open_folder(path, skeleton, limit)
     if not path.exists():
         raise UserError(f"{path}: no such video or folder of frames")
-    count, stated = count_frames(path, limit)
+    count, stated, even = count_frames(path, limit)
     if not count:
         raise UserError(f"{path}: holds no frame that can be decoded")
     if count < stated:
-        print(
-            f"{path}: the file states {stated} frames, {count} could be decoded; it may be cut off",
-            file=sys.stderr,
-        )
+        _logger.warning(
+            "%s: the file states %d frames, %d could be decoded; it may be cut off",
+            path, stated, count,
+        )  # fmt: skip
+    rate = frames_per_second(path)
+    if not even:
+        _logger.warning(
+            "%s: its frames do not come at one rate; the overlay shows all of them at the mean, "
+            "%.4g a second, so that parts of it play too fast or too slowly", path, rate,
+        )  # fmt: skip
     files = [f"{path.stem}/{i:06d}.jpg" for i in range(count)]
     frames = VideoFrames(path, reach)
     height, width = frames.read(files[0]).shape[:2]
     annotations = _without_persons(path.stem, files, np.arange(count), (width, height), skeleton)
-    return Source(annotations, frames, frames_per_second(path))
+    return Source(annotations, frames, rate)
 
 
 def _open_folder(path: Path, skeleton: Skeleton, limit: int | None) -> Source:
-    names = [p.name for p in path.iterdir() if p.suffix.lower() in PICTURES]
-    names = sorted(names, key=_natural)[:limit]
+    names = sorted((p.name for p in path.iterdir() if is_frame(p.name)), key=_natural)[:limit]
     if not names:
         raise UserError(f"{path}: no pictures there, expected {', '.join(PICTURES)}")
     numbers = frame_numbers(names, np.arange(len(names)))
     if len(set(numbers.tolist())) < len(names):
         numbers = np.arange(len(names))  # e.g. cam2_000001.jpg: the first number does not count
-    size = _picture_size(path / names[0])
+    size = picture_size(path / names[0])
     for name in names[1:]:
-        if (other := _picture_size(path / name)) != size:
+        if (other := picture_size(path / name)) != size:
             raise UserError(
                 f"{path / name}: {other[0]}x{other[1]} pixels, expected {size[0]}x{size[1]} as the "
                 f"first frame {names[0]}; give the frames of one video only"
             )
     folder = path.resolve()
     # Two folders deep: box files name frames by collection and video.
-    files = [f"{folder.parent.name}/{folder.name}/{name}" for name in names]
+    root = folder.parent.parent
+    files = [(folder / name).relative_to(root).as_posix() for name in names]
     annotations = _without_persons(folder.name, files, numbers, size, skeleton)
-    return Source(annotations, FrameStore(folder.parents[1], CACHE_BYTES), FOLDER_RATE)
-
-
-def _picture_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except OSError:
-        raise UserError(f"{path}: not a readable picture; remove it from the folder") from None
+    return Source(annotations, FrameStore(root, CACHE_BYTES), FOLDER_RATE)
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

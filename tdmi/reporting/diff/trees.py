@@ -17,7 +17,7 @@ from typing import TextIO
 import pandas as pd
 
 from tdmi.core.errors import UserError
-from tdmi.core.files import read_json, read_yaml
+from tdmi.core.files import read_json, read_text, read_yaml
 from tdmi.reporting.data.runs import read_runs
 from tdmi.reporting.data.spec import Method, Record
 from tdmi.reporting.diff.revisions import commit_of, extract, recorded_settings
@@ -89,11 +89,7 @@ def _suites(folder: Path, name: str) -> dict[str, Tree]:
 
 def _read_report(folder: Path) -> Tree:
     path = folder / "tables" / "runs.csv"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            values = _values(file, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}), expected a table") from None
+    values = _values(io.StringIO(read_text(path)), path)
     path = folder / "provenance.json"
     records = _mapping(read_json(path), path)
     for run, record in records.items():

@@ -1,11 +1,12 @@
 """Image files of a data set: sizes from their headers, and whether each is complete.
 
-Without decoding, an image counts as complete if its header can be read and the mark that ends its
-format stands in its last bytes. Decoding also finds damage in between.
+Without decoding, an image counts as complete if its header can be read and its data reaches the
+mark that ends its format (`is_cut`). Decoding also finds damage in between.
 """
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import warnings
@@ -19,10 +20,8 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-# Compressed data does not hold the mark, and some writers add bytes after it.
-_END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-_TAIL = 1024
+from tdmi.clips.frames import is_cut, is_frame, upright_size
+
 _CHUNK = 64
 
 
@@ -84,7 +83,7 @@ def image_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         seen.add((status.st_dev, status.st_ino))
         visible = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
-        names = [e.name for e in visible if os.path.splitext(e.name)[1].lower() in SUFFIXES]
+        names = [e.name for e in visible if is_frame(e.name)]
         if names:
             yield folder, names
         stack += [f"{folder}/{e.name}" for e in reversed(visible) if e.is_dir()]
@@ -96,13 +95,12 @@ def inspect(file: str, deep: bool = False) -> Picture:
     try:
         with warnings.catch_warnings(), open(file, "rb") as stream:
             warnings.simplefilter("ignore")
-            with Image.open(stream) as image:
-                width, height = image.size
-                mark = _END_MARKS.get(image.format or "")
-                stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
-                if mark and mark not in stream.read():
+            width, height, _ = upright_size(stream)
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if is_cut(data):
                     return Picture(width, height, "image-truncated", "no end mark")
-                if deep:
+            if deep:
+                with Image.open(stream) as image:
                     image.load()
     # Decoders raise errors of many types on damaged files; each of them is the finding.
     except Exception as error:
