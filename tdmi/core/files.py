@@ -163,8 +163,11 @@ def write_compact_json(path: Path | str, value: Any) -> None:
 
 
 def read_text(path: Path | str) -> str:
-    """Return a text in UTF-8, with or without byte order mark. UserError if it cannot be read."""
-    return _decoded(read_bytes(path), path)
+    """Return a text in UTF-8, with or without byte order mark, its lines ended by ``\\n``.
+
+    Raises UserError if it cannot be read.
+    """
+    return _decoded(read_bytes(path), path).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(path: Path | str) -> Any:

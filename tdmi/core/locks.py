@@ -47,7 +47,7 @@ def try_lock(path: Path) -> BaseFileLock | None:
 
 def write_owner(lock: BaseFileLock) -> str:
     """Write who holds a lock beside it, for `read_owner`, and return that line."""
-    now = datetime.now().isoformat(sep=" ", timespec="milliseconds")
+    now = datetime.now().isoformat(sep=" ", timespec="microseconds")
     name = f"process {os.getpid()} on {socket.gethostname()} since {now}"
     write_text(_owner_file(Path(lock.lock_file)), name)
     return name

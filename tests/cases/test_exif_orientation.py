@@ -29,7 +29,7 @@ def test_size_and_pixels_are_those_that_pillow_shows(tmp_path, orientation, suff
     assert frame.shape == shown.shape
     assert np.abs(frame - shown).mean() < 2  # two decoders
     assert picture_size(path) == (shown.shape[1], shown.shape[0])
-    (seen,) = inspect([str(path)], deep=True)
+    seen = inspect(str(path), deep=True)
     assert (seen.kind, seen.width, seen.height) == ("", shown.shape[1], shown.shape[0])
 
 

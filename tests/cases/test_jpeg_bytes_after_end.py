@@ -39,7 +39,7 @@ PICTURES = {
 
 def judge(path, data):
     path.write_bytes(data)
-    return inspect([str(path)])[0].kind, inspect([str(path)], deep=True)[0].kind
+    return inspect(str(path)).kind, inspect(str(path), deep=True).kind
 
 
 @pytest.mark.parametrize("kind", PICTURES)

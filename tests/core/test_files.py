@@ -78,10 +78,10 @@ def test_compact_json_gives_every_float_back(tmp_path):
     ("data", "line"),
     [
         (None, "no such file"),
-        ("{}".encode("utf-16"), "looks like text in UTF-16 or UTF-32, expected UTF-8"),
+        ("{}".encode("utf-16"), "found text in UTF-16 or UTF-32, expected UTF-8"),
         (b"{", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
-        (b'{\n"\xe4"}', "line 2: found the byte 0xe4, which is not UTF-8, expected text in UTF-8"),
+        (b'{\n"\xe4"}', "found byte 0xe4 in line 2, which is not UTF-8, expected UTF-8"),
     ],
 )
 def test_unreadable_json_is_one_line_that_names_the_file(tmp_path, data, line):

@@ -163,10 +163,10 @@ def test_bare_nan_and_lone_surrogates_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("encoding", "message"),
     [
-        ("utf-16", "looks like text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"),
-        ("utf-16-be", "looks like text in UTF-16"),
-        ("utf-32", "looks like text in UTF-16 or UTF-32"),
-        ("cp037", "line 1: found the byte 0xc0, which is not UTF-8"),
+        ("utf-16", "found text in UTF-16 or UTF-32, expected UTF-8; save it again as UTF-8"),
+        ("utf-16-be", "found text in UTF-16"),
+        ("utf-32", "found text in UTF-16 or UTF-32"),
+        ("cp037", "found byte 0xc0 in line 1, which is not UTF-8"),
     ],
 )
 def test_other_encodings_are_refused(encoding, message, tmp_path):

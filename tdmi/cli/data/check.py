@@ -22,9 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tdmi.core.files import write_json
+    from tdmi.core.files import check_writable, write_json
     from tdmi.datasets.public.check import check
-    from tdmi.evaluation.inputs import check_writable
 
     if args.json:
         check_writable(args.json, "--json")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from tdmi.reporting.data.runs import Runs
 from tdmi.reporting.data.spec import Method, Record
 
 NOT_RUN = "not run"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Signs that begin a formula in a spreadsheet."""
+_FORMULA = re.compile(r"[=+\-@\t\r](?![\d.]+$)")
+"""Beginning of a formula in a spreadsheet; a signed number is none."""
 _LATEX = str.maketrans(
     {sign: "\\" + sign for sign in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -189,7 +190,7 @@ def csv(data: pd.DataFrame) -> str:
 
 def _without_formula(value: Any) -> Any:
     """Return texts with an apostrophe before a sign that begins a formula; numbers as they are."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def markdown_cell(text: str) -> str:

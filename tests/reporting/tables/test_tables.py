@@ -46,7 +46,7 @@ def test_numbers_have_fixed_decimals_and_no_negative_zero(value, digits, sign, t
     assert tables.number(value, digits, sign) == text
 
 
-LABELS = ["=HYPERLINK(1)", "+1", "-x", "@SUM(A1)", "\tx", "a|b", "two\nlines", "plain", "−1"]
+LABELS = ["=HYPERLINK(1)", "+SUM(1)", "-x", "@SUM(A1)", "\tx", "a|b", "two\nlines", "plain", "−1"]
 
 
 def labelled_table():

@@ -62,7 +62,7 @@ def test_bad_roots_are_one_line_and_status_2(place, message, tmp_path, capsys):
 
 def test_a_folder_for_the_report_is_refused_before_the_work(tree, capsys):
     assert main(["data", "check", "posetrack18", "--root", str(tree), "--json", str(tree)]) == 2
-    assert "expected the name of a file" in capsys.readouterr().err
+    assert "expected a file to write" in capsys.readouterr().err
 
 
 def test_linked_folders_are_followed_once(tree, tmp_path):
