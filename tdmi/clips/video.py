@@ -96,7 +96,7 @@ def count_frames(path: Path, limit: int | None = None) -> tuple[int, int, bool]:
     """
     capture = open_video(path)
     stated = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-    times = []
+    times: list[float] = []
     while (limit is None or len(times) < limit) and capture.grab():
         times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
     steps = np.diff(times)

@@ -19,7 +19,8 @@ def overlap(one: Floats, other: Floats) -> Floats:
     high = np.minimum((one[:, :2] + one[:, 2:])[:, None], other[:, :2] + other[:, 2:])
     common = np.prod(np.maximum(high - low, 0), axis=-1)
     areas = np.prod(one[:, 2:], axis=1)[:, None] + np.prod(other[:, 2:], axis=1)
-    return common / (areas - common)
+    shares: Floats = common / (areas - common)
+    return shares
 
 
 def extent(points: Floats, present: Flags) -> Floats:

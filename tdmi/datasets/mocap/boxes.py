@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tdmi.data import boxes
 from tdmi.datasets.mocap.labels import Label
 from tdmi.datasets.mocap.options import MocapOptions
 
@@ -52,19 +53,13 @@ def jittered(box: np.ndarray, shift: np.ndarray, log_size: np.ndarray) -> np.nda
 
 
 def clipped(box: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The part of a box inside the frame, at least one pixel wide and high."""
-    limit = np.array([width, height], float)
-    low = np.clip(box[:2], 0, limit - 1)
-    high = np.maximum(np.clip(box[:2] + box[2:], 0, limit), low + 1)
-    return np.round(np.concatenate([low, high - low]), 2)
+    """Return the part of a box inside the frame, in hundredths of a pixel."""
+    return np.round(boxes.clip_to_frame(box, width, height), 2)
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two boxes (x, y, width, height)."""
-    low = np.maximum(first[:2], second[:2])
-    high = np.minimum(first[:2] + first[2:], second[:2] + second[2:])
-    common = np.prod(np.maximum(high - low, 0))
-    return float(common / (np.prod(first[2:]) + np.prod(second[2:]) - common))
+    return float(boxes.overlap(first[None], second[None])[0, 0])
 
 
 def false_box(

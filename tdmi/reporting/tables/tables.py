@@ -207,10 +207,6 @@ def markdown(table: Table) -> str:
     return f"{chr(10).join(lines)}\n\n{table.caption.replace('*', chr(92) + '*')}\n"
 
 
-def _in_cell(text: str) -> str:
-    return " ".join(text.splitlines()).replace("|", r"\|")
-
-
 def latex(table: Table) -> str:
     """Return a `table` environment that needs the package booktabs."""
     columns = "l" * table.text_columns + "".join(_right(table, "r"))
