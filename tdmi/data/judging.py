@@ -1,4 +1,4 @@
-"""What an evaluation of labels would end on: one list for evaluators, checks and preparation."""
+"""Labels that cannot be evaluated: one list for evaluators, checks and preparation."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class VariationalEstimator(Estimator):
             self.turns += 1
 
     def _learning(self) -> tuple[bool, bool]:
-        """Whether the networks and whether the features learn in this step."""
+        """Return two flags: the networks learn in this step, the features learn."""
         networks = self.alternating and int(self.turns) % 2 == 1
         return networks or not self.alternating, not networks
 

@@ -106,7 +106,7 @@ def test_a_batch_that_cannot_be_shared_is_named(root, tmp_path):
 
 
 def test_mixed_precision_learns_nearly_the_same(root, whole, tmp_path):
-    """In bfloat16: without a GPU, Fabric takes it for float16, too."""
+    """In bfloat16: without a GPU, Fabric takes float16 to be bfloat16."""
     settings = frozen_norms(root, precision="bf16-mixed", accumulate=2)
     state = trained(settings, tmp_path)
     assert all(value.isfinite().all() for value in state.values())

@@ -69,7 +69,7 @@ class MocapOptions:
     false_positives: float = 0.2  # Mean number of false boxes in a frame
 
     def is_labelled(self, split: str, frame: int) -> bool:
-        """Whether frame `frame` (0-based) of every video of `split` carries labels."""
+        """Return whether frame `frame` (0-based) of every video of `split` carries labels."""
         last = self.frames[split] - 1 - self.label_margin
         position = frame - self.label_margin
         return position >= 0 and frame <= last and position % self.label_stride[split] == 0

@@ -1,4 +1,4 @@
-"""Where each public data set keeps its label files, and what its labels hold."""
+"""Places of the label files of each public data set, and their content."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ LOW_AP = 1.0
 
 
 class Rules(NamedTuple):
-    """What the warnings have to know of a protocol."""
+    """Facts about a protocol that the warnings need."""
 
     never_annotated: float = np.nan
     """AP of a joint that is predicted but annotated nowhere; NaN leaves it out of the total."""

@@ -163,7 +163,7 @@ class ReportSpec:
         return self.dataset.boxes(protocol)
 
     def conditions(self, boxes: str | None = None) -> str:
-        """How numbers on these boxes (default: on all) were measured, for a figure's caption."""
+        """Return the conditions of numbers on these boxes (default: all), for a caption."""
         words = [f"{self.dataset.name}, split {self.dataset.split}"]
         words += [boxes or " and ".join(self.protocols.values()), *self.decoding]
         words.append("seeds " + ", ".join(str(seed) for seed in self.seeds))

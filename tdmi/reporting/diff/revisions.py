@@ -1,4 +1,4 @@
-"""What git revisions hold: folders, written out to be read like any other, and runs' settings."""
+"""Content of git revisions: folders, written out to be read like any other, and runs' settings."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def recorded_settings(suite: str, records: dict[str, Record]) -> dict[str, Recor
 
 
 def _settings(workflow: Path, suite: str, runs: list[str]) -> dict[str, Record]:
-    """What a workflow sets for runs of a suite; {} where this version cannot tell."""
+    """Return the settings that a workflow gives to runs of a suite; {} if unknown here."""
     try:
         names, grids = (known_configs(kind, workflow) for kind in ("suite", "grid"))
         key = SuiteKey.parse(suite, names, grids)

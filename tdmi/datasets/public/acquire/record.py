@@ -107,12 +107,12 @@ class Record:
         return self.root / PRIVATE / "downloads"
 
     def part_path(self, name: str) -> Path:
-        """Where an archive part lies, or is to be downloaded to."""
+        """Path of an archive part, there already or to be downloaded."""
         placed = self.archives / name
         return placed if placed.is_file() else self.downloads / name
 
     def files_path(self, key: str) -> Path:
-        """Where the list of a piece's files lies."""
+        """Path of the list of a piece's files."""
         return self.root / PRIVATE / f"{key}.json"
 
     def read_files(self, key: str) -> Files:
