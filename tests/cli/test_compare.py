@@ -7,11 +7,11 @@ import shutil
 import numpy as np
 import pytest
 
-from tdmi.cli.compare import sentence
 from tdmi.cli.main import main
 from tdmi.data.skeletons import POSETRACK17
 from tdmi.evaluation.protocols.poseval import average_precision, combine, evaluate
 from tdmi.evaluation.statistics.significance import Difference
+from tdmi.experiments.compare import sentence
 from tdmi.formats.files import video_files
 from tdmi.formats.posetrack import read_folder
 from tests.support.golden_evaluation import cases, write_back

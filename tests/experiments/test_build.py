@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tdmi.cli.main import main
 from tdmi.clips.order import SampleOrder
@@ -16,6 +17,7 @@ from tdmi.config.suites import load_suite
 from tdmi.core.errors import UserError
 from tdmi.experiments.build import build_method, check_buildable, training_samples
 from tdmi.experiments.plan import throughput
+from tdmi.experiments.plan.counting import Job, count
 from tdmi.experiments.train import fit
 from tests.support import tiny_dataset
 
@@ -104,11 +106,11 @@ def test_what_the_plan_times_is_what_trains(tmp_path, monkeypatch):
         return made[-1]
 
     monkeypatch.setattr("tdmi.experiments.plan.throughput.training_samples", samples)
-    assert throughput.loading(settings) > 0
+    job, cpu = Job("tiny", "single_frame", [], settings), torch.device("cpu")
+    assert throughput.timed(job, count(job), cpu).load > 0
     assert len(made) == 1
-    assert (
-        throughput.loading(replace(settings, dataset=replace(settings.dataset, root="no"))) is None
-    )
+    lost = replace(job, settings=replace(settings, dataset=replace(settings.dataset, root="no")))
+    assert throughput.timed(lost, count(lost), cpu).load is None
 
 
 def test_class_that_does_not_exist_is_named(tmp_path):

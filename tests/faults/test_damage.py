@@ -83,7 +83,7 @@ def test_training_refuses_to_start_from_a_damaged_checkpoint(runs, recorded, how
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_damaged_state_is_refused_by_hand_and_left_by_the_workflow(
-    recorded, tmp_path, monkeypatch, capsys, how
+    recorded, tmp_path, monkeypatch, caplog, how
 ):
     settings = tiny_dataset.settings(recorded / "data", steps=2, checkpoint_every=1)
     update = Loop.update
@@ -101,7 +101,7 @@ def test_damaged_state_is_refused_by_hand_and_left_by_the_workflow(
     with pytest.raises(UserError, match=r"resume\.pt: not a training state .* --fresh"):
         tiny_dataset.train(settings, tmp_path, SINGLE)
     tiny_dataset.train(settings, tmp_path, SINGLE, restart=True)
-    assert f"{state}: not a training state" in capsys.readouterr().err
+    assert f"{state}: not a training state" in caplog.text
     expected = (recorded / "runs" / SINGLE / "checkpoint.pt").read_bytes()
     assert (tmp_path / SINGLE / "checkpoint.pt").read_bytes() == expected
 
@@ -123,7 +123,10 @@ def test_prediction_refuses_damaged_data(restored, runs, capsys, file, how):
 @pytest.mark.parametrize("how", DAMAGES)
 def test_training_refuses_damaged_data(restored, tmp_path, how):
     damage(restored / "images" / "train" / "900001_mpiinew_dots" / "000000.png", how)
-    with pytest.raises(UserError, match=r"000000\.png: found no read|dataset-train\.json: files"):
+    with pytest.raises(
+        UserError,
+        match=r"000000\.png: found (no readable|a truncated) picture|dataset-train\.json: files",
+    ):
         tiny_dataset.train(tiny_dataset.settings(restored, steps=2), tmp_path, SINGLE)
 
 

@@ -60,7 +60,10 @@ def test_training_names_lost_data_and_continues_when_it_is_back(
     finally:
         away.rename(root / lost)
     (line,) = str(raised.value).splitlines()
-    assert line.startswith(f"{root}/images/") and "no such frame; fetch or generate" in line
+    assert (
+        line.startswith(f"{root}/images/")
+        and "no such frame; restore it, or fetch or generate" in line
+    )
     run = tmp_path / RUN
     assert not (run / "checkpoint.pt").exists() and (run / "resume.pt").exists()
     tiny_dataset.train(settings, tmp_path, RUN)

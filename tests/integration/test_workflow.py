@@ -184,5 +184,5 @@ def test_truncated_frame_is_named_and_nothing_half_written_is_left(smoke):
         image.write_bytes(whole)
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
-    assert "found a truncated JPEG" in last and image.name in last
+    assert "found a truncated picture" in last and image.name in last
     assert not list((smoke / "elsewhere").rglob("*.json"))

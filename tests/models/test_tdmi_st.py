@@ -240,7 +240,7 @@ def test_preset_trains_at_a_small_width():
         ({"alignment": {"groups": 3}}, "alignment.*groups"),
         (
             {"align": {}},
-            "unknown 'align', expected alignment, window, encoder, .*, loss_foreground$",
+            "unknown 'align', expected alignment, window, encoder, .*, backbone_norm$",
         ),
         ({"window": (0,)}, "window"),
     ],

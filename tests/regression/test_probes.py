@@ -13,7 +13,7 @@ from tests.support import tiny_dataset
 def probes(tmp_path_factory):
     root = tmp_path_factory.mktemp("dots")
     tiny_dataset.write(root)
-    settings, window = tiny_dataset.settings(root), (-2, -1, 0, 1, 2)
+    settings, window = tiny_dataset.typed(tiny_dataset.settings(root)), (-2, -1, 0, 1, 2)
     parts = clips.measure(settings, window) | scoring.measure(settings, window)
     return {f"{part}/{name}": value for part, some in parts.items() for name, value in some.items()}
 

@@ -110,7 +110,7 @@ def differences_table(runs: Runs, spec: ReportSpec, protocol: str) -> Table:
                 label = spec.method(best).label if best else ""
                 cells.append(Cell(label, label))
                 record["best_rival"] = best
-            change = changes.get(other, none).drop(name if other == name else [])
+            change = changes.get(other, none).drop(name if other == name else [], errors="ignore")
             ends = tables.values_of(change, method, *_ENDS)
             cell = tables.difference_cell(ends[0], ends[1], change["holds"].get(name))
             cells += [Cell("reference") if other == name else cell, tables.interval_cell(*ends[2:])]
