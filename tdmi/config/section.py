@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from types import NoneType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
-import jsonschema
-
 from tdmi.core.errors import UserError
 
 Plain = dict[str, Any]
@@ -103,6 +101,8 @@ def schema_of(section: type[Section], keys: tuple[str, ...] | None = None) -> Pl
 
 def check(schema: Plain, value: Any, place: str, whole: str) -> None:
     """Raise UserError for the first fault of `value`; `whole` names the value itself."""
+    import jsonschema  # the evaluator, which reads records of runs, does without
+
     faults = jsonschema.Draft202012Validator(schema).iter_errors(value)
     error = jsonschema.exceptions.best_match(faults)
     if error is None:
