@@ -110,10 +110,10 @@ def read_frame(path: Path) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         if image is None:
             raise UserError(f"found no readable picture of {len(data)} bytes")
-    return cv2.cvtColor(_turned(image, orientation), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(_rotated(image, orientation), cv2.COLOR_BGR2RGB)
 
 
-def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
+def _rotated(image: np.ndarray, orientation: int) -> np.ndarray:
     """Turn a stored picture upright; the numbers are those of EXIF."""
     if orientation >= 5:
         image = image.swapaxes(0, 1)

@@ -65,8 +65,11 @@ def test_a_text_that_is_not_utf8_is_refused_in_one_line(tmp_path, kind, encoding
 @pytest.mark.parametrize("kind", ["HiEve boxes", "attributes"])
 def test_a_byte_order_mark_and_line_ends_of_windows_are_read(tmp_path, kind):
     name, text, read = TEXTS[kind]
-    (tmp_path / name).write_bytes(text.removesuffix("ä").replace("\n", "\r\n").encode("utf-8-sig"))
-    read(tmp_path / name)
+    text = text.removesuffix("ä")
+    (tmp_path / name).write_bytes(text.encode())
+    plain = repr(read(tmp_path / name))
+    (tmp_path / name).write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert repr(read(tmp_path / name)) == plain
 
 
 # --- backslashes ---------------------------------------------------------------------------------
