@@ -141,7 +141,7 @@ def assert_terms_equal(terms: torch.Tensor, wanted: list[float]) -> None:
     assert_close(terms, wanted, 1e-9 if terms.dtype == torch.float64 else 0.01, scale=1)
 
 
-def test_terms_that_cancel_are_asked_for_rounding_alone():
+def test_terms_that_cancel_are_equal_up_to_rounding():
     assert_terms_equal(torch.tensor([-1.9e-43, 0.5], dtype=torch.float64), [-1.900000005e-43, 0.5])
     for wrong in ([-1.9e-43, 0.5 + 1e-9], [1e-12, 0.5]):
         with pytest.raises(AssertionError):

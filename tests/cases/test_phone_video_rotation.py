@@ -36,7 +36,7 @@ class Turning:
         return getattr(self.capture, name)
 
 
-def turned(path, angle):
+def rotated_copy(path, angle):
     """The video with another matrix in its track header."""
     data = bytearray(PORTRAIT.read_bytes())
     a, b, c, d = MATRICES[angle]
@@ -50,9 +50,9 @@ def turned(path, angle):
 @pytest.mark.parametrize("automatic", [False, True])
 def test_frames_are_turned_as_the_matrix_says(tmp_path, monkeypatch, angle, automatic):
     """`automatic`: OpenCV turns and cannot be told otherwise, as a stand-in for old versions."""
-    stored = VideoFrames(turned(tmp_path / "stored.mp4", 0), keep=5).read("0.jpg")
+    stored = VideoFrames(rotated_copy(tmp_path / "stored.mp4", 0), keep=5).read("0.jpg")
     assert stored.shape == (120, 160, 3)
-    path = turned(tmp_path / "turned.mp4", angle)
+    path = rotated_copy(tmp_path / "turned.mp4", angle)
     if automatic:
         monkeypatch.setattr(cv2, "VideoCapture", Turning)
     frame = VideoFrames(path, keep=5).read("0.jpg")

@@ -148,7 +148,7 @@ def test_published_weights_and_what_becomes_of_their_head(workflow):
     assert small.settings("tdmi", 0).recipe.steps == 2
 
 
-def test_a_small_size_changes_width_steps_and_names_alone():
+def test_a_small_size_changes_only_width_steps_and_names():
     real = load_suite("posetrack18")
     small = load_suite(SuiteKey("posetrack18", size=SmallSize(12, 2)))
     assert small.name == "posetrack18_width12_steps2"

@@ -61,7 +61,7 @@ def together(case: Case, fabric: Fabric) -> dict[str, torch.Tensor]:
     return method.state_dict()
 
 
-def alone(case: Case) -> dict[str, torch.Tensor]:
+def one_process(case: Case) -> dict[str, torch.Tensor]:
     method, optimiser = prepared(case)
     for step in range(STEPS):
         optimiser.zero_grad()
@@ -85,7 +85,7 @@ def main(folder: Path) -> None:
             continue
         if number % PROCESSES == fabric.global_rank:  # the processes share the comparisons
             start = prepared(case)[0].state_dict()
-            single = alone(case)
+            single = one_process(case)
             if all(torch.equal(trained[name], value) for name, value in start.items()):
                 found[case.name] = "nothing was learnt"
                 continue

@@ -203,7 +203,7 @@ def test_mocap_that_is_not_rendered_is_expected_from_its_options(tmp_path):
     assert sizes(suite).boxes["ground_truth_boxes"] == round(4 * 3 * people)
 
 
-def test_weights_that_are_evaluated_untrained_cost_predictions_alone(tiny):
+def test_weights_that_are_evaluated_untrained_cost_only_predictions(tiny):
     job = job_of(replace(tiny, recipes={"short": Recipe(steps=0)}), "single_frame")
     size, counted = sizes(tiny), count(job)
     found = row(job, size, counted, Throughput(1.0, 0.1, None, "x"), 0)

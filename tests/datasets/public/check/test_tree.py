@@ -355,7 +355,7 @@ def test_unlisted_frames_of_hieve_are_normal(tmp_path):
     assert found(check("hieve", root)) == {}
 
 
-def test_labels_of_the_test_split_may_list_frames_alone(tmp_path):
+def test_labels_of_the_test_split_may_list_only_frames(tmp_path):
     root = posetrack18_tree(tmp_path)
     secret = root / "annotations/test/000009_mpii_test.json"
     content = json.loads((root / VAL_LABELS).read_text())
